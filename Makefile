@@ -1,0 +1,32 @@
+# Needs Python 3.11 or newer, make, and the Python package index.
+
+PYTHON ?= python3
+
+.PHONY: demo test test-slow clean
+
+demo: .venv/installed  ## upscale the bundled photos with the shipped models
+	.venv/bin/srgan demo --output demo --overwrite
+
+test: .venv-dev/installed  ## lint, types, layers and the fast tests
+	.venv-dev/bin/ruff check
+	.venv-dev/bin/ruff format --check
+	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
+	.venv-dev/bin/lint-imports
+	.venv-dev/bin/pytest
+
+test-slow: .venv-dev/installed  ## the tests that take minutes
+	.venv-dev/bin/pytest -m slow
+
+clean:  ## remove both environments
+	rm -rf .venv .venv-dev
+
+# The file `installed` is touched last, so that an installation that failed is made again.
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --editable .
+	touch $@
+
+.venv-dev/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
