@@ -1,0 +1,140 @@
+"""Runs an ONNX file of one input and one output: a small protocol, and two engines behind it.
+
+Both compute in float32 on the processor, compile a model once for images of any size, and may be
+used by several threads at once.
+"""
+
+import io
+import os
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+Kind = Literal["onnxruntime", "openvino"]
+
+# ONNX tensors may name another file that holds their values. This is such a name's key in
+# protobuf's encoding, longer spellings of the tag and of the length included.
+_EXTERNAL_DATA = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
+
+
+class Engine(Protocol):
+    """A model that is ready to run."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The texts stored in the file (`metadata_props`)."""
+        ...
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        """Maps a float32 batch `(batch, height, width, channels)` to the model's output."""
+        ...
+
+
+def open_engine(
+    path: str | os.PathLike[str], kind: Kind = "onnxruntime", threads: int | None = None
+) -> Engine:
+    """Reads an ONNX file into an engine.
+
+    Nothing outside the file is read, and nothing in it is executed but the engine's operators.
+
+    Args:
+        path: The file.
+        kind: Both engines give the same values to about 1e-6. ONNX Runtime is the smaller one;
+            OpenVINO is as fast, or faster on processors with AVX-512.
+        threads: Processor cores to use; by default `available_cores()`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not an ONNX model that the engine can run.
+        ModuleNotFoundError: If the engine is not installed.
+    """
+    data = Path(path).read_bytes()
+    if _EXTERNAL_DATA.search(data):
+        raise ValueError(
+            f"{path} keeps weights in another file; expected all in one. "
+            "Save it again without external data."
+        )
+    engine = _OpenVino if kind == "openvino" else _OnnxRuntime
+    try:
+        return engine(data, threads or available_cores())
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"The engine {kind} is not installed. Run: pip install {kind}", name=kind
+        ) from error
+    except Exception as error:  # ONNX Runtime's own exceptions have no other common base
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"{path} is not an ONNX model that {kind} can run ({reason}); expected one input and "
+            "one output. Download or export it again."
+        ) from error
+
+
+def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Returns the number of processor cores that this process may use.
+
+    Args:
+        limit: Where Linux containers state their share, as "microseconds period".
+    """
+    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS and Windows
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # not in a container, or "max" for no limit
+        share, period = map(int, limit.read_text().split())
+        cores = min(cores, -(-share // period))
+    return cores
+
+
+class _OnnxRuntime:
+    def __init__(self, model: bytes, threads: int):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 4  # errors are raised; they need not go to stderr too
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+        self._input = _only(self._session.get_inputs()).name
+        _only(self._session.get_outputs())
+        self.metadata = self._session.get_modelmeta().custom_metadata_map
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        return np.asarray(self._session.run(None, {self._input: images})[0])
+
+
+class _OpenVino:
+    def __init__(self, model: bytes, threads: int):
+        import openvino
+        from openvino.frontend import FrontEndManager
+
+        # `Core.read_model` would try every format that OpenVINO knows.
+        frontend = FrontEndManager().load_by_framework("onnx")
+        graph = frontend.convert(frontend.load(io.BytesIO(model)))
+        _only(graph.inputs)
+        self._output = _only(graph.outputs)
+        # Compiled for any size: a static shape runs no faster than the noise of measurement,
+        # and compiling each costs as much as running it once, and its own copy of the weights.
+        self._compiled = openvino.Core().compile_model(
+            graph,
+            "CPU",
+            {
+                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_PRECISION_HINT": "f32",  # not bfloat16 where the processor has it
+                "PERFORMANCE_HINT": "LATENCY",
+            },
+        )
+        stored = graph.get_rt_info("framework").astype(dict) if "framework" in graph.rt_info else {}
+        self.metadata = {key: text.astype(str) for key, text in stored.items()}
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        request = self._compiled.create_infer_request()  # its own, so that threads do not share
+        return request.infer([images])[0]
+
+
+def _only(ports: Any) -> Any:
+    if len(ports) != 1:
+        raise ValueError(f"it has {len(ports)} inputs or outputs where one is needed")
+    return ports[0]
