@@ -1,0 +1,7 @@
+"""`python -m srgan` is `srgan`."""
+
+import sys
+
+from srgan.cli import main
+
+sys.exit(main())

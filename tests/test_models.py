@@ -1,0 +1,185 @@
+"""Models are opened by name and path, say what they are, and upscale without seams."""
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from srgan import images, models, resize
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model):
+    return models.load(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def consistent(make_model):
+    return models.load(make_model(consistency_rounds="8"))
+
+
+def noise(height, width):
+    return np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
+
+
+def test_upscale_enlarges_by_the_scale_of_the_metadata(model):
+    sr = model.upscale(noise(5, 7))
+    assert sr.shape == (10, 14, 3)
+    assert sr.dtype == np.float32
+    assert 0 <= sr.min() < sr.max() <= 1
+
+
+@settings(max_examples=50)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), tile=st.integers(16, 64))
+@example(height=1, width=1, tile=16)
+@example(height=5, width=40, tile=16)
+@example(height=33, width=47, tile=16)
+def test_tiles_leave_no_seams(model, height, width, tile):
+    lr = noise(height, width)
+    np.testing.assert_allclose(model.upscale(lr, tile), model.upscale(lr, tile=1000), atol=1e-5)
+
+
+@settings(max_examples=50)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), tile=st.integers(16, 64))
+@example(height=1, width=1, tile=16)
+@example(height=5, width=90, tile=16)
+@example(height=33, width=87, tile=16)
+def test_tiles_leave_no_seams_with_the_projection(consistent, height, width, tile):
+    lr = noise(height, width)
+    whole = consistent.upscale(lr, tile=1000)
+    np.testing.assert_allclose(consistent.upscale(lr, tile), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("rounds", [1, 2, 4, 8, 16])
+def test_the_halo_covers_the_projection(scale, rounds):
+    # All of the projection is linear: what one lr pixel's worth of error (the rim of a tile)
+    # does farther away than the halo bounds what tiling can change.
+    reach = models.projection_reach(rounds)
+    size = 2 * reach + 5
+    centre = size // 2
+    lr = np.zeros((size, size, 1), np.float32)
+    sr = np.zeros((size * scale, size * scale, 1), np.float32)
+    sr[centre * scale : (centre + 1) * scale, centre * scale : (centre + 1) * scale] = 1
+    lr[centre, centre] = 1
+    distance = np.abs(np.indices((size * scale, size * scale)) // scale - centre).max(axis=0)
+    for far in (resize.project(sr, 0 * lr, rounds), resize.project(0 * sr, lr, rounds)):
+        assert np.abs(far[distance > reach]).sum() < 1e-6
+
+
+def test_the_projection_makes_the_result_consistent(model, consistent):
+    lr = resize.upscale(noise(6, 6), 4).clip(0.2, 0.8)
+    plain, projected = (
+        np.abs(resize.downscale(m.upscale(lr), 2) - lr).mean() for m in (model, consistent)
+    )
+    assert projected < 0.1 * plain
+
+
+def test_the_projection_is_that_of_the_whole_image(model, consistent):
+    lr = noise(40, 30)
+    expected = resize.project(model.upscale(lr), lr, rounds=8).clip(0, 1)
+    np.testing.assert_allclose(consistent.upscale(lr, tile=16), expected, atol=1e-5)
+
+
+def test_8_bit_images_are_taken_as_they_are(model):
+    lr = (noise(9, 9) * 255).astype(np.uint8)
+    np.testing.assert_array_equal(model.upscale(lr), model.upscale(lr / np.float32(255)))
+
+
+def test_8_bit_results_are_the_rounded_ones(model):
+    lr = noise(40, 40)
+    sr = model.upscale(lr, tile=16, dtype=np.uint8)
+    np.testing.assert_array_equal(sr, images.to_uint8(model.upscale(lr, tile=16)))
+
+
+def test_views_and_float64_are_taken(model):
+    lr = noise(12, 8).astype(np.float64)
+    expected = model.upscale(np.ascontiguousarray(lr[::2, ::-1]))
+    np.testing.assert_allclose(model.upscale(lr[::2, ::-1]), expected)
+
+
+def test_upscale_leaves_its_input_alone(consistent):
+    lr = noise(9, 9)
+    before = lr.copy()
+    consistent.upscale(lr)
+    np.testing.assert_array_equal(lr, before)
+
+
+def test_engines_give_one_result(make_model):
+    path = make_model(consistency_rounds="4")
+    one, other = (models.load(path, kind) for kind in ("onnxruntime", "openvino"))
+    np.testing.assert_allclose(one.upscale(noise(33, 47)), other.upscale(noise(33, 47)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lr", "message"),
+    [
+        (np.zeros((4, 4), np.uint8), r"\(height, width, 3\); got shape \(4, 4\)"),
+        (np.zeros((0, 4, 3), np.uint8), r"got shape \(0, 4, 3\)"),
+        (np.zeros((4, 4, 3), np.int16), "float in .0, 1. or uint8; got int16"),
+        (np.full((4, 4, 3), 255.0), "got 255 to 255. Divide 8-bit values by 255"),
+        (np.full((4, 4, 3), -0.1), "got -0.1 to -0.1"),
+        (np.full((4, 4, 3), np.nan), "got nan to nan"),
+    ],
+)
+def test_what_is_no_image_is_refused(model, lr, message):
+    with pytest.raises(ValueError, match=message):
+        model.upscale(lr)
+
+
+def test_a_model_that_returns_nan_is_named(make_model):
+    broken = models.load(make_model(gain=np.nan, name="broken-x2"))
+    with pytest.raises(ValueError, match="model broken-x2 returned values that are not finite"):
+        broken.upscale(noise(4, 4))
+
+
+def test_a_model_of_another_scale_than_it_says_is_named(make_model):
+    liar = models.load(make_model(scale="4", name="liar"))
+    with pytest.raises(ValueError, match=r"model liar returned shape \(8, 8, 3\) .*\(16, 16, 3\)"):
+        liar.upscale(noise(4, 4))
+
+
+def test_metadata_survives_a_round_trip(model):
+    assert model.metadata.scale == 2
+    assert model.metadata.receptive_field == 2
+    assert models.Metadata.from_props(model.metadata.to_props()) == model.metadata
+
+
+def test_metadata_of_others_is_left_out(model):
+    props = model.metadata.to_props() | {"author": "someone", "srgan.certificate": "later"}
+    assert models.Metadata.from_props(props) == model.metadata
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scale": None}, r"srgan\.scale: Field required"),
+        ({"scale": "0"}, r"srgan\.scale: Input should be greater"),
+        ({"receptive_field": "-1"}, r"srgan\.receptive_field: Input should be greater"),
+        ({"receptive_field": "999999999"}, r"srgan\.receptive_field: Input should be less"),
+        ({"consistency_rounds": "many"}, r"srgan\.consistency_rounds: Input should be a valid int"),
+    ],
+)
+def test_wrong_metadata_is_named(make_model, change, message):
+    with pytest.raises(ValueError, match=rf"tiny\.onnx is an ONNX file without valid.*{message}"):
+        models.load(make_model(**change))
+
+
+def test_load_refuses_an_unknown_name_and_lists_the_shipped_ones():
+    names = ", ".join(models.shipped()) or "none"
+    with pytest.raises(FileNotFoundError, match=f"no model 'srgan-x9': .*shipped models: {names}"):
+        models.load("srgan-x9")
+
+
+def test_load_refuses_a_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected the path of an ONNX file"):
+        models.load(tmp_path)
+
+
+def test_shipped_models_open_by_name():
+    for name in models.shipped():
+        assert models.load(name).metadata.name == name
+
+
+def test_the_quality_measure_is_not_listed_among_the_models():
+    assert all(name.startswith("srgan-") for name in models.shipped())
