@@ -1,0 +1,1 @@
+"""Training: needs `pip install srgan[train]`. Nothing outside this package imports it."""

@@ -1,0 +1,143 @@
+"""What defines a training run. Everything else is a fact of the code.
+
+A configuration is a TOML file; a key that is misspelt, or a value out of range, is an error that
+names it. The defaults are those of the shipped model.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Steps = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Generator(_Settings):
+    """The network; see `generators.py`."""
+
+    architecture: Literal["compact", "srresnet"] = "compact"
+    filters: Count = 64
+    blocks: Count = 8
+    normalisation: bool = False  # BatchNorm, only in srresnet
+    activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"  # only in srresnet
+
+
+class Schedule(_Settings):
+    """How long, on how much, and how fast a stage learns."""
+
+    steps: Steps
+    batch_size: Count
+    hr_patch: Count = 128  # pixels; the lr patch is hr_patch / scale
+    learning_rate: Positive  # the peak of a cosine that ends at zero
+    warmup: Steps  # steps of linear rise to the peak
+    clip_norm: Positive  # of all gradients together
+    ema: Decay = 0.998  # decay a step of the averaged weights, which are what is kept
+    optimizer: Literal["adam", "muon"] = "muon"
+
+
+class Pretrain(Schedule):
+    """Stage one: the generator alone, towards the lowest pixel error."""
+
+    steps: Steps = 20_000
+    batch_size: Count = 16
+    learning_rate: Positive = 2e-3
+    warmup: Steps = 200
+    clip_norm: Positive = 0.5
+    pixel: Literal["charbonnier", "l1", "mse"] = "charbonnier"
+
+
+class Adversarial(Schedule):
+    """Stage two: the generator, from its averaged weights, against a discriminator."""
+
+    steps: Steps = 3_000
+    batch_size: Count = 8
+    learning_rate: Positive = 2e-4
+    warmup: Steps = 0
+    clip_norm: Positive = 1.0
+    ema: Decay = 0.995
+
+    window: Count = 96  # side of the hr window, at a random place, that the losses see
+    pixel: Literal["charbonnier", "l1", "mse"] = "l1"
+    pixel_weight: Weight = 1.0
+    perceptual_weight: Weight = 0.05
+    adversarial_weight: Weight = 0.005
+    grid_weight: Weight = 0.0
+    adversarial: Literal["vanilla", "relativistic"] = "vanilla"
+    ramp: Steps = 500  # steps over which adversarial_weight rises from zero
+
+    vgg: Literal["vgg16", "vgg19"] = "vgg16"
+    taps: dict[str, Weight] = {
+        "conv1_2": 0.1,
+        "conv2_2": 0.1,
+        "conv3_3": 1.0,
+        "conv4_3": 1.0,
+        "conv5_3": 1.0,
+    }
+    before_activation: bool = True
+    feature_scale: Positive = 1 / 128  # brings VGG's features to the size of pixels
+    feature_distance: Literal["l1", "mse"] = "l1"
+
+    discriminator_head: Literal["pooled", "dense"] = "pooled"
+    discriminator_filters: Count = 32
+    discriminator_learning_rate: Positive = 2e-4
+    discriminator_steps: Steps = 200  # that the discriminator learns alone, first
+    generator_every: Count = 1  # updates of the discriminator for one of the generator
+
+
+class Config(_Settings):
+    """One training run; `recipes.py` holds the named ones."""
+
+    scale: Literal[2, 3, 4, 8] = 4
+    seed: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: what the machine is fast at
+    projection: Steps = 8  # rounds of the consistency projection; 0 for degraded photos
+    validate_every: Count = 500  # steps
+    generator: Generator = Generator()
+    pretrain: Pretrain = Pretrain()
+    adversarial: Adversarial = Adversarial()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for name, stage in (("pretrain", self.pretrain), ("adversarial", self.adversarial)):
+            if stage.hr_patch % self.scale:
+                raise ValueError(
+                    f"{name}.hr_patch={stage.hr_patch} is not a multiple of scale={self.scale}; "
+                    f"try {stage.hr_patch // self.scale * self.scale or self.scale}."
+                )
+            if stage.steps and stage.warmup >= stage.steps:
+                raise ValueError(
+                    f"{name}.warmup={stage.warmup} leaves nothing of {name}.steps={stage.steps}."
+                )
+        if self.adversarial.window > self.adversarial.hr_patch:
+            raise ValueError(
+                f"adversarial.window={self.adversarial.window} is larger than "
+                f"adversarial.hr_patch={self.adversarial.hr_patch}."
+            )
+        return self
+
+
+def read(path: Path) -> Config:
+    """Reads a TOML configuration; what it leaves out is as in the defaults.
+
+    Raises:
+        ValueError: One line a mistake, each with the key, what was found and what was expected.
+    """
+    try:
+        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a TOML file: {error}") from None
+    except ValidationError as error:
+        lines = []
+        for mistake in error.errors():
+            key = ".".join(map(str, mistake["loc"]))
+            lines.append(f"{path}: {key + ': ' if key else ''}{mistake['msg']}")
+        raise ValueError("\n".join(lines)) from None

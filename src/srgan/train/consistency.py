@@ -1,0 +1,89 @@
+"""The consistency projection as a layer of fixed convolutions; `resize.project` explains it."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from srgan import resize
+
+
+@keras.saving.register_keras_serializable("srgan")
+class Projection(layers.Layer):
+    """Maps `[sr, lr]` to the sr image moved towards those whose bicubic downscale is lr.
+
+    Equal to `srgan.resize.project`. Float32, whatever the dtype policy: consistency is about
+    differences below a grey level.
+
+    Args:
+        scale: Factor from lr to sr.
+        rounds: Repetitions of sr <- sr + U(lr - D(sr)).
+    """
+
+    def __init__(self, scale: int, rounds: int = 8, **layer_options) -> None:
+        super().__init__(**{"dtype": "float32"} | layer_options)
+        self.scale = scale
+        self.rounds = rounds
+        self._down, self._up = _kernels(scale)
+
+    def call(self, inputs):
+        sr, lr = (ops.cast(image, "float32") for image in inputs)
+        if not self.rounds:
+            return sr
+        residual = correction = lr - self._downscale(sr)
+        for _ in range(self.rounds - 1):
+            residual = residual - self._downscale(self._upscale(residual))
+            correction = correction + residual
+        return sr + self._upscale(correction)
+
+    def _downscale(self, image):
+        pad = (len(self._down) - self.scale) // 2
+        return tf.nn.conv2d(_replicate(image, pad), self._down, self.scale, "VALID")
+
+    def _upscale(self, image):
+        pad = (len(self._up) - 1) // 2
+        phases = tf.nn.conv2d(_replicate(image, pad), self._up, 1, "VALID")
+        return tf.nn.depth_to_space(phases, self.scale)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale, "rounds": self.rounds}
+
+
+def _kernels(scale: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kernels of D (stride `scale`) and of U (before depth_to_space), read off `resize`.
+
+    What `resize` does to an impulse far from the edges is the kernel: so that there is one
+    definition of bicubic.
+    """
+    middle = 6  # lr pixel, of 13
+    impulse = np.zeros((13, 1, 1))
+    impulse[middle] = 1
+    response = resize.bicubic(impulse, 13 * scale, 1)[:, 0, 0].reshape(13, scale)
+    up = response[middle + 2 : middle - 3 : -1]  # (5, phases): weight of the pixel at offset -2..2
+
+    rows = np.stack(
+        [
+            resize.bicubic(np.eye(13 * scale)[:, i, None, None], 13, 1)[:, 0, 0]
+            for i in range(13 * scale)
+        ]
+    )[:, middle]
+    used = np.flatnonzero(rows)
+    reach = max(middle * scale - used[0], used[-1] + 1 - (middle + 1) * scale)
+    down = rows[middle * scale - reach : (middle + 1) * scale + reach]
+
+    channels = np.eye(3)
+    down = np.einsum("i,j,cd->ijcd", down, down, channels)
+    up = np.einsum("ip,jq,cd->ijcpqd", up, up, channels).reshape(5, 5, 3, 3 * scale**2)
+    return down.astype(np.float32), up.astype(np.float32)
+
+
+def _replicate(image, pad: int):
+    """Repeats the edge pixels `pad` times on every side (tf.pad has no such mode)."""
+    for axis in (1, 2):
+        first = tf.gather(image, [0] * pad, axis=axis)
+        last = tf.gather(image, tf.fill([pad], tf.shape(image)[axis] - 1), axis=axis)
+        image = tf.concat([first, image, last], axis)
+    return image

@@ -1,0 +1,297 @@
+"""Photos to training batches: decoded once into memory-mapped pixels, cropped at random.
+
+Batch k is a pure function of (seed, k), so that a run can be repeated and resumed exactly. Only
+numpy here: the framework sees finished arrays.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from srgan import images, resize
+
+_LAYOUT = 1  # raise when the files of a cache change their meaning
+_Progress = Callable[[int, int], None]
+
+
+class Pair(NamedTuple):
+    """One photo: `lr` `(height, width, 3)` and `hr` `(scale*height, scale*width, 3)`, uint8."""
+
+    lr: np.ndarray
+    hr: np.ndarray
+
+
+class Skipped(NamedTuple):
+    """A file that is not in the cache, and why."""
+
+    file: str
+    reason: str
+
+
+class _Entry(NamedTuple):
+    file: str
+    height: int  # of the lr image
+    width: int
+    offset: int  # of its first byte in lr.bin; scale^2 times as much in hr.bin
+
+
+class Photos(Sequence[Pair]):
+    """Memory-mapped pairs; made by `prepare`.
+
+    Attributes:
+        scale: Factor between the sides of lr and hr.
+        fingerprint: Hash over all pixels; equal data have equal fingerprints anywhere.
+        skipped: Files that could not be used, with reasons.
+        ends: Cumulated areas in lr pixels, for choosing photos in proportion to their area.
+    """
+
+    def __init__(self, cache: Path, chosen: Sequence[int] | None = None) -> None:
+        index = json.loads((cache / "index.json").read_text())
+        self.scale: int = index["scale"]
+        self.fingerprint: str = index["fingerprint"]
+        self.skipped = [Skipped(*entry) for entry in index["skipped"]]
+        entries = [_Entry(*entry) for entry in index["photos"]]
+        self._entries = entries if chosen is None else [entries[i] for i in chosen]
+        self._cache = cache
+        self._lr = np.memmap(cache / "lr.bin", np.uint8, "r")
+        self._hr = np.memmap(cache / "hr.bin", np.uint8, "r")
+        self.ends = np.cumsum([entry.height * entry.width for entry in self._entries])
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Pair:  # pyright: ignore[reportIncompatibleMethodOverride]
+        _, height, width, start = self._entries[index]
+        stop, area = start + 3 * height * width, self.scale**2
+        lr = self._lr[start:stop].reshape(height, width, 3)
+        hr = self._hr[area * start : area * stop]
+        return Pair(lr, hr.reshape(self.scale * height, self.scale * width, 3))
+
+    def hold_back(self, count: int) -> tuple["Photos", "Photos"]:
+        """Splits into photos for training and at most `count`, or one in ten, for validation.
+
+        The choice depends on the file names alone. Of a single photo, both get it.
+        """
+        names = [hashlib.sha256(entry.file.encode()).digest() for entry in self._entries]
+        order = sorted(range(len(self)), key=names.__getitem__)
+        held = max(1, min(count, len(self) // 10))
+        kept = sorted(order[held:]) or order
+        return Photos(self._cache, kept), Photos(self._cache, sorted(order[:held]))
+
+
+def prepare(
+    folder: Path,
+    cache: Path,
+    scale: int,
+    lr_folder: Path | None = None,
+    minimum: int = 1,
+    progress: _Progress | None = None,
+) -> Photos:
+    """Decodes the photos of a folder once, and returns them memory-mapped.
+
+    The lr image is the bicubic downscale of the whole photo, not of a crop: a crop's own
+    downscale would see replicated pixels where the photo goes on.
+
+    Args:
+        folder: Tree of hr photos.
+        cache: Folder for the decoded pixels; reused while the sources stay as they are.
+        scale: Factor between lr and hr.
+        lr_folder: Tree of lr photos of the same names (a suffix as in `0001x4.png` is allowed);
+            None makes the lr photos from the hr photos.
+        minimum: Shortest usable side in lr pixels: that of the training patch.
+        progress: Called with (photos done, photos in all).
+
+    Raises:
+        ValueError: If there is no usable photo, or a pair does not fit; the file is named.
+    """
+    files = images.find(folder)
+    if not files:
+        raise ValueError(f"There are no images in {folder}; expected {', '.join(images.SUFFIXES)}.")
+    partners = _partners(files, folder, lr_folder, scale) if lr_folder else [None] * len(files)
+    sources = [path for path in (*files, *partners) if path]
+    state = {
+        "layout": _LAYOUT,
+        "scale": scale,
+        "minimum": minimum,
+        "sources": [[str(path), *_stamp(path)] for path in sources],
+    }
+    if _is_current(cache, state):
+        return Photos(cache)
+
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "index.json").unlink(missing_ok=True)  # it is written last, and vouches for the rest
+    photos: list[_Entry] = []
+    skipped: list[Skipped] = []
+    digest, offset = hashlib.sha256(), 0
+    with open(cache / "lr.bin", "wb") as lr_file, open(cache / "hr.bin", "wb") as hr_file:
+        jobs = [
+            (path, partner, scale, minimum) for path, partner in zip(files, partners, strict=True)
+        ]
+        for done, (path, pair) in enumerate(
+            zip(files, _in_order(_load, jobs), strict=True), start=1
+        ):
+            name = path.relative_to(folder).as_posix()
+            if isinstance(pair, Pair):
+                height, width = pair.lr.shape[:2]
+                photos.append(_Entry(name, height, width, offset))
+                offset += pair.lr.size
+                for array, file in zip(pair, (lr_file, hr_file), strict=True):
+                    data = array.tobytes()
+                    digest.update(data)
+                    file.write(data)
+            else:
+                skipped.append(Skipped(name, pair))
+            if progress:
+                progress(done, len(files))
+    if not photos:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
+        raise ValueError(f"None of the {len(files)} images in {folder} can be used. {reasons}")
+    index = state | {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
+    _write_atomically(cache / "index.json", json.dumps(index))
+    return Photos(cache)
+
+
+def batch(
+    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns batch `k` of a run: random crops, mirrored and turned by multiples of 90 degrees.
+
+    Args:
+        photos: Where the crops are cut from; a photo is chosen in proportion to its area.
+        k: Number of the batch.
+        seed: Of the run.
+        batch_size: Crops in the batch.
+        hr_patch: Side of an hr crop in pixels, a multiple of the scale.
+
+    Returns:
+        `(lr, hr)`, float32 in [0, 1]: `(batch_size, hr_patch // scale, hr_patch // scale, 3)`
+        and `(batch_size, hr_patch, hr_patch, 3)`.
+    """
+    rng = np.random.default_rng((seed, k))
+    scale, lr_patch = photos.scale, hr_patch // photos.scale
+    lr = np.empty((batch_size, lr_patch, lr_patch, 3), np.float32)
+    hr = np.empty((batch_size, hr_patch, hr_patch, 3), np.float32)
+    for i in range(batch_size):
+        chosen = photos[np.searchsorted(photos.ends, rng.integers(photos.ends[-1]), side="right")]
+        height, width = chosen.lr.shape[:2]
+        y = int(rng.integers(height - lr_patch + 1))
+        x = int(rng.integers(width - lr_patch + 1))
+        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+        for out, photo, factor, patch in (
+            (lr, chosen.lr, 1, lr_patch),
+            (hr, chosen.hr, scale, hr_patch),
+        ):
+            top, left = factor * y, factor * x
+            crop = np.rot90(photo[top : top + patch, left : left + patch], turns)
+            out[i] = crop[:, ::-1] if mirrored else crop
+    lr /= 255
+    hr /= 255
+    return lr, hr
+
+
+def _load(path: Path, partner: Path | None, scale: int, minimum: int) -> Pair | str:
+    """Decodes one photo, or says why it cannot be used."""
+    try:
+        hr = images.read_uint8(path)
+        lr = images.read_uint8(partner) if partner else None
+    except (images.UnsupportedImage, OSError) as error:
+        return str(error)
+    needed = minimum * scale
+    if min(hr.shape[:2]) < needed:
+        return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than the patch, {needed}x{needed}"
+    if lr is None:
+        hr = resize.crop_to_multiple(hr, scale)
+        return Pair(resize.downscale(hr, scale), hr)
+    pair = Pair(lr, hr)
+    _check_pair(pair, path, partner, scale)
+    return pair
+
+
+def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> None:
+    """Raises if `lr` is not the small version of `hr`, pixel upon pixel."""
+    height, width = pair.lr.shape[:2]
+    if pair.hr.shape[:2] != (scale * height, scale * width):
+        raise ValueError(
+            f"{path} is {pair.hr.shape[1]}x{pair.hr.shape[0]} and {partner} {width}x{height}; "
+            f"expected exactly {scale} times as many pixels a side."
+        )
+    if min(height, width) < 5:
+        return
+    made = resize.downscale(pair.hr, scale).astype(np.float32)
+    lr = pair.lr[1:-1, 1:-1].astype(np.float32)
+    shifts = [(y, x) for y in (0, 1, -1) for x in (0, 1, -1)]  # no shift first: it wins ties
+    errors = [
+        np.mean((lr - made[1 + y : height - 1 + y, 1 + x : width - 1 + x]) ** 2) for y, x in shifts
+    ]
+    best = int(np.argmin(errors))
+    if best and errors[best] < 0.5 * errors[0]:
+        raise ValueError(
+            f"{partner} is shifted against {path}: it fits better when moved by "
+            f"{shifts[best]} pixels (down, right). Align the pair, or leave it out."
+        )
+
+
+def _partners(files: list[Path], folder: Path, lr_folder: Path, scale: int) -> list[Path | None]:
+    """The lr file of every hr file; names are compared without suffix."""
+    found = {
+        path.relative_to(lr_folder).with_suffix("").as_posix(): path
+        for path in images.find(lr_folder)
+    }
+    partners = []
+    for path in files:
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        partner = found.pop(name, None) or found.pop(f"{name}x{scale}", None)
+        if partner is None:
+            raise ValueError(
+                f"{path} has no lr counterpart in {lr_folder}; expected a file {name} "
+                f"or {name}x{scale} there."
+            )
+        partners.append(partner)
+    if found:
+        raise ValueError(
+            f"{next(iter(found.values()))} has no hr counterpart in {folder} "
+            f"({len(found)} such files); remove it, or add the hr photo."
+        )
+    return partners
+
+
+def _in_order(function: Callable, jobs: list[tuple]) -> Iterator:
+    """Runs jobs on all cores, yields results in order, and holds only a few at a time."""
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ThreadPoolExecutor(workers) as pool:
+        running: deque[Future] = deque()
+        for job in jobs:
+            running.append(pool.submit(function, *job))
+            if len(running) > 2 * (workers or 1):
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _is_current(cache: Path, state: dict) -> bool:
+    try:
+        index = json.loads((cache / "index.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return all(index.get(key) == value for key, value in state.items())
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, path)

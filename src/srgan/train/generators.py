@@ -1,0 +1,260 @@
+"""Generators: networks that map an lr image to an sr image.
+
+Every builder returns a functional `keras.Model` with
+input  `(batch, height, width, 3)`, float32 RGB in [0, 1], any height and width, and
+output `(batch, scale*height, scale*width, 3)`, float32, *not* clipped to [0, 1].
+
+An addition is never followed by a LeakyReLU with a slope other than 0.2: inside `tf.function`,
+TensorFlow 2.21 on a CPU fuses convolution, bias, addition and LeakyReLU into one kernel that
+computes a slope of 0.2 whatever was asked for.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import keras
+import tensorflow as tf
+from keras import layers
+from keras.initializers import Constant, VarianceScaling
+
+Activation = Literal["prelu", "relu", "leaky_relu"]
+
+
+def compact(scale: int = 4, filters: int = 64, blocks: int = 8) -> keras.Model:
+    """A small residual network without normalisation, computed wholly at lr size.
+
+    sr = upsample(lr) + shuffle(conv(h + trunk(h))), h = conv(lr), where a block of the trunk is
+    x + conv(leaky_relu(conv(x))) (EDSR, Lim et al. 2017, without its x0.1) and `upsample` repeats
+    pixels, so that only the detail has to be learned. Of 657,264 parameters at the defaults, none
+    works on enlarged features: that is what makes it fast.
+
+    Args:
+        scale: Factor from lr to sr.
+        filters: Channels of the trunk.
+        blocks: Residual blocks.
+    """
+    lr = keras.Input((None, None, 3), name="lr")
+    x = shallow = layers.Conv2D(filters, 3, padding="same", name="head")(lr)
+    for i in range(1, blocks + 1):
+        h = layers.Conv2D(filters, 3, padding="same", name=f"block{i}_conv1")(x)
+        h = layers.LeakyReLU(0.2, name=f"block{i}_activation")(h)
+        h = layers.Conv2D(
+            filters,
+            3,
+            padding="same",
+            kernel_initializer=_small(),  # blocks start near the identity
+            name=f"block{i}_conv2",
+        )(h)
+        x = layers.Add(name=f"block{i}_add")([x, h])
+    x = layers.Conv2D(filters, 3, padding="same", name="trunk")(x)
+    x = layers.Add(name="skip")([shallow, x])
+    x = layers.Conv2D(
+        3 * scale**2,
+        3,
+        padding="same",
+        kernel_initializer=_small(),  # training starts from `upsample`
+        dtype="float32",
+        name="tail",
+    )(x)
+    detail = PixelShuffle(scale, dtype="float32", name="detail")(x)
+    enlarged = layers.UpSampling2D(scale, interpolation="nearest", dtype="float32", name="nearest")
+    sr = layers.Add(dtype="float32", name="sr")([enlarged(lr), detail])
+    return keras.Model(lr, sr, name=f"compact_x{scale}")
+
+
+def srresnet(
+    scale: int = 4,
+    filters: int = 64,
+    blocks: int = 16,
+    normalisation: bool = True,
+    activation: Activation = "prelu",
+) -> keras.Model:
+    """The SRGAN paper's generator, SRResNet (Ledig et al. 2017, fig. 4).
+
+    sr = conv9(stages(h + trunk(h))), h = prelu(conv9(lr)), where a block of the trunk is
+    x + bn(conv(prelu(bn(conv(x))))), and a stage is prelu(shuffle(conv(x))): one each for a factor
+    of 2, or a single one for x3. 1,552,771 parameters at the defaults.
+
+    Where the paper is silent: PReLU has one slope a channel, from 0.25 (He et al. 2015);
+    convolutions that are normalised have no bias; sr is in [0, 1], as lr is, not in [-1, 1].
+
+    Args:
+        scale: Factor from lr to sr: 2, 3, 4 or 8.
+        filters: Channels of the trunk and of the enlarged features.
+        blocks: Residual blocks.
+        normalisation: Batch normalisation, as in the paper. Its statistics differ between training
+            and use, which is a known cause of artefacts. Off, blocks start near the identity.
+        activation: "prelu" is the paper's; "leaky_relu" has a slope of 0.2.
+
+    Raises:
+        ValueError: If there is no such `scale` or `activation`.
+    """
+    stages = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}.get(scale)
+    if stages is None:
+        raise ValueError(f"srresnet upscales by 2, 3, 4 or 8; got scale={scale}.")
+
+    def convolution(x, name: str, initializer: Any = "glorot_uniform"):
+        x = layers.Conv2D(
+            filters,
+            3,
+            padding="same",
+            use_bias=not normalisation,
+            kernel_initializer=initializer,
+            name=name,
+        )(x)
+        if normalisation:
+            x = layers.BatchNormalization(name=f"{name}_normalisation")(x)
+        return x
+
+    lr = keras.Input((None, None, 3), name="lr")
+    x = layers.Conv2D(filters, 9, padding="same", name="head")(lr)
+    x = shallow = _activation(activation, "head_activation")(x)
+    for i in range(1, blocks + 1):
+        h = convolution(x, f"block{i}_conv1")
+        h = _activation(activation, f"block{i}_activation")(h)
+        h = convolution(h, f"block{i}_conv2", "glorot_uniform" if normalisation else _small())
+        x = layers.Add(name=f"block{i}_add")([x, h])
+    x = convolution(x, "trunk")
+    x = layers.Add(name="skip")([shallow, x])
+    for i, factor in enumerate(stages, start=1):
+        x = layers.Conv2D(filters * factor**2, 3, padding="same", name=f"stage{i}_conv")(x)
+        x = PixelShuffle(factor, name=f"stage{i}_shuffle")(x)
+        x = _activation(activation, f"stage{i}_activation")(x)
+    sr = layers.Conv2D(3, 9, padding="same", dtype="float32", name="tail")(x)
+    return keras.Model(lr, sr, name=f"srresnet_x{scale}")
+
+
+@keras.saving.register_keras_serializable("srgan")
+class PixelShuffle(layers.Layer):
+    """Sub-pixel convolution's rearrangement (Shi et al. 2016, eq. 4), channel-last.
+
+    out[y*scale + i, x*scale + j, c] = in[y, x, (i*scale + j) * channels + c]: the order of
+    TensorFlow's depth_to_space and of ONNX' DepthToSpace in DCR mode.
+
+    Args:
+        scale: Factor of enlargement; the input's channels must be a multiple of its square.
+    """
+
+    def __init__(self, scale: int, **layer_options) -> None:
+        super().__init__(**layer_options)
+        self.scale = scale
+
+    def call(self, x):
+        return tf.nn.depth_to_space(x, self.scale)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            height and height * self.scale,
+            width and width * self.scale,
+            channels // self.scale**2,
+        )
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale}
+
+
+def receptive_field(generator: keras.Model) -> int:
+    """Returns how far, in lr pixels, the farthest lr pixel is that an output pixel depends on.
+
+    Read off the graph, exactly. With that much context on every side, a tile is computed as the
+    whole image is.
+
+    Raises:
+        ValueError: If a layer is none of those of this module, `Activation` or `Rescaling`, or a
+            convolution has strides or another padding than "same"; it is named.
+    """
+    low_high = follow(generator, [(0, 0)], _reach)
+    return max(max(-low, high) for low, high in low_high)
+
+
+def follow(generator: keras.Model, value: Any, visit: Callable[[Any, list], Any]) -> Any:
+    """Passes a value through the graph of a functional model, in place of the lr image.
+
+    Args:
+        generator: With one input and one output.
+        value: What stands for the input.
+        visit: Maps a layer and the values of its inputs to the value of its output.
+
+    Returns:
+        The value of the output.
+
+    Raises:
+        ValueError: If a layer is a model, or used more than once; it is named.
+    """
+    values = {id(generator.inputs[0]): value}
+    for layer in generator.operations:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        try:
+            inputs = [values[id(x)] for x in tf.nest.flatten(layer.input)]
+        except KeyError:
+            raise ValueError(
+                f"Layer {layer.name!r} is a model, or it or its input is used more than once; "
+                "expected one layer for every step."
+            ) from None
+        values[id(layer.output)] = visit(layer, inputs)
+    return values[id(generator.outputs[0])]
+
+
+def _reach(layer: Any, inputs: list[list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """How far back the pixels of a layer's output depend on lr, given that of its inputs.
+
+    Entry p is (low, high) of phase p: pixel y*factor + p, where factor is the number of phases,
+    depends on the lr pixels y + low to y + high.
+    """
+    before = inputs[0]
+    factor = len(before)
+    match layer:
+        case layers.Conv2D(padding="same", strides=(1, 1)):
+            pairs = zip(layer.kernel_size, layer.dilation_rate, strict=True)
+            taps = max((size - 1) * dilation for size, dilation in pairs)
+            first, last = -(taps // 2), taps - taps // 2
+            after = []
+            for p in range(factor):
+                seen = [divmod(p + k, factor) for k in range(first, last + 1)]
+                low = min(pixel + before[phase][0] for pixel, phase in seen)
+                high = max(pixel + before[phase][1] for pixel, phase in seen)
+                after.append((low, high))
+            return after
+        case PixelShuffle(scale=scale):
+            return [entry for entry in before for _ in range(scale)]
+        case layers.UpSampling2D(size=(scale, _), interpolation="nearest"):
+            return [entry for entry in before for _ in range(scale)]
+        case layers.Add():
+            return [
+                (min(low for low, _ in phase), max(high for _, high in phase))
+                for phase in zip(*inputs, strict=True)
+            ]
+        case (
+            layers.Activation()
+            | layers.BatchNormalization()
+            | layers.LeakyReLU()
+            | layers.PReLU()
+            | layers.ReLU()
+            | layers.Rescaling()
+        ):
+            return before
+        case _:
+            raise ValueError(
+                f"The receptive field of layer {layer.name!r} ({type(layer).__name__}) is unknown; "
+                "expected convolutions without strides, padded 'same', and layers that keep or "
+                "enlarge the image."
+            )
+
+
+def _small() -> Any:
+    return VarianceScaling(0.02)
+
+
+def _activation(kind: Activation, name: str) -> layers.Layer:
+    match kind:
+        case "prelu":
+            slope: Any = Constant(0.25)
+            return layers.PReLU(slope, shared_axes=[1, 2], name=name)
+        case "relu":
+            return layers.ReLU(name=name)
+        case "leaky_relu":
+            return layers.LeakyReLU(0.2, name=name)
+    raise ValueError(f"activation must be 'prelu', 'relu' or 'leaky_relu'; got {kind!r}.")

@@ -1,0 +1,97 @@
+"""Muon for convolutions: the optimizer that halves the steps of pretraining."""
+
+import keras
+from keras import ops
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, chosen for its slope at zero
+
+
+class Muon(keras.optimizers.Optimizer):
+    """Momentum made orthogonal (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/).
+
+    A convolution's kernel is a matrix from height x width x channels-in to channels-out. Its
+    update is U V^T, where U S V^T is the singular value decomposition of the momentum: all
+    directions are learned at one pace, not only the dominant ones. `keras.optimizers.Muon` does
+    so for dense layers only. The update is scaled by 0.2 sqrt(max(rows, columns)), which gives it
+    the root mean square of Adam's (Liu et al. 2025, eq. 4), so that learning rates carry over.
+
+    Kernels from or to fewer than `smallest` channels (the first and last of a generator), biases
+    and other vectors are left to Adam.
+
+    Args:
+        learning_rate: Or a schedule.
+        momentum: Decay of the momentum.
+        adam_ratio: Adam's learning rate, in parts of `learning_rate`.
+        beta_1: Adam's decay of the first moment.
+        beta_2: Adam's decay of the second moment.
+        iterations: Newton-Schulz steps towards U V^T.
+        smallest: Fewest channels of a kernel that counts as a matrix.
+        global_clipnorm: Largest joint norm of the gradients.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        momentum: float = 0.95,
+        adam_ratio: float = 0.5,
+        beta_1: float = 0.9,
+        beta_2: float = 0.99,
+        iterations: int = 5,
+        smallest: int = 16,
+        global_clipnorm: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, name="muon", global_clipnorm=global_clipnorm)
+        self.momentum = momentum
+        self.adam_ratio = adam_ratio
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.steps = iterations
+        self.smallest = smallest
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._first = [self.add_variable_from_reference(v, name="first") for v in variables]
+        self._second = [
+            None if self._is_matrix(v) else self.add_variable_from_reference(v, name="second")
+            for v in variables
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        first, second = self._first[index], self._second[index]
+        learning_rate = ops.cast(learning_rate, variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
+        if second is None:
+            self.assign(first, self.momentum * first + gradient)
+            columns = variable.shape[-1]
+            matrix = ops.reshape(gradient + self.momentum * first, (-1, columns))
+            size = 0.2 * max(matrix.shape[0], columns) ** 0.5
+            update = size * ops.reshape(orthogonal(matrix, self.steps), variable.shape)
+        else:
+            step = ops.cast(self.iterations + 1, variable.dtype)
+            self.assign(first, self.beta_1 * first + (1 - self.beta_1) * gradient)
+            self.assign(second, self.beta_2 * second + (1 - self.beta_2) * ops.square(gradient))
+            mean = first / (1 - self.beta_1**step)
+            update = mean / (ops.sqrt(second / (1 - self.beta_2**step)) + 1e-8)
+            update = self.adam_ratio * update
+        self.assign_sub(variable, learning_rate * update)
+
+    def _is_matrix(self, variable) -> bool:
+        return len(variable.shape) == 4 and min(variable.shape[2:]) >= self.smallest
+
+
+def orthogonal(matrix, iterations: int = 5):
+    """Returns nearly U V^T of a matrix U S V^T: its singular values end up in about 0.7..1.2.
+
+    Newton-Schulz: X <- a X + b (X X^T) X + c (X X^T)^2 X, applied to the matrix over its norm.
+    """
+    a, b, c = _COEFFICIENTS
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = ops.transpose(matrix) if tall else matrix
+    x = x / (ops.norm(x) + 1e-7)
+    for _ in range(iterations):
+        square = x @ ops.transpose(x)
+        x = a * x + (b * square + c * square @ square) @ x
+    return ops.transpose(x) if tall else x

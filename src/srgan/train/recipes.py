@@ -1,0 +1,55 @@
+"""The named configurations of `srgan train --recipe NAME`."""
+
+from srgan.train.config import Adversarial, Config, Generator, Pretrain
+
+COMPACT_X4 = Config()
+"""The shipped pair: a small network for a computer without GPU.
+
+    srgan train PHOTOS -o RUN --recipe compact-x4
+
+What it took and what it scores stands in docs/models.md.
+"""
+
+SRGAN_X4 = Config(
+    projection=0,
+    generator=Generator(
+        architecture="srresnet", filters=64, blocks=16, normalisation=True, activation="prelu"
+    ),
+    pretrain=Pretrain(
+        steps=1_000_000,
+        batch_size=16,
+        hr_patch=96,
+        learning_rate=1e-4,
+        warmup=0,
+        pixel="mse",
+        optimizer="adam",
+    ),
+    adversarial=Adversarial(
+        steps=200_000,
+        batch_size=16,
+        hr_patch=96,
+        window=96,
+        learning_rate=1e-4,
+        pixel_weight=0.0,
+        perceptual_weight=1.0,
+        adversarial_weight=1e-3,
+        ramp=0,
+        vgg="vgg19",
+        taps={"conv5_4": 1.0},
+        before_activation=False,
+        feature_scale=1 / 12.75,  # section 3.2
+        feature_distance="mse",
+        discriminator_head="dense",
+        discriminator_filters=64,
+        discriminator_learning_rate=1e-4,
+        discriminator_steps=0,
+        optimizer="adam",
+    ),
+)
+"""SRGAN as in the paper (Ledig et al. 2017, section 3.2): VGG5.4 loss, no pixel loss.
+
+Departures: the learning rate falls along a cosine, not once by ten, and gradients are clipped.
+Made for a GPU; not measured here.
+"""
+
+RECIPES = {"compact-x4": COMPACT_X4, "srgan-x4": SRGAN_X4}

@@ -1,0 +1,323 @@
+"""One training run: photos and a configuration in, a folder with a trained model out.
+
+RUN/config.toml      the configuration
+RUN/run.json         versions, precision, data fingerprint, skipped files
+RUN/pretrain/        stage one: log.csv, validation.csv, samples/, tensorboard/,
+RUN/adversarial/     stage two: latest.npz (to resume), best.npz and model.onnx (of the best)
+RUN/model.onnx       the model of the last stage
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+import tomli_w
+
+from srgan import metrics
+from srgan.models import Metadata
+from srgan.train import callbacks, config, data, export, generators
+from srgan.train.callbacks import Progress
+from srgan.train.discriminators import vgg_style
+from srgan.train.training import Adversarial, Pretraining, Stage
+
+_PSNR_FLOOR = 2.0  # dB that stage two may lose against stage one and still be the best
+_GRID_CEILING = 0.06  # of the metric GRID: a weave cannot be seen below
+_VALIDATION_PHOTOS = 8
+
+_Rank = Callable[[metrics.Scores], float]
+
+
+class Interrupted(Exception):  # noqa: N818 - it says what happened
+    """Ctrl-C: the run ended after a whole step, with a checkpoint to resume from."""
+
+
+def train(
+    photos: Path,
+    folder: Path,
+    settings: config.Config,
+    *,
+    validation: Path | None = None,
+    lr_photos: Path | None = None,
+    init: Path | None = None,
+    cache: Path | None = None,
+    vgg_weights: Path | None = None,
+    resume: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Trains a generator in two stages; returns the path of its ONNX file.
+
+    Args:
+        photos: Tree of hr photos.
+        folder: The run's folder; created.
+        settings: What to train, and how.
+        validation: Tree of hr photos that choose the best weights, of which the first eight are
+            used; None holds back some of `photos`.
+        lr_photos: Tree of lr photos that pair with `photos`; None makes them.
+        init: `model.onnx` or `best.npz` of a run whose weights the generator starts from.
+        cache: Where decoded photos are kept; None is `RUN/cache`.
+        vgg_weights: File of ImageNet weights for the perceptual loss, see `features.vgg`.
+        resume: Go on with the run in `folder`: same configuration, same data.
+        progress: Called after every step.
+
+    Raises:
+        FileExistsError: If `folder` holds a run and `resume` is false.
+        Interrupted: After Ctrl-C, with the state saved.
+        ValueError: If the photos, the configuration or a weights file cannot be used.
+    """
+    report = progress or (lambda _: None)
+    _claim(folder, settings, resume)
+    precision = set_precision(settings.precision)
+    keras.utils.set_random_seed(settings.seed)
+
+    stages = (settings.pretrain, settings.adversarial)
+    minimum = max(stage.hr_patch for stage in stages if stage.steps) // settings.scale
+    cache = cache or folder / "cache"
+    pairs = data.prepare(
+        photos,
+        cache / "train",
+        settings.scale,
+        lr_photos,
+        minimum,
+        lambda done, total: report(Progress("data", done, total, {})),
+    )
+    if validation:
+        judges = data.prepare(validation, cache / "validation", settings.scale)
+    else:
+        pairs, judges = pairs.hold_back(_VALIDATION_PHOTOS)
+    judges = [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
+    _record(folder, pairs, precision, resume)
+
+    generator = build(settings.generator, settings.scale)
+    if init:
+        load(init, generator)
+
+    def fit(stage: Stage, name: str, schedule: config.Schedule, rank: _Rank) -> float:
+        (folder / name).mkdir(exist_ok=True)
+        judge = callbacks.Validation(
+            folder / name,
+            judges,
+            settings.validate_every,
+            settings.scale,
+            settings.projection,
+            rank,
+        )
+        best = _fit(stage, folder / name, schedule, settings, pairs, judge, report)
+        _export(generator, folder / name, settings, pairs)
+        return best
+
+    floor = float("-inf")
+    if settings.pretrain.steps:
+        stage = Pretraining(generator, settings.pretrain)
+        best_psnr = fit(stage, "pretrain", settings.pretrain, lambda scores: scores.psnr)
+        floor = best_psnr - _PSNR_FLOOR
+    if settings.adversarial.steps:
+        pooled = settings.adversarial.discriminator_head == "pooled"
+        discriminator = vgg_style(
+            None if pooled else settings.adversarial.window,
+            settings.adversarial.discriminator_filters,
+        )
+        stage = Adversarial(
+            generator,
+            discriminator,
+            settings.adversarial,
+            settings.scale,
+            settings.projection,
+            settings.seed,
+            vgg_weights,
+        )
+        fit(stage, "adversarial", settings.adversarial, perception_rule(floor))
+    last = "adversarial" if settings.adversarial.steps else "pretrain"
+    shutil.copyfile(folder / last / "model.onnx", folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+def perception_rule(floor: float) -> _Rank:
+    """What "best" means in stage two: the lowest LPIPS among faithful and unwoven results.
+
+    rank = -LPIPS - max(0, floor - PSNR) - max(0, GRID - 0.06): LPIPS sees neither a drift of
+    brightness nor a weave.
+    """
+
+    def rank(scores: metrics.Scores) -> float:
+        excess = max(0.0, scores.grid - _GRID_CEILING)
+        return -scores.lpips - max(0.0, floor - scores.psnr) - excess
+
+    return rank
+
+
+def build(settings: config.Generator, scale: int) -> keras.Model:
+    """Returns the untrained generator of a configuration."""
+    if settings.architecture == "compact":
+        return generators.compact(scale, settings.filters, settings.blocks)
+    return generators.srresnet(
+        scale, settings.filters, settings.blocks, settings.normalisation, settings.activation
+    )
+
+
+def load(path: Path, generator: keras.Model) -> None:
+    """Sets a generator's weights from the `model.onnx` or `best.npz` of a run."""
+    if path.suffix == ".npz":
+        callbacks.restore(path, _named(generator))
+    else:
+        export.read_weights(path, generator)
+
+
+def _fit(
+    stage: Stage,
+    folder: Path,
+    schedule: config.Schedule,
+    settings: config.Config,
+    pairs: data.Photos,
+    judge: callbacks.Validation,
+    report: Callable[[Progress], None],
+) -> float:
+    """Runs what is left of a stage; leaves its generator with the best averaged weights."""
+    stage.compile()
+    latest = folder / "latest.npz"
+    if latest.exists():
+        callbacks.restore(latest, stage.state())
+    steps, done = stage.total_steps, int(stage.step)
+    if done < steps:
+        interruption = callbacks.Interruption()
+        try:
+            stage.fit(
+                _batches(pairs, schedule, settings.seed, done, steps),
+                steps_per_epoch=steps - done,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    callbacks.Sentry(),
+                    judge,
+                    callbacks.Log(folder),
+                    callbacks.Checkpoint(folder, settings.validate_every),
+                    callbacks.Report(folder.name, steps, report),
+                    interruption,
+                ],
+            )
+        finally:
+            interruption.restore()
+        if int(stage.step) < steps:
+            raise Interrupted(f"Stopped in {folder.name} at step {int(stage.step)} of {steps}.")
+    best = judge.finish(stage)
+    callbacks.restore(folder / "best.npz", _named(stage.generator))
+    return best
+
+
+def _batches(
+    pairs: data.Photos, schedule: config.Schedule, seed: int, start: int, stop: int
+) -> tf.data.Dataset:
+    """The batches `start` to `stop`, made while the step before them is computed."""
+    hr_patch = schedule.hr_patch
+    lr_patch = hr_patch // pairs.scale
+
+    def make(k):
+        return data.batch(pairs, int(k), seed, schedule.batch_size, hr_patch)
+
+    def with_shape(k):
+        lr, hr = tf.numpy_function(make, [k], (tf.float32, tf.float32))
+        lr = tf.ensure_shape(lr, (schedule.batch_size, lr_patch, lr_patch, 3))
+        return lr, tf.ensure_shape(hr, (schedule.batch_size, hr_patch, hr_patch, 3))
+
+    return tf.data.Dataset.range(start, stop).map(with_shape, 2, deterministic=True).prefetch(4)
+
+
+def _export(
+    generator: keras.Model, folder: Path, settings: config.Config, pairs: data.Photos
+) -> None:
+    metadata = Metadata(
+        name=f"{folder.parent.name}-{folder.name}",
+        scale=settings.scale,
+        receptive_field=export.receptive_field(generator),
+        consistency_rounds=settings.projection,
+        training_data=f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
+        licence="that of the training data and its user's choice",
+        scores="",
+        config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
+    )
+    export.write_onnx(generator, folder / "model.onnx", metadata)
+
+
+def _named(generator: keras.Model) -> dict[str, keras.Variable]:
+    return {f"ema/{i:03d}": weight for i, weight in enumerate(generator.weights)}
+
+
+def _claim(folder: Path, settings: config.Config, resume: bool) -> None:
+    """Makes the run's folder, or checks that it can be resumed."""
+    file = folder / "config.toml"
+    if resume:
+        if not file.exists():
+            raise ValueError(f"{folder} holds no run to resume: {file.name} is missing.")
+        if config.read(file) != settings:
+            raise ValueError(f"{file} differs from the configuration given; resume with its own.")
+        return
+    if file.exists():
+        raise FileExistsError(
+            f"{folder} already holds a run. Continue it with --resume, or choose another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    part.write_text(tomli_w.dumps(settings.model_dump(mode="json")), encoding="utf-8")
+    os.replace(part, file)
+
+
+def set_precision(precision: str) -> str:
+    """Sets Keras' dtype policy; returns "float32" or "bfloat16"."""
+    if precision == "auto":
+        precision = "bfloat16" if _computes_bfloat16() else "float32"
+    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    return precision
+
+
+def _computes_bfloat16() -> bool:
+    """Whether bfloat16 is faster than float32 here: on a GPU, or a CPU with instructions for it.
+
+    Elsewhere it is emulated: fifteen times slower than float32, measured on an AVX2 machine.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def _record(folder: Path, pairs: data.Photos, precision: str, resume: bool) -> None:
+    """Writes what a run depends on beside its configuration, and compares it when resuming."""
+    file = folder / "run.json"
+    if resume and file.exists():
+        known = json.loads(file.read_text())["data"]["fingerprint"]
+        if known != pairs.fingerprint:
+            raise ValueError(
+                f"The photos have changed since the run began (fingerprint {pairs.fingerprint}, "
+                f"then {known}); restore them, or begin a new run with --init."
+            )
+    packages: Sequence[str] = ("srgan", "tensorflow", "keras", "numpy", "pyvips")
+    record = {
+        "versions": {name: _version(name) for name in packages}
+        | {"python": platform.python_version()},
+        "platform": platform.platform(),
+        "precision": precision,
+        "data": {
+            "fingerprint": pairs.fingerprint,
+            "photos": len(pairs),
+            "skipped": [entry._asdict() for entry in pairs.skipped],
+        },
+    }
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=2), encoding="utf-8")
+    os.replace(part, file)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

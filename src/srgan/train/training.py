@@ -1,0 +1,282 @@
+"""The two stages of training: `Pretraining` fits a generator alone, `Adversarial` against a critic.
+
+Both are Keras models to `compile` and `fit` on batches `(lr, hr)`. They keep, beside the generator,
+the exponential moving average of its weights: that is what is validated and shipped.
+"""
+
+from pathlib import Path
+from typing import cast
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from srgan.train import config, losses
+from srgan.train.consistency import Projection
+from srgan.train.features import vgg
+from srgan.train.optimizers import Muon
+
+
+def schedule(settings: config.Schedule, peak: float) -> keras.optimizers.schedules.CosineDecay:
+    """Linear warm-up to `peak`, then half a cosine to zero at the last step."""
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if settings.warmup else peak,
+        settings.steps - settings.warmup,
+        warmup_target=peak if settings.warmup else None,
+        warmup_steps=settings.warmup,
+    )
+
+
+class Stage(keras.Model):
+    """What both stages share: a generator, its moving average, and a state that can be saved.
+
+    Args:
+        generator: Maps lr to sr; trained in place.
+        decay: Of the moving average, a step.
+        steps: That the stage has in all.
+    """
+
+    def __init__(self, generator: keras.Model, decay: float, steps: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.total_steps = steps
+        self.ema = keras.models.clone_model(generator)
+        self.ema.set_weights(generator.get_weights())
+        self.decay = decay
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
+        )
+
+    def compile(self) -> None:
+        # XLA's convolutions are two to four times slower than oneDNN's on a CPU.
+        super().compile(jit_compile=False)
+
+    def average(self) -> None:
+        """Moves the moving average one step towards the generator's weights."""
+        step = ops.cast(self.step, "float32")
+        decay = ops.minimum(self.decay, (1 + step) / (10 + step))  # no memory of the first steps
+        for average, weight in zip(self.ema.weights, self.generator.weights, strict=True):
+            average.assign(decay * average + (1 - decay) * weight)
+
+    def state(self) -> dict[str, keras.Variable]:
+        """Everything that the next step depends on, besides the data: variables by name."""
+        parts = {"generator": self.generator.weights, "ema": self.ema.weights}
+        for name, optimizer in self.optimizers().items():
+            parts[name] = optimizer.variables
+        variables = {
+            f"{part}/{i:03d}": variable
+            for part, members in parts.items()
+            for i, variable in enumerate(members)
+        }
+        return variables | {"step": self.step}
+
+    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The stage's optimizers by name."""
+        raise NotImplementedError
+
+
+class Pretraining(Stage):
+    """Trains a generator towards the lowest pixel error.
+
+    Args:
+        generator: Maps lr to sr; trained in place.
+        settings: Of this stage.
+    """
+
+    def __init__(self, generator: keras.Model, settings: config.Pretrain) -> None:
+        super().__init__(generator, settings.ema, settings.steps)
+        self.pixel = getattr(losses, settings.pixel)
+        self.generator_optimizer = optimizer(settings)
+        self.generator_optimizer.build(generator.trainable_variables)
+
+    def optimizers(self):
+        return {"generator_optimizer": self.generator_optimizer}
+
+    def train_step(self, data):
+        lr, hr = data
+        with tf.GradientTape() as tape:
+            pixel = self.pixel(hr, self.generator(lr, training=True))
+        norm = _descend(self.generator, self.generator_optimizer, tape, pixel)
+        self.step.assign_add(1)
+        self.average()
+        return {"pixel": pixel, "gradient": norm}
+
+
+class Adversarial(Stage):
+    """Trains a pretrained generator against a discriminator (SRGAN eq. 3, ESRGAN section 3.2).
+
+    L = w_x L_pixel + w_p L_perceptual + w_a(step) L_adversarial + w_g L_grid. The sr image is made
+    consistent with lr first, so that the losses judge what will be shipped. They see a window at
+    a random place: it keeps clear of the edges, where lr, made from the whole photo, knows pixels
+    that hr lacks, and VGG's and the discriminator's strides fall on another phase each time.
+
+    Args:
+        generator: Maps lr to sr; trained in place.
+        discriminator: Maps images to logits; trained in place.
+        settings: Of this stage.
+        scale: Factor from lr to sr.
+        projection: Rounds of the consistency projection.
+        seed: Of the windows.
+        vgg_weights: File of ImageNet weights, see `features.vgg`.
+    """
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        settings: config.Adversarial,
+        scale: int,
+        projection: int = 8,
+        seed: int = 0,
+        vgg_weights: Path | None = None,
+    ) -> None:
+        steps = settings.discriminator_steps + settings.steps * settings.generator_every
+        super().__init__(generator, settings.ema, steps)
+        self.discriminator = discriminator
+        self.settings = settings
+        self.scale = scale
+        self.seed = seed
+        self.project = Projection(scale, projection)
+        self.pixel = getattr(losses, settings.pixel)
+        self.features = None
+        if settings.perceptual_weight:
+            self.features = vgg(
+                settings.vgg, list(settings.taps), settings.before_activation, vgg_weights
+            )
+        if settings.adversarial == "relativistic":
+            self.generator_loss = losses.relativistic_generator
+            self.discriminator_loss = losses.relativistic_discriminator
+        else:
+            self.generator_loss = lambda real, fake: losses.generator(fake)
+            self.discriminator_loss = losses.discriminator
+        self.generator_optimizer = optimizer(settings)
+        self.generator_optimizer.build(generator.trainable_variables)
+        self.discriminator_optimizer = keras.optimizers.Adam(
+            schedule(settings, settings.discriminator_learning_rate),
+            beta_1=0.9,
+            beta_2=0.99,
+            global_clipnorm=settings.clip_norm,
+        )
+        self.discriminator_optimizer.build(discriminator.trainable_variables)
+
+    def optimizers(self):
+        return {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def state(self):
+        weights = {
+            f"discriminator/{i:03d}": variable
+            for i, variable in enumerate(self.discriminator.weights)
+        }
+        return super().state() | weights
+
+    def train_step(self, data):
+        lr, hr = data
+        turn = self.step - self.settings.discriminator_steps  # negative: the critic learns alone
+        logs = tf.cond(
+            (turn >= 0) & (turn % self.settings.generator_every == 0),
+            lambda: self._update_both(lr, hr),
+            lambda: self._update_discriminator(lr, hr),
+        )
+        self.step.assign_add(1)
+        return logs
+
+    def _update_both(self, lr, hr):
+        weights = self.settings
+        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
+            sr = self.project([self.generator(lr, training=True), lr])
+            hr, sr = self._window(hr), self._window(sr)
+            real, fake = self._judge(hr, sr)
+            terms = {
+                "pixel": weights.pixel_weight * self.pixel(hr, sr),
+                "perceptual": weights.perceptual_weight * self._perceptual(hr, sr),
+                "adversarial": self._ramp() * self.generator_loss(real, fake),
+                "grid": weights.grid_weight * losses.grid(sr, self.scale),
+            }
+            g_loss = sum(terms.values())
+            d_loss = self.discriminator_loss(real, fake)
+        # Both updates use the same forward pass: each tape differentiates only its own network's
+        # weights, so neither leaks into the other.
+        norm = _descend(self.generator, self.generator_optimizer, g_tape, g_loss)
+        _descend(self.discriminator, self.discriminator_optimizer, d_tape, d_loss)
+        self.average()
+        return terms | _opinion(real, fake, d_loss) | {"gradient": norm}
+
+    def _update_discriminator(self, lr, hr):
+        sr = self.project([self.generator(lr, training=False), lr])
+        with tf.GradientTape() as tape:
+            real, fake = self._judge(self._window(hr), self._window(sr))
+            loss = self.discriminator_loss(real, fake)
+        _descend(self.discriminator, self.discriminator_optimizer, tape, loss)
+        idle = dict.fromkeys(("pixel", "perceptual", "adversarial", "grid"), tf.constant(0.0))
+        return idle | _opinion(real, fake, loss) | {"gradient": tf.constant(0.0)}
+
+    def _judge(self, hr, sr):
+        # One pass over both: BatchNorm must not tell them apart by their own statistics.
+        logits = self.discriminator(ops.concatenate([hr, sr]), training=True)
+        return tf.split(logits, 2)
+
+    def _perceptual(self, hr, sr):
+        if self.features is None:
+            return tf.constant(0.0)
+        settings, network = self.settings, self.features
+
+        def scaled(images):
+            features = network(images, training=False)
+            return {
+                name: settings.feature_scale * ops.cast(feature, "float32")
+                for name, feature in features.items()
+            }
+
+        # The features of hr are constants: no gradient, half the memory.
+        real = tf.nest.map_structure(tf.stop_gradient, scaled(hr))
+        distance = getattr(losses, settings.feature_distance)
+        return losses.perceptual(real, scaled(sr), settings.taps, distance)
+
+    def _ramp(self):
+        updates = (self.step - self.settings.discriminator_steps) // self.settings.generator_every
+        risen = ops.cast(updates + 1, "float32") / max(self.settings.ramp, 1)
+        return self.settings.adversarial_weight * ops.minimum(risen, 1.0)
+
+    def _window(self, image):
+        """The same random window of every image of this step."""
+        size, room = self.settings.window, self.settings.hr_patch - self.settings.window
+        margin = room // 4  # at least a quarter of the room on every side
+        offset = tf.random.stateless_uniform(
+            (2,),
+            tf.stack([tf.constant(self.seed, tf.int64), tf.cast(self.step, tf.int64)]),
+            margin,
+            room - margin + 1,
+            tf.int32,
+        )
+        window = tf.slice(image, [0, offset[0], offset[1], 0], [-1, size, size, 3])
+        return tf.ensure_shape(window, (None, size, size, 3))
+
+
+def optimizer(settings: config.Pretrain | config.Adversarial) -> keras.optimizers.Optimizer:
+    """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
+    learning_rate = schedule(settings, settings.learning_rate)
+    if settings.optimizer == "muon":
+        return Muon(learning_rate, global_clipnorm=settings.clip_norm)
+    return keras.optimizers.Adam(
+        learning_rate, beta_1=0.9, beta_2=0.99, global_clipnorm=settings.clip_norm
+    )
+
+
+def _descend(model, optimizer, tape, loss):
+    """One step of the optimizer; returns the norm of the gradients before clipping."""
+    weights = cast(list, model.trainable_variables)
+    gradients = tape.gradient(loss, weights)
+    optimizer.apply(gradients, weights)
+    return tf.linalg.global_norm(gradients)
+
+
+def _opinion(real, fake, loss):
+    """What tells whether the discriminator is awake: its loss, and how often it is right."""
+    real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
+    right = 0.5 * (
+        ops.mean(ops.cast(real > 0, "float32")) + ops.mean(ops.cast(fake < 0, "float32"))
+    )
+    return {"discriminator": loss, "accuracy": right}

@@ -1,0 +1,64 @@
+"""Configurations: what a mistake says, and that a file means what it says."""
+
+import pytest
+import tomli_w
+
+from srgan.train import config
+from srgan.train.recipes import RECIPES
+
+
+def read(tmp_path, text):
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    return config.read(file)
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    assert read(tmp_path, "") == config.Config()
+
+
+def test_a_value_replaces_only_itself(tmp_path):
+    changed = read(tmp_path, "[pretrain]\nsteps = 7\nwarmup = 0\n")
+    assert changed.pretrain == config.Pretrain(steps=7, warmup=0)
+    assert changed.adversarial == config.Adversarial()
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_survive_the_way_through_a_file(tmp_path, name):
+    recipe = RECIPES[name]
+    assert read(tmp_path, tomli_w.dumps(recipe.model_dump(mode="json"))) == recipe
+
+
+def test_a_misspelt_key_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"config\.toml: pretrain\.stepz: Extra inputs"):
+        read(tmp_path, "[pretrain]\nstepz = 7\n")
+
+
+def test_every_mistake_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"(?s)seed: .*\n.*adversarial\.ema: "):
+        read(tmp_path, "seed = -1\n[adversarial]\nema = 1.0\n")
+
+
+def test_an_hr_patch_that_is_no_multiple_of_the_scale_says_which_one_is(tmp_path):
+    with pytest.raises(ValueError, match=r"hr_patch=130 is not a multiple of scale=4; try 128"):
+        read(tmp_path, "[pretrain]\nhr_patch = 130\n")
+
+
+def test_a_warm_up_longer_than_the_stage_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"pretrain\.warmup=200 leaves nothing"):
+        read(tmp_path, "[pretrain]\nsteps = 100\n")
+
+
+def test_a_window_larger_than_the_patch_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"adversarial\.window=160 is larger than"):
+        read(tmp_path, "[adversarial]\nwindow = 160\n")
+
+
+def test_a_broken_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"config\.toml is not a TOML file"):
+        read(tmp_path, "steps = = 7")
+
+
+def test_a_configuration_cannot_change_during_the_run():
+    with pytest.raises(ValueError, match="frozen"):
+        config.Config().seed = 1  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,204 @@
+"""Training data: right pairs, the same batches every time, and errors that name the file."""
+
+import os
+
+import numpy as np
+import pytest
+from skimage import data as photos
+
+from srgan import images, resize
+from srgan.train import data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three real photos, one of them deeper in the tree, of sizes that no scale divides."""
+    root = tmp_path / "photos"
+    (root / "deeper").mkdir(parents=True)
+    images.write(root / "astronaut.png", photos.astronaut()[:150, :203])
+    images.write(root / "cat.png", photos.chelsea()[100:250, 100:251])
+    images.write(root / "deeper" / "coffee.png", photos.coffee()[:161, 200:401])
+    return root
+
+
+@pytest.fixture
+def prepared(folder, tmp_path):
+    return data.prepare(folder, tmp_path / "cache", scale=4)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_lr_is_the_downscale_of_the_whole_photo(folder, tmp_path, scale):
+    prepared = data.prepare(folder, tmp_path / "cache", scale)
+    for pair, name in zip(prepared, ("astronaut.png", "cat.png", "deeper/coffee.png"), strict=True):
+        hr = resize.crop_to_multiple(images.read_uint8(folder / name), scale)
+        np.testing.assert_array_equal(pair.hr, hr)
+        np.testing.assert_array_equal(pair.lr, resize.downscale(hr, scale))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_crops_of_lr_and_hr_show_the_same_place(folder, tmp_path, scale):
+    prepared = data.prepare(folder, tmp_path / "cache", scale, minimum=12)
+    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=12 * scale)
+    inside = slice(3, -3)  # further out, the downscale of a crop lacks what lies outside it
+    for small, large in zip(lr, hr, strict=True):
+        made = resize.downscale(large, scale)
+        np.testing.assert_allclose(small[inside, inside], made[inside, inside], atol=3 / 255)
+
+
+def test_a_batch_is_a_function_of_seed_and_number(prepared):
+    def batch(k, seed):
+        return data.batch(prepared, k, seed, batch_size=4, hr_patch=64)
+
+    for first, second in zip(batch(5, 1), batch(5, 1), strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(batch(5, 1)[0], batch(6, 1)[0])
+    assert not np.array_equal(batch(5, 1)[0], batch(5, 2)[0])
+
+
+def test_batches_are_float_images_of_the_patch(prepared):
+    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=3, hr_patch=64)
+    assert lr.shape == (3, 16, 16, 3)
+    assert hr.shape == (3, 64, 64, 3)
+    assert lr.dtype == hr.dtype == np.float32
+    assert 0 <= hr.min() < hr.max() <= 1
+
+
+def test_all_eight_orientations_come_up(folder, tmp_path):
+    # A photo of exactly the patch leaves only the orientation to chance.
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    images.write(alone / "a.png", photos.astronaut()[:64, :64])
+    prepared = data.prepare(alone, tmp_path / "cache", 4)
+    _, hr = data.batch(prepared, k=0, seed=0, batch_size=100, hr_patch=64)
+    assert len({crop.tobytes() for crop in hr}) == 8
+
+
+def test_a_photo_is_chosen_in_proportion_to_its_area(tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    images.write(root / "black.png", np.zeros((64, 64, 3), np.uint8))
+    images.write(root / "white.png", np.full((64, 192, 3), 255, np.uint8))
+    prepared = data.prepare(root, tmp_path / "cache", 4)
+    lr, _ = data.batch(prepared, k=0, seed=0, batch_size=1000, hr_patch=16)
+    assert lr.mean() == pytest.approx(0.75, abs=0.05)
+
+
+def test_the_cache_is_used_until_a_source_changes(folder, tmp_path):
+    cache = tmp_path / "cache"
+    first = data.prepare(folder, cache, 4)
+    written = (cache / "hr.bin").stat().st_mtime_ns
+    again = data.prepare(folder, cache, 4)
+    assert (cache / "hr.bin").stat().st_mtime_ns == written
+    assert again.fingerprint == first.fingerprint
+    images.write(folder / "cat.png", photos.chelsea()[:150, :151], overwrite=True)
+    changed = data.prepare(folder, cache, 4)
+    assert changed.fingerprint != first.fingerprint
+    np.testing.assert_array_equal(changed[1].hr, photos.chelsea()[:148, :148])
+
+
+def test_the_fingerprint_is_of_the_pixels_not_of_the_files(folder, tmp_path):
+    first = data.prepare(folder, tmp_path / "one", 4)
+    for path in images.find(folder):
+        os.utime(path, (1, 1))
+    assert data.prepare(folder, tmp_path / "two", 4).fingerprint == first.fingerprint
+
+
+def test_an_interrupted_cache_is_built_again(folder, tmp_path):
+    cache = tmp_path / "cache"
+    first = data.prepare(folder, cache, 4)
+    (cache / "index.json").unlink()
+    (cache / "hr.bin").write_bytes(b"half")
+    assert data.prepare(folder, cache, 4).fingerprint == first.fingerprint
+
+
+def test_unusable_files_are_listed_and_skipped(folder, tmp_path):
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff but no photo")
+    (folder / "text.png").write_text("no image at all")
+    images.write(folder / "tiny.png", photos.astronaut()[:20, :20])
+    seen = []
+    prepared = data.prepare(
+        folder, tmp_path / "cache", 4, minimum=16, progress=lambda *done: seen.append(done)
+    )
+    assert len(prepared) == 3
+    assert {entry.file for entry in prepared.skipped} == {"broken.jpg", "text.png", "tiny.png"}
+    reasons = {entry.file: entry.reason for entry in prepared.skipped}
+    assert "20x20 pixels are fewer than the patch, 64x64" in reasons["tiny.png"]
+    assert seen == [(i, 6) for i in range(1, 7)]
+
+
+def test_grey_and_transparent_photos_are_used(tmp_path):
+    import pyvips
+
+    root = tmp_path / "photos"
+    root.mkdir()
+    pyvips.Image.new_from_array(photos.camera()[:64, :64]).write_to_file(str(root / "grey.png"))
+    rgba = np.dstack([photos.astronaut()[:64, :64], np.full((64, 64), 255, np.uint8)])
+    pyvips.Image.new_from_array(rgba).write_to_file(str(root / "rgba.png"))
+    prepared = data.prepare(root, tmp_path / "cache", 4)
+    np.testing.assert_array_equal(prepared[0].hr, np.dstack([photos.camera()[:64, :64]] * 3))
+    np.testing.assert_array_equal(prepared[1].hr, photos.astronaut()[:64, :64])
+
+
+def test_a_folder_without_images_is_an_error(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(ValueError, match="There are no images in"):
+        data.prepare(tmp_path, tmp_path / "cache", 4)
+
+
+def test_a_folder_of_unusable_images_says_why(tmp_path):
+    images.write(tmp_path / "dot.png", np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"None of the 1 images .* dot\.png: 1x1 pixels"):
+        data.prepare(tmp_path, tmp_path / "cache", 4, minimum=8)
+
+
+class TestPairedFolders:
+    @pytest.fixture
+    def lr_folder(self, folder, tmp_path):
+        root = tmp_path / "small"
+        (root / "deeper").mkdir(parents=True)
+        for path in images.find(folder):
+            hr = resize.crop_to_multiple(images.read_uint8(path), 4)
+            images.write(path, hr, overwrite=True)
+            name = path.relative_to(folder)
+            images.write(root / name.with_stem(name.stem + "x4"), resize.downscale(hr, 4))
+        return root
+
+    def test_pairs_equal_those_made_from_the_photos(self, folder, lr_folder, tmp_path):
+        paired = data.prepare(folder, tmp_path / "paired", 4, lr_folder)
+        made = data.prepare(folder, tmp_path / "made", 4)
+        assert paired.fingerprint == made.fingerprint
+
+    def test_a_wrong_size_is_named(self, folder, lr_folder, tmp_path):
+        images.write(folder / "cat.png", photos.chelsea()[:152, :152], overwrite=True)
+        with pytest.raises(ValueError, match=r"cat\.png is 152x152 and .*catx4\.png 37x37"):
+            data.prepare(folder, tmp_path / "cache", 4, lr_folder)
+
+    def test_a_missing_counterpart_is_named(self, folder, lr_folder, tmp_path):
+        (lr_folder / "catx4.png").unlink()
+        with pytest.raises(ValueError, match=r"cat\.png has no lr counterpart"):
+            data.prepare(folder, tmp_path / "cache", 4, lr_folder)
+
+    def test_a_superfluous_lr_file_is_named(self, folder, lr_folder, tmp_path):
+        (folder / "cat.png").unlink()
+        with pytest.raises(ValueError, match=r"catx4\.png has no hr counterpart"):
+            data.prepare(folder, tmp_path / "cache", 4, lr_folder)
+
+    def test_a_shifted_pair_is_named_with_its_shift(self, folder, lr_folder, tmp_path):
+        path = lr_folder / "catx4.png"
+        images.write(path, np.roll(images.read_uint8(path), 1, axis=1), overwrite=True)
+        with pytest.raises(ValueError, match=r"catx4\.png is shifted against .*\(0, -1\)"):
+            data.prepare(folder, tmp_path / "cache", 4, lr_folder)
+
+
+def test_held_back_photos_are_not_trained_on(tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    for i in range(20):
+        images.write(root / f"{i:02d}.png", np.full((16, 16, 3), 10 * i, np.uint8))
+    kept, held = data.prepare(root, tmp_path / "cache", 4).hold_back(8)
+    levels = [{int(pair.hr[0, 0, 0]) for pair in part} for part in (kept, held)]
+    assert len(levels[1]) == 2
+    assert levels[0] | levels[1] == {10 * i for i in range(20)}
+    assert not levels[0] & levels[1]
+    lr, _ = data.batch(kept, 0, 0, batch_size=200, hr_patch=16)
+    assert {round(float(x) * 255) for x in lr[:, 0, 0, 0]} == levels[0]

@@ -1,0 +1,162 @@
+"""Losses are checked by hand, and `grid` against the metric of the same name."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from srgan import metrics
+from srgan.train import losses
+
+CHANCE = 2 * math.log(2)  # 1.386
+
+
+def column(*logits):
+    return np.array(logits, np.float32)[:, None]
+
+
+@pytest.fixture
+def images():
+    """Two greys, 0.3 apart in one image of two and equal in the other."""
+    hr = np.full((2, 4, 4, 3), 0.5, np.float32)
+    sr = hr.copy()
+    sr[0] += 0.3
+    return hr, sr
+
+
+def test_mse_is_the_mean_of_squares(images):
+    assert float(losses.mse(*images)) == pytest.approx(0.09 / 2)
+
+
+def test_l1_is_the_mean_of_absolute_differences(images):
+    assert float(losses.l1(*images)) == pytest.approx(0.3 / 2)
+
+
+def test_charbonnier_is_l1_rounded_off_at_a_thousandth(images):
+    expected = (math.hypot(0.3, 0.001) + 0.001) / 2
+    assert float(losses.charbonnier(*images)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_gradient_of_charbonnier_is_finite_where_images_are_equal(images):
+    hr = tf.Variable(images[0])
+    with tf.GradientTape() as tape:
+        loss = losses.charbonnier(images[0], hr)
+    np.testing.assert_array_equal(tape.gradient(loss, hr), 0)
+
+
+def test_perceptual_weighs_the_layers_that_have_a_weight():
+    zero = np.zeros((1, 2, 2, 4), np.float32)
+    hr = {"a": zero, "b": zero, "c": zero}
+    sr = {"a": zero - 2, "b": zero + 3, "c": zero + 1000}
+    assert float(losses.perceptual(hr, sr, {"a": 0.1, "b": 2.0})) == pytest.approx(0.1 * 2 + 2 * 3)
+
+
+def test_discriminator_is_the_cross_entropy_of_both_labels():
+    real, fake = column(2.0, -1.0), column(0.5)
+    sigmoid = [1 / (1 + math.exp(-x)) for x in (2.0, -1.0, 0.5)]
+    expected = -(math.log(sigmoid[0]) + math.log(sigmoid[1])) / 2 - math.log(1 - sigmoid[2])
+    assert float(losses.discriminator(real, fake)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_generator_is_minus_the_log_of_what_the_discriminator_believes():
+    expected = (math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(3))) / 2
+    assert float(losses.generator(column(0.5, -3.0))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_at_chance_both_discriminators_lose_two_log_two():
+    for logit in (0.0, 5.0):
+        same = column(logit, logit)
+        assert float(losses.relativistic_discriminator(same, same)) == pytest.approx(
+            CHANCE, rel=1e-6
+        )
+        assert float(losses.relativistic_generator(same, same)) == pytest.approx(CHANCE, rel=1e-6)
+    assert float(losses.discriminator(column(0.0), column(0.0))) == pytest.approx(CHANCE, rel=1e-6)
+
+
+def test_relativistic_compares_each_logit_with_the_mean_of_the_others():
+    real, fake = column(1.0, 3.0), column(-2.0, 0.0)  # means 2 and -1
+    expected = sum(math.log(1 + math.exp(-x)) for x in (1 + 1, 3 + 1)) / 2
+    expected += sum(math.log(1 + math.exp(x)) for x in (-2 - 2, 0 - 2)) / 2
+    assert float(losses.relativistic_discriminator(real, fake)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_relativistic_generator_is_the_discriminator_with_labels_swapped():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(2, 5, 1)).astype(np.float32)
+    swapped = losses.relativistic_discriminator(fake, real)
+    assert losses.relativistic_generator(real, fake) == swapped
+    # -x is as likely as x: negating all logits swaps the labels too.
+    negated = losses.relativistic_discriminator(-real, -fake)
+    assert float(negated) == pytest.approx(float(swapped), rel=1e-6)
+
+
+def test_relativistic_depends_on_differences_of_logits_only():
+    real, fake = column(1.0, 3.0), column(-2.0, 0.0)
+    shifted = losses.relativistic_discriminator(real + 7, fake + 7)
+    assert float(shifted) == pytest.approx(
+        float(losses.relativistic_discriminator(real, fake)), rel=1e-5
+    )
+
+
+def test_extreme_logits_stay_finite():
+    real, fake = column(-1e4), column(1e4)
+    assert float(losses.discriminator(real, fake)) == pytest.approx(2e4)
+    assert float(losses.generator(-fake)) == pytest.approx(1e4)
+
+
+def noise(batch=1, side=264):
+    rng = np.random.default_rng(0)
+    return (0.5 + 0.1 * rng.normal(size=(batch, side, side, 3))).astype(np.float32)
+
+
+def weave(scale=4, side=264):
+    """Grey with one bright pixel in every scale x scale block."""
+    image = np.full((1, side, side, 3), 0.5, np.float32)
+    image[:, ::scale, ::scale] = 1
+    return image
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_grid_is_high_for_a_weave_and_near_zero_for_noise(scale):
+    assert losses.grid(weave(scale), scale) > 1 / 2
+    assert losses.grid(noise(), scale) < 0.002
+    assert losses.grid(noise() + weave(scale), scale) > 100 * losses.grid(noise(), scale)
+
+
+def test_grid_of_a_flat_image_is_zero_and_its_gradient_finite():
+    flat = tf.Variable(np.full((1, 24, 24, 3), 0.5, np.float32))
+    with tf.GradientTape() as tape:
+        loss = losses.grid(flat, 4)
+    assert float(loss) < 1e-6
+    assert np.isfinite(tape.gradient(loss, flat)).all()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_grid_is_the_square_of_the_metric(scale):
+    side = 16 + 48  # the metric leaves out 8 pixels at each edge, and 48 is a multiple of all
+    image = 0.8 * noise(side=side) + 0.1 * weave(scale, side)
+    image = (255 * np.clip(image, 0, 1)).astype(np.uint8)
+    loss = losses.grid(image[:, 4:-4, 4:-4] / np.float32(255), scale)  # the loss leaves out 4
+    assert float(loss) == pytest.approx(metrics.grid(image[0], scale) ** 2, rel=1e-3)
+
+
+def test_grid_pools_the_phases_over_the_batch():
+    # Two weaves at opposite phases: each alone is uneven, together they are less so.
+    first = weave()
+    second = np.roll(first, (2, 2), axis=(1, 2))
+    both = losses.grid(np.concatenate([first, second]), 4)
+    assert float(losses.grid(first, 4)) == pytest.approx(float(losses.grid(second, 4)), rel=1e-3)
+    assert float(both) < 0.6 * float(losses.grid(first, 4))
+
+
+def test_descending_on_grid_takes_the_weave_out():
+    image = keras.Variable(0.5 * noise(side=40) + 0.5 * weave(side=40))
+    before = float(losses.grid(image, 4))
+    for _ in range(20):
+        with tf.GradientTape() as tape:
+            loss = losses.grid(image, 4)
+        gradient = tape.gradient(loss, image.value)
+        image.assign_sub(0.5 * gradient / tf.norm(gradient))
+    assert float(losses.grid(image, 4)) < 0.5 * before

@@ -1,0 +1,162 @@
+"""Whole runs on real photos: what a folder holds at the end, and that no kill loses anything."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tomli_w
+
+import srgan
+from srgan import images
+from srgan.train import callbacks, config, run
+
+
+def arrays(file):
+    with np.load(file, allow_pickle=False) as opened:
+        return {name: opened[name] for name in opened.files}
+
+
+def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
+    photo_folder, vgg_file, tiny, tmp_path
+):
+    folder = tmp_path / "run"
+    seen = []
+    model = run.train(photo_folder, folder, tiny, vgg_weights=vgg_file, progress=seen.append)
+
+    assert model == folder / "model.onnx"
+    sr = srgan.load(model).upscale(images.read(photo_folder / "00.png"))
+    assert sr.shape == (384, 384, 3)
+    assert config.read(folder / "config.toml") == tiny
+    record = json.loads((folder / "run.json").read_text())
+    assert record["data"]["photos"] == 8  # of nine, one is held back
+    assert set(record["versions"]) >= {"srgan", "tensorflow", "keras", "numpy", "python"}
+    for stage, steps in (("pretrain", 4), ("adversarial", 4)):
+        assert (folder / stage / "model.onnx").exists()
+        assert list((folder / stage / "tensorboard").iterdir())
+        with open(folder / stage / "validation.csv", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert [int(row["step"]) for row in rows] == [2, 4]
+        assert {"psnr", "ssim", "lpips", "lr_psnr", "grid"} <= set(rows[0])
+        assert images.read(folder / stage / "samples" / "000004.png").shape[1] == 768
+        reported = [entry for entry in seen if entry.stage == stage]
+        assert [entry.step for entry in reported] == list(range(1, steps + 1))
+        assert "validation_psnr" in reported[1].logs
+    assert {"pixel", "perceptual", "adversarial", "grid", "discriminator"} <= set(seen[-1].logs)
+
+
+def test_the_second_stage_starts_from_the_best_averages_of_the_first(
+    photo_folder, vgg_file, tiny, tmp_path
+):
+    still = tiny.adversarial.model_copy(update={"steps": 1, "learning_rate": 1e-12})
+    folder = tmp_path / "run"
+    settings = tiny.model_copy(update={"adversarial": still})
+    run.train(photo_folder, folder, settings, vgg_weights=vgg_file)
+    first, second = (arrays(folder / name / "best.npz") for name in ("pretrain", "adversarial"))
+    for name, expected in first.items():
+        np.testing.assert_allclose(second[name], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("file", ["best.npz", "model.onnx"])
+def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_path, file):
+    short = tiny.adversarial.model_copy(update={"steps": 0})
+    first = tiny.model_copy(update={"adversarial": short})
+    run.train(photo_folder, tmp_path / "first", first)
+    still = tiny.pretrain.model_copy(update={"steps": 2, "learning_rate": 1e-12})
+    second = first.model_copy(update={"pretrain": still, "seed": 1})
+    source = tmp_path / "first" / "pretrain" / file
+    run.train(photo_folder, tmp_path / "second", second, init=source)
+    got = arrays(tmp_path / "second" / "pretrain" / "best.npz")
+    for name, expected in arrays(tmp_path / "first" / "pretrain" / "best.npz").items():
+        np.testing.assert_allclose(got[name], expected, atol=2e-4)  # ONNX: half precision
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(photo_folder, tiny, tmp_path):
+    (tmp_path / "config.toml").write_text("")
+    with pytest.raises(FileExistsError, match=r"already holds a run\. Continue it with --resume"):
+        run.train(photo_folder, tmp_path, tiny)
+    assert (tmp_path / "config.toml").read_text() == ""
+
+
+def test_resuming_nothing_is_an_error(photo_folder, tiny, tmp_path):
+    with pytest.raises(ValueError, match="holds no run to resume"):
+        run.train(photo_folder, tmp_path, tiny, resume=True)
+
+
+def test_resuming_with_other_photos_is_an_error(photo_folder, tiny, tmp_path):
+    folder = tmp_path / "run"
+    short = tiny.adversarial.model_copy(update={"steps": 0})
+    settings = tiny.model_copy(update={"adversarial": short})
+    run.train(photo_folder, folder, settings)
+    other = tmp_path / "other"
+    other.mkdir()
+    images.write(other / "a.png", images.read_uint8(photo_folder / "00.png"))
+    with pytest.raises(ValueError, match="The photos have changed since the run began"):
+        run.train(other, folder, settings, resume=True)
+
+
+def test_the_perception_rule_weighs_lpips_against_drift_and_weave():
+    rank = run.perception_rule(floor=30.0)
+
+    def scores(**changes):
+        values = {"psnr": 31.0, "ssim": 0.9, "lpips": 0.1, "lr_psnr": 60.0, "grid": 0.05}
+        return callbacks.metrics.Scores(**values | changes)
+
+    assert rank(scores()) == pytest.approx(-0.1)
+    assert rank(scores(psnr=29.5)) == pytest.approx(-0.6)
+    assert rank(scores(grid=0.10)) == pytest.approx(-0.14)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photo_folder, tiny, tmp_path):
+    wild = tiny.pretrain.model_copy(update={"learning_rate": 1e30, "steps": 40})
+    settings = tiny.model_copy(update={"pretrain": wild, "validate_every": 1000})
+    with pytest.raises(FloatingPointError, match=r"loss term '(pixel|gradient)' became"):
+        run.train(photo_folder, tmp_path / "run", settings)
+    assert not (tmp_path / "run" / "pretrain" / "latest.npz").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights(
+    photo_folder, vgg_file, tiny, tmp_path, kill
+):
+    longer = tiny.pretrain.model_copy(update={"steps": 60})
+    settings = tiny.model_copy(update={"pretrain": longer})
+    file = tmp_path / "config.toml"
+    file.write_text(tomli_w.dumps(settings.model_dump(mode="json")))
+
+    def start(folder, *options):
+        command = [sys.executable, "-m", "srgan", "train", photo_folder, "-o", folder]
+        command += ["--config", file, "--vgg-weights", vgg_file, *options]
+        return subprocess.Popen(
+            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    process = start(straight)
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+
+    process = start(stopped)
+    latest = stopped / "pretrain" / "latest.npz"
+    deadline = time.monotonic() + 300
+    while not latest.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, kill)
+    process.communicate(timeout=60)
+    assert process.returncode == (130 if kill == signal.SIGINT else -signal.SIGKILL)
+    assert not (stopped / "model.onnx").exists()
+
+    process = start(stopped, "--resume")
+    _, error = process.communicate(timeout=600)
+    assert process.returncode == 0, error
+    for stage in ("pretrain", "adversarial"):
+        expected, got = (arrays(run / stage / "latest.npz") for run in (straight, stopped))
+        assert got.keys() == expected.keys()
+        for name in expected:
+            np.testing.assert_array_equal(got[name], expected[name], err_msg=name)

@@ -1,0 +1,202 @@
+"""The two stages: what a step computes, what it leaves alone, and that it can be repeated."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from srgan.train import callbacks, config, data, losses, training
+from srgan.train.discriminators import vgg_style
+from srgan.train.generators import compact
+
+
+@pytest.fixture
+def batch(photo_folder, tmp_path):
+    photos = data.prepare(photo_folder, tmp_path / "cache", 4)
+    return tuple(map(tf.constant, data.batch(photos, k=0, seed=0, batch_size=2, hr_patch=64)))
+
+
+def pretraining(**changes):
+    keras.utils.set_random_seed(0)
+    settings = config.Pretrain(**{"steps": 50, "warmup": 2} | changes)
+    stage = training.Pretraining(compact(4, filters=16, blocks=1), settings)
+    stage.compile()
+    return stage
+
+
+def adversarial(vgg_file, **changes):
+    keras.utils.set_random_seed(0)
+    settings = config.Adversarial(
+        **{
+            "steps": 50,
+            "hr_patch": 64,
+            "window": 48,
+            "taps": {"conv1_2": 1.0},
+            "grid_weight": 1.0,
+            "discriminator_steps": 0,
+            "ramp": 4,
+        }
+        | changes
+    )
+    generator = compact(4, filters=16, blocks=1)
+    stage = training.Adversarial(
+        generator, vgg_style(None, 4), settings, scale=4, seed=3, vgg_weights=vgg_file
+    )
+    stage.compile()
+    return stage
+
+
+def step(stage, batch):
+    return {name: float(value) for name, value in stage.train_step(batch).items()}
+
+
+def changed(model, before):
+    return any(
+        not np.array_equal(now, then) for now, then in zip(model.get_weights(), before, strict=True)
+    )
+
+
+def test_the_learning_rate_rises_to_the_peak_and_falls_to_zero():
+    settings = config.Pretrain(steps=110, warmup=10)
+    rate = training.schedule(settings, peak=0.4)
+    assert float(rate(0)) == 0.0
+    assert float(rate(5)) == pytest.approx(0.2)
+    assert float(rate(10)) == pytest.approx(0.4)
+    assert float(rate(60)) == pytest.approx(0.2)  # half of the cosine
+    assert float(rate(110)) == pytest.approx(0.0, abs=1e-8)
+
+
+def test_pretraining_reports_the_loss_before_its_step_and_lowers_it(batch):
+    stage = pretraining(learning_rate=0.003)
+    lr, hr = batch
+    before = float(losses.charbonnier(hr, stage.generator(lr)))
+    run = stage.train_step
+    reported = [float(run(batch)["pixel"]) for _ in range(30)]
+    assert reported[0] == pytest.approx(before, rel=1e-5)
+    assert reported[-1] < 0.9 * before
+
+
+def test_the_moving_average_is_what_its_formula_says(batch):
+    stage = pretraining(learning_rate=0.01, ema=0.15)
+    run = stage.train_step
+    average = stage.generator.get_weights()
+    for number in range(1, 4):
+        run(batch)
+        decay = min(0.15, (1 + number) / (10 + number))
+        average = [
+            decay * a + (1 - decay) * w
+            for a, w in zip(average, stage.generator.get_weights(), strict=True)
+        ]
+    for expected, got in zip(average, stage.ema.get_weights(), strict=True):
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_the_discriminator_learns_alone_first(batch, vgg_file):
+    stage = adversarial(vgg_file, discriminator_steps=2)
+    assert stage.total_steps == 52
+    generator = stage.generator.get_weights()
+    run = stage.train_step
+    for _ in range(2):
+        discriminator = stage.discriminator.get_weights()
+        run(batch)
+        assert changed(stage.discriminator, discriminator)
+        assert not changed(stage.generator, generator)
+    run(batch)
+    assert changed(stage.generator, generator)
+
+
+def test_the_update_ratio_is_kept(batch, vgg_file):
+    stage = adversarial(vgg_file, generator_every=3)
+    run = stage.train_step
+    moved = []
+    for _ in range(6):
+        before = stage.generator.get_weights()
+        run(batch)
+        moved.append(changed(stage.generator, before))
+    assert moved == [True, False, False, True, False, False]
+
+
+@pytest.mark.parametrize("kind", ["vanilla", "relativistic"])
+def test_the_discriminator_learns_to_tell(batch, vgg_file, kind):
+    stage = adversarial(
+        vgg_file, discriminator_steps=12, discriminator_learning_rate=5e-3, adversarial=kind
+    )
+    run = stage.train_step
+    first, *_, last = (float(run(batch)["discriminator"]) for _ in range(12))
+    assert last < 0.8 * first
+
+
+def test_terms_are_reported_with_their_weights(batch, vgg_file):
+    once, twice = (
+        step(
+            adversarial(
+                vgg_file,
+                pixel_weight=factor,
+                perceptual_weight=0.05 * factor,
+                adversarial_weight=0.005 * factor,
+                grid_weight=factor,
+            ),
+            batch,
+        )
+        for factor in (1, 2)
+    )
+    for term in ("pixel", "perceptual", "adversarial", "grid"):
+        assert once[term] > 0
+        assert twice[term] == pytest.approx(2 * once[term], rel=1e-4)
+
+
+def test_the_adversarial_weight_rises_over_the_ramp(batch, vgg_file):
+    stage = adversarial(vgg_file, ramp=4, adversarial_weight=0.1, discriminator_steps=3)
+    weights = []
+    for number in range(3, 9):
+        stage.step.assign(number)
+        weights.append(float(stage._ramp()))
+    np.testing.assert_allclose(weights, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+
+
+def test_the_window_is_the_same_for_all_images_of_a_step_and_clear_of_the_edges(vgg_file):
+    stage = adversarial(vgg_file)
+    rows = tf.range(64, dtype=tf.float32)
+    image = tf.tile((64 * rows[:, None] + rows)[None, :, :, None], [2, 1, 1, 3])
+    corners = set()
+    for number in range(40):
+        stage.step.assign(number)
+        window, again = stage._window(image), stage._window(image)
+        np.testing.assert_array_equal(window, again)
+        assert window.shape == (2, 48, 48, 3)
+        corners.add(divmod(int(window[0, 0, 0, 0]), 64))
+    for axis in zip(*corners, strict=True):
+        assert set(axis) == set(range(4, 13))  # a quarter of the room of 16 stays on every side
+
+
+@pytest.mark.parametrize("name", ["pretraining", "adversarial"])
+def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file, tmp_path, name):
+    def stage():
+        return pretraining() if name == "pretraining" else adversarial(vgg_file)
+
+    straight = stage()
+    for number in range(6):
+        straight.train_step(batch)
+        if number == 2:
+            callbacks.save(tmp_path / "latest.npz", straight.state())
+
+    resumed = stage()
+    callbacks.restore(tmp_path / "latest.npz", resumed.state())
+    for _ in range(3):
+        resumed.train_step(batch)
+    for key, variable in straight.state().items():
+        np.testing.assert_array_equal(resumed.state()[key], variable, err_msg=key)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path):
+    callbacks.save(tmp_path / "latest.npz", pretraining().state())
+    other = training.Pretraining(compact(4, filters=24, blocks=1), config.Pretrain())
+    with pytest.raises(ValueError, match=r"has shape .*this network needs"):
+        callbacks.restore(tmp_path / "latest.npz", other.state())
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 but no zip", b"\x80\x04pickle"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
+    (tmp_path / "latest.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="is not a readable checkpoint"):
+        callbacks.restore(tmp_path / "latest.npz", pretraining().state())
