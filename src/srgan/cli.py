@@ -1,0 +1,340 @@
+"""The command line: arguments and exit codes; with `progress`, the only place that prints.
+
+Exit codes: 0 done; 1 some files failed, or a fault of the program; 2 bad usage or input; 130 ended
+by Ctrl-C. What was asked for goes to stdout, and everything else to stderr. Whatever takes time to
+import is imported by the command that needs it.
+"""
+
+import _thread
+import errno
+import json
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from srgan.metrics import Scores
+    from srgan.train.config import Config
+
+app = typer.Typer(
+    help="Turn small photographs into large, sharp ones, and train models that do so.",
+    epilog="Example: srgan upscale photo.jpg -o photo_x4.png",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # rich takes longer to import than all the rest of `srgan --help`
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+
+_EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError)
+_TRAINING = {"h5py", "keras", "onnx", "tensorboard", "tensorflow", "tomli_w"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command, by default that of `sys.argv`, and returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    debug = "--debug" in arguments  # wherever it stands: it is added to a command that failed
+    unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
+    try:
+        code = app(args=[a for a in arguments if a != "--debug"], standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See {context.command_path} --help." if context else ""
+        return _fail(error.format_message() + hint)
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, _EXPECTED):
+            return _fail(_explain(error))
+        return _fail(f"{type(error).__name__}: {error}. Add --debug to see where.", code=1)
+    finally:
+        sys.unraisablehook = unraisablehook
+    if code == 130:
+        _fail("interrupted; every file that was written is complete.")
+    return code or 0
+
+
+def _raise_later(ignored: "sys.UnraisableHookArgs") -> None:
+    """Repeats a Ctrl-C that came where no exception can be raised: while libvips called back."""
+    if ignored.exc_type is KeyboardInterrupt:
+        threading.Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print("srgan", version("srgan"))
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+) -> None:
+    pass  # --debug is taken by `main`
+
+
+@app.command(epilog="Example: srgan upscale holiday more/photo.jpg -o large --overwrite")
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Photos, folders of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File or folder.")],
+    model: Annotated[str, typer.Option(help="A shipped model, or an ONNX file.")] = "srgan-x4",
+    engine: Annotated[
+        Literal["onnxruntime", "openvino"], typer.Option(help="What runs the model.")
+    ] = "onnxruntime",
+    tile: Annotated[
+        int, typer.Option(min=16, help="Side of the tiles in pixels: smaller needs less memory.")
+    ] = 256,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Upscale photos.
+
+    IN are PNG, JPEG, WebP or TIFF files, or folders of them. OUT is a file if there is one input
+    file, and otherwise a folder, which gets a PNG file for every photo, in the same subfolders.
+    """
+    from srgan import batch, images, inference, models, progress
+
+    plan = batch.plan(inputs, output, overwrite)
+    loaded = models.load(model, engine)
+    for destination in plan:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        images.check_destination(destination, overwrite)
+
+    done: list[dict] = []
+    failed: list[dict] = []
+    with progress.bar(len(plan)) as show:
+        for number, (destination, source) in enumerate(plan.items()):
+
+            def tiles(done: int, total: int, number=number, name=source.name) -> None:
+                show(number + done / total, name)
+
+            began = time.perf_counter()
+            try:
+                inference.upscale_file(source, destination, loaded, overwrite, tile, tiles)
+            except (ValueError, OSError, MemoryError) as error:
+                if len(plan) == 1:
+                    raise
+                failed.append({"input": str(source), "error": _explain(error)})
+                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                    break
+                continue
+            seconds = round(time.perf_counter() - began, 3)
+            done.append({"input": str(source), "output": str(destination), "seconds": seconds})
+            if not as_json:
+                print(destination, flush=True)
+    if as_json:
+        print(json.dumps({"model": loaded.metadata.name, "done": done, "failed": failed}))
+    for file in failed:
+        _fail(file["error"])
+    if failed:
+        _fail(f"{len(plan) - len(done)} of {len(plan)} photos were not upscaled.")
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: srgan demo -o demo")
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, made.")] = Path("demo"),
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the shipped models on bundled photos.
+
+    Writes what becomes of the photos and a picture of all side by side, and prints the scores.
+    """
+    from srgan import demo, progress
+
+    with progress.bar(1) as show:
+        results = demo.run(
+            output, overwrite=overwrite, progress=lambda done, total: show(done / total, "demo")
+        )
+    rows = [(result.photo, result.method, result.scores) for result in results]
+    rows += [("mean", method, scores) for method, scores in demo.mean(results).items()]
+    if as_json:
+        print(json.dumps([{"photo": p, "method": m} | _finite(s) for p, m, s in rows]))
+        return
+    print("photo      method         PSNR-Y dB  SSIM-Y   LPIPS  LR-PSNR dB   (protocol y-crop4)")
+    for photo, method, scores in rows:
+        print(
+            f"{photo:10} {method:14} {scores.psnr:9.2f}  {scores.ssim:.4f}  {scores.lpips:.4f}"
+            f"  {scores.lr_psnr:10.2f}"
+        )
+    print(f"Side by side: {output / 'comparison.png'}")
+
+
+def _finite(scores: "Scores") -> dict[str, float | None]:
+    """Scores for JSON, which has no infinity: None is what equal images score."""
+    return {k: float(v) if math.isfinite(v) else None for k, v in scores._asdict().items()}
+
+
+@app.command(epilog="Example: srgan train photos -o runs/first --recipe compact-x4")
+def train(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the run, made.", show_default=False)
+    ],
+    recipe: Annotated[str | None, typer.Option(help="See: srgan recipes. [compact-x4]")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file in place of a recipe.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Folder of photos that judge; else some are held back.")
+    ] = None,
+    lr_photos: Annotated[
+        Path | None, typer.Option(help="Folder of small versions; else they are made.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Start from this model.onnx or best.npz.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    vgg_weights: Annotated[
+        Path | None, typer.Option(help="ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for decoded photos; else in the run's.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on your photos.
+
+    Everything goes into the folder of the run: configuration, logs, samples, checkpoints, and in
+    the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly.
+    """
+    settings = _settings(recipe, config, output if resume else None)
+    _import_tensorflow()
+    from srgan import progress
+    from srgan.train import run
+
+    with progress.training(as_json) as report:
+        try:
+            result = run.train(
+                photos,
+                output,
+                settings,
+                validation=validation,
+                lr_photos=lr_photos,
+                init=init,
+                cache=cache,
+                vgg_weights=vgg_weights,
+                resume=resume,
+                progress=report,
+            )
+        except run.Interrupted as interruption:
+            _fail(f"{interruption} Go on with the same command and --resume.")
+            sys.exit(130)
+    print(json.dumps({"model": str(result)}) if as_json else result)
+
+
+def _import_tensorflow() -> None:
+    """Imports TensorFlow without what it prints about the machine, unless a log level is set."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    level = "TF_CPP_MIN_LOG_LEVEL"
+    if level in os.environ:
+        return
+    os.environ[level] = "3"  # which leaves two lines that come before it is read
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import_module("tensorflow")
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
+def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Config":
+    """The configuration of a new run, or of the one in the folder `run`."""
+    from srgan.train import config as configs
+
+    if recipe and config:
+        raise ValueError(
+            "--recipe and --config exclude each other; a recipe can be saved as a file:"
+            f" srgan recipes {recipe} > run.toml"
+        )
+    if config:
+        return configs.read(config)
+    if run and not recipe and (run / "config.toml").exists():
+        return configs.read(run / "config.toml")
+    return _recipe(recipe or "compact-x4")
+
+
+def _recipe(name: str) -> "Config":
+    from srgan.train.recipes import RECIPES
+
+    if name not in RECIPES:
+        raise ValueError(f"There is no recipe {name!r}; expected {' or '.join(RECIPES)}.")
+    return RECIPES[name]
+
+
+@app.command(epilog="Example: srgan recipes compact-x4 > run.toml")
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this one as TOML.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the training recipes, or print one.
+
+    A printed one is a file to change, and to train with: srgan train --config.
+    """
+    from srgan.train.recipes import RECIPES
+
+    if as_json:
+        chosen = {name: _recipe(name)} if name else RECIPES
+        print(json.dumps({key: config.model_dump(mode="json") for key, config in chosen.items()}))
+    elif name:
+        import tomli_w
+
+        print(tomli_w.dumps(_recipe(name).model_dump(mode="json")), end="")
+    else:
+        for key, config in RECIPES.items():
+            generator = config.generator
+            print(
+                f"{key:12} x{config.scale}, {generator.architecture} of {generator.blocks} blocks "
+                f"x {generator.filters} filters, {config.pretrain.steps:,} steps, then "
+                f"{config.adversarial.steps:,} adversarial ones"
+            )
+
+
+@app.command("models", epilog="Example: srgan models --json")
+def list_models(as_json: AsJson = False) -> None:
+    """List the shipped models, with their data, licence and scores."""
+    from srgan import models
+
+    shipped = [models.load(name).metadata.model_dump() for name in models.shipped()]
+    if as_json:
+        print(json.dumps(shipped))
+        return
+    if not shipped:
+        print("This installation has no models.", file=sys.stderr)
+    for metadata in shipped:
+        print(metadata.pop("name"))
+        for key, value in metadata.items():
+            print(f"  {key.replace('_', ' ')}: {value}")
+
+
+def _explain(error: Exception) -> str:
+    """What happened, in the words for a user."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _TRAINING:
+        return f'Training needs {error.name}, which is missing. Run: pip install "srgan[train]"'
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        advice = " Free some space, and run it again." if error.errno == errno.ENOSPC else ""
+        return f"{error.strerror}{where}.{advice}"
+    return str(error)
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,114 @@
+"""How far the command line's work is: live on a terminal, and otherwise in lines."""
+
+import json
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from rich import progress
+from rich.console import Console
+from rich.logging import RichHandler
+
+if TYPE_CHECKING:
+    from srgan.train.run import Progress
+
+_LINE_EVERY = 30.0  # seconds
+
+
+@contextmanager
+def bar(total: int) -> Iterator[Callable[[float, str], None]]:
+    """Shows a bar with the time left on stderr, if that is a terminal, until the block ends.
+
+    Yields what is to be called with (how much of `total` is done, what is being done).
+    """
+    console = Console(stderr=True)
+    with progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as display:
+        task = display.add_task("", total=total)
+        yield lambda done, name: display.update(task, completed=done, description=name)
+
+
+@contextmanager
+def training(as_json: bool) -> Iterator[Callable[["Progress"], None]]:
+    """Shows a training until the block ends: stage, step, loss terms and the time left.
+
+    Yields what is to be called with its `Progress`. JSON goes to stdout, one object a line, and
+    everything else to stderr, warnings of the library included.
+    """
+    console = Console(stderr=True)
+    logging.getLogger("srgan").addHandler(RichHandler(console=console, show_path=False))
+    if as_json or not console.is_terminal:
+        yield _lines(as_json)
+        return
+
+    with progress.Progress(
+        progress.TextColumn("{task.description:12}"),
+        progress.BarColumn(20),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[terms]}"),
+        console=console,
+    ) as display:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def report(state: "Progress") -> None:
+            if state.stage not in tasks:
+                tasks[state.stage] = display.add_task(state.stage, total=state.steps, terms="")
+            terms, scores = _terms(state)
+            display.update(tasks[state.stage], completed=state.step, terms=terms)
+            if scores:
+                console.print(f"{state.stage} {state.step}: {scores}", highlight=False)
+
+        yield report
+
+
+def _lines(as_json: bool) -> Callable[["Progress"], None]:
+    """A line every half minute, and wherever there are validation scores."""
+    console = Console(stderr=not as_json)
+    began: dict[str, tuple[float, int]] = {}
+    last = -math.inf
+
+    def report(state: "Progress") -> None:
+        nonlocal last
+        now = time.monotonic()
+        start, first = began.setdefault(state.stage, (now, state.step))
+        terms, scores = _terms(state)
+        if now - last < _LINE_EVERY and not scores and state.step < state.steps:
+            return
+        last = now
+        done, left = state.step - first, None
+        if done:
+            left = round((now - start) / done * (state.steps - state.step))  # seconds
+        if as_json:
+            logs = {k: v if math.isfinite(v) else None for k, v in state.logs.items()}
+            line = json.dumps(state._asdict() | {"logs": logs, "seconds_left": left})
+            console.out(line, highlight=False)
+        else:
+            time_left = "" if left is None else f"{timedelta(seconds=left)} left"
+            parts = (f"{state.stage} {state.step}/{state.steps}", time_left, terms, scores)
+            console.out(*filter(None, parts), sep="  ", highlight=False)
+
+    return report
+
+
+def _terms(state: "Progress") -> tuple[str, str]:
+    """The loss terms of a step as text, and its validation scores, which most steps lack."""
+    prefix = "validation_"
+    terms, scores = [], []
+    for name, value in state.logs.items():
+        text = f"{name.removeprefix(prefix)} {value:.4g}"
+        (scores if name.startswith(prefix) else terms).append(text)
+    return "  ".join(terms), "  ".join(scores)

@@ -1,0 +1,458 @@
+"""The command line does what its help says, and every mistake gets one clear line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srgan import cli, demo, images, models
+from srgan.train import config
+from srgan.train.recipes import RECIPES
+
+COMMANDS = ("upscale", "demo", "train", "recipes", "models")
+TINY = """
+validate_every = 2
+precision = "float32"
+generator = {filters = 4, blocks = 1}
+pretrain = {steps = 4, batch_size = 2, hr_patch = 32, warmup = 1}
+adversarial = {steps = 0, hr_patch = 32, window = 32}
+"""
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    images.write(path, np.random.default_rng(0).random((12, 20, 3)))
+    return path
+
+
+@pytest.fixture
+def fails(capsys):
+    """Runs a command that must fail with exit code 2 and one line; returns that line."""
+
+    def run(*arguments, code=2):
+        assert cli.main([str(argument) for argument in arguments]) == code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        return err
+
+    return run
+
+
+def start(*arguments):
+    """Starts `srgan` as its own process, which hears Ctrl-C even if this one was told not to."""
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from srgan.cli import main; sys.exit(main())"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)  # whoever sets it hears TensorFlow
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+# help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_command_with_an_example(command, capsys):
+    assert cli.main([command, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"Example: srgan {command}" in " ".join(out.split())
+    if command != "train":
+        assert "--json" in out
+
+
+def test_without_arguments_there_is_help(capsys):
+    assert cli.main([]) == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["enlarge"], "No such command 'enlarge'"),
+        (["upscale"], "Missing argument"),
+        (["upscale", "a.png"], "Missing option"),
+        (["upscale", "a.png", "-o", "b.png", "--tile", "0"], "--tile"),
+        (["upscale", "a.png", "-o", "b.png", "--engine", "tea"], "'onnxruntime', 'openvino'"),
+    ],
+)
+def test_bad_usage_points_to_the_help(arguments, expected, fails):
+    error = fails(*arguments)
+    assert expected in error
+    assert "--help" in error
+
+
+# upscale
+
+
+def test_upscale_writes_what_the_model_makes(photo, tiny_model, tmp_path, capsys):
+    large = tmp_path / "new" / "large.png"
+    assert cli.main(["upscale", str(photo), "-o", str(large), "--model", str(tiny_model)]) == 0
+    assert capsys.readouterr().out == f"{large}\n"
+    expected = models.load(tiny_model).upscale(images.read(photo), dtype=np.uint8)
+    np.testing.assert_array_equal(images.read_uint8(large), expected)
+
+
+def test_upscale_takes_folders_tiles_and_the_other_engine(photo, tiny_model, tmp_path, capsys):
+    pytest.importorskip("openvino")
+    options = ["--model", tiny_model, "--engine", "openvino", "--tile", 16, "--json"]
+    arguments = ["upscale", photo.parent, "-o", tmp_path / "large", *options]
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert err == ""
+    assert report["model"] == "tiny"
+    assert report["failed"] == []
+    (done,) = report["done"]
+    assert done["input"] == str(photo)
+    assert done["seconds"] > 0
+    large = tmp_path / "large" / "photo.png"
+    assert done["output"] == str(large)
+    expected = models.load(tiny_model).upscale(images.read(photo), dtype=np.uint8)
+    difference = images.read_uint8(large).astype(int) - expected
+    assert np.abs(difference).max() <= 1  # two engines round a value at the border differently
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (300, 2, 3)])
+def test_upscale_takes_images_of_any_size(shape, tiny_model, tmp_path):
+    images.write(tmp_path / "odd.png", np.zeros(shape))
+    large = tmp_path / "large.png"
+    arguments = ["upscale", tmp_path / "odd.png", "-o", large, "--model", tiny_model]
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    assert images.read(large).shape == (2 * shape[0], 2 * shape[1], 3)
+
+
+def test_one_bad_file_does_not_stop_the_others(photo, tiny_model, tmp_path, capsys):
+    (photo.parent / "a-text.png").write_text("This is no image.")
+    data = photo.read_bytes()
+    (photo.parent / "cut.png").write_bytes(data[: len(data) // 2])
+    large = tmp_path / "large"
+    arguments = ["upscale", photo.parent, "-o", large, "--model", tiny_model]
+    assert cli.main([str(argument) for argument in arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == f"{large / 'photo.png'}\n"
+    text, cut, count = err.splitlines()
+    assert "a-text.png is not an image" in text
+    assert "cut.png is damaged or cut short" in cut
+    assert count == "error: 2 of 3 photos were not upscaled."
+    assert [path.name for path in large.iterdir()] == ["photo.png"]
+
+
+def test_a_full_disk_ends_the_work(photo, tiny_model, tmp_path, monkeypatch, capsys):
+    photo.with_name("second.png").write_bytes(photo.read_bytes())
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(images.os, "fsync", lambda _: (_ for _ in ()).throw(full))
+    large = tmp_path / "large"
+    arguments = ["upscale", photo.parent, "-o", large, "--model", tiny_model]
+    assert cli.main([str(argument) for argument in arguments]) == 1
+    err = capsys.readouterr().err
+    assert err.count("No space left on device") == 1
+    assert "Free some space" in err
+    assert "2 of 2 photos were not upscaled" in err
+    assert list(large.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"This is no image.", "bad.jpg is not an image"),
+        (b"", "bad.jpg is empty"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "bad.jpg is damaged or cut short"),
+        (None, "no file or folder"),
+    ],
+)
+def test_a_bad_photo_alone_is_bad_input(content, expected, tiny_model, tmp_path, fails):
+    bad, large = tmp_path / "bad.jpg", tmp_path / "large.png"
+    if content is not None:
+        bad.write_bytes(content)
+    assert expected in fails("upscale", bad, "-o", large, "--model", tiny_model)
+    assert not large.exists()
+
+
+def test_a_folder_without_images_is_bad_input(tiny_model, tmp_path, fails):
+    (tmp_path / "notes.txt").write_text("Nothing here.")
+    assert "no images in" in fails("upscale", tmp_path, "-o", tmp_path / "x", "--model", tiny_model)
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_output_that_exists_is_kept(photo, tiny_model, tmp_path, fails):
+    large = tmp_path / "large.png"
+    large.write_bytes(b"precious")
+    command = ["upscale", photo, "-o", large, "--model", tiny_model]
+    assert "--overwrite" in fails(*command)
+    assert large.read_bytes() == b"precious"
+    assert cli.main([*map(str, command), "--overwrite"]) == 0
+    assert images.read(large).shape == (24, 40, 3)
+
+
+def test_an_unknown_format_is_bad_input(photo, tiny_model, tmp_path, fails):
+    error = fails("upscale", photo, "-o", tmp_path / "large.gif", "--model", tiny_model)
+    assert "'.gif' names no known format" in error
+
+
+def test_a_folder_that_cannot_be_made_is_bad_input(photo, tiny_model, fails):
+    error = fails("upscale", photo, "-o", photo / "large.png", "--model", tiny_model)
+    assert f"{photo}" in error
+
+
+@pytest.mark.parametrize("content", [None, b"no model"])
+def test_a_bad_model_is_named_before_a_folder_is_made(content, photo, tmp_path, fails):
+    model = tmp_path / "model.onnx"
+    if content:
+        model.write_bytes(content)
+    assert "model.onnx" in fails("upscale", photo, "-o", tmp_path / "new", "--model", model)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_missing_engine_says_what_to_install(photo, tiny_model, tmp_path, fails, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    error = fails(
+        *("upscale", photo, "-o", tmp_path / "x.png", "--model", tiny_model, "--engine", "openvino")
+    )
+    assert "pip install" in error
+
+
+def test_ctrl_c_ends_with_130_and_whole_files(tiny_model, tmp_path):
+    many, large = tmp_path / "many", tmp_path / "large"
+    many.mkdir()
+    for i in range(200):
+        images.write(many / f"{i:03d}.png", np.zeros((64, 64, 3)))
+    process = start("upscale", many, "-o", large, "--model", tiny_model)
+    assert process.stdout is not None
+    process.stdout.readline()  # the first file is there
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "error: interrupted; every file that was written is complete.\n"
+    written = list(large.iterdir())
+    assert 0 < len(written) < 200
+    for path in written:
+        assert images.read(path).shape == (128, 128, 3)
+
+
+# faults
+
+
+def test_only_debug_shows_a_traceback(tmp_path):
+    command = ["upscale", tmp_path / "gone.png", "-o", tmp_path / "large.png"]
+    plain, debug = start(*command), start(*command, "--debug")
+    _, err = plain.communicate(timeout=60)
+    assert plain.returncode == 2
+    assert "Traceback" not in err
+    _, err = debug.communicate(timeout=60)
+    assert debug.returncode == 1
+    assert "Traceback" in err
+
+
+def test_a_fault_of_the_program_is_told_from_bad_input(photo, fails, monkeypatch):
+    def broken(*_):
+        raise KeyError("tile")
+
+    monkeypatch.setattr(models, "load", broken)
+    assert "KeyError: 'tile'" in fails("upscale", photo, "-o", photo.with_suffix(".webp"), code=1)
+
+
+# demo and models
+
+
+@pytest.fixture
+def two_shipped(make_model, tmp_path, monkeypatch):
+    """As if this installation had two models; and one photo in the demo, for speed."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    for name in ("srgan-psnr-x4", "srgan-x4"):
+        (folder / f"{name}.onnx").write_bytes(make_model(name=name).read_bytes())
+    monkeypatch.setattr(models, "_WEIGHTS", folder)
+    monkeypatch.setattr(demo, "_ZOOMS", {"cat": (0, 0)})
+
+
+@pytest.mark.usefixtures("two_shipped")
+def test_demo_prints_a_table_with_its_protocol(tmp_path, capsys):
+    assert cli.main(["demo", "-o", str(tmp_path / "demo")]) == 0
+    head, *rows, where = capsys.readouterr().out.splitlines()
+    assert "PSNR-Y dB  SSIM-Y   LPIPS  LR-PSNR dB" in head
+    assert "y-crop4" in head
+    methods = ["nearest", "bicubic", "srgan-psnr-x4", "srgan-x4"]
+    assert [row.split()[:2] for row in rows] == [
+        [photo, method] for photo in ("cat", "mean") for method in methods
+    ]
+    assert Path(where.split()[-1]).is_file()
+
+
+@pytest.mark.usefixtures("two_shipped")
+def test_demo_as_json_has_every_score(tmp_path, capsys):
+    assert cli.main(["demo", "-o", str(tmp_path / "demo"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 8
+    assert list(rows[0]) == ["photo", "method", "psnr", "ssim", "lpips", "lr_psnr", "grid"]
+
+
+def test_the_demo_without_models_says_so(tmp_path, fails, monkeypatch):
+    monkeypatch.setattr(models, "_WEIGHTS", tmp_path)
+    assert "no model 'srgan-psnr-x4'" in fails("demo", "-o", tmp_path / "demo")
+
+
+@pytest.mark.usefixtures("two_shipped")
+def test_models_are_listed_with_licence_and_scores(capsys):
+    assert cli.main(["models"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("srgan-psnr-x4\n  scale: 2\n")
+    assert out.count("licence: CC0") == 2
+    assert cli.main(["models", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [metadata["name"] for metadata in listed] == ["srgan-psnr-x4", "srgan-x4"]
+
+
+# recipes and train
+
+
+def test_recipes_are_listed(capsys):
+    assert cli.main(["recipes"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(RECIPES)
+    assert cli.main(["recipes", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == list(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_printed_recipe_is_a_configuration_file(name, tmp_path, capsys):
+    assert cli.main(["recipes", name]) == 0
+    (tmp_path / "run.toml").write_text(capsys.readouterr().out)
+    assert config.read(tmp_path / "run.toml") == RECIPES[name]
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones(fails):
+    assert "expected compact-x4 or srgan-x4" in fails("recipes", "best")
+    assert "no recipe 'best'" in fails("train", "photos", "-o", "run", "--recipe", "best")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("sede = 1", "sede"),
+        ("[pretrain]\nhr_patch = 30", "pretrain.hr_patch=30 is not a multiple of scale=4"),
+        ("seed = ", "not a TOML file"),
+    ],
+)
+def test_a_bad_configuration_is_explained(line, expected, tmp_path, fails):
+    file = tmp_path / "run.toml"
+    file.write_text(line)
+    assert expected in fails("train", "photos", "-o", tmp_path / "run", "--config", file)
+    assert not (tmp_path / "run").exists()
+
+
+def test_recipe_and_configuration_exclude_each_other(fails):
+    command = ["train", "photos", "-o", "run", "--recipe", "srgan-x4", "--config", "run.toml"]
+    assert "srgan recipes srgan-x4 > run.toml" in fails(*command)
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "keras", "h5py", "onnx"])
+def test_without_the_extra_training_says_what_to_install(missing, fails, monkeypatch):
+    monkeypatch.setattr(cli, "_import_tensorflow", lambda: None)
+    monkeypatch.delitem(sys.modules, "srgan.train.run", raising=False)
+    monkeypatch.setitem(sys.modules, "srgan.train.run", None)
+
+    def absent():
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(cli, "_import_tensorflow", absent)
+    error = fails("train", "photos", "-o", "run")
+    assert missing in error
+    assert 'pip install "srgan[train]"' in error
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Replaces the training; returns what it is called with."""
+    from srgan.train import run
+
+    called = {}
+
+    def train(photos, folder, settings, **options):
+        called.update(photos=photos, folder=folder, settings=settings, **options)
+        return folder / "model.onnx"
+
+    monkeypatch.setattr(run, "train", train)
+    return called
+
+
+def test_train_passes_every_option_on(trained, capsys):
+    options = ["--recipe", "srgan-x4", "--validation", "v", "--lr-photos", "l", "--init", "i"]
+    options += ["--cache", "c", "--vgg-weights", "w"]
+    assert cli.main(["train", "photos", "-o", "run", *options]) == 0
+    assert capsys.readouterr().out == f"{Path('run', 'model.onnx')}\n"
+    assert callable(trained.pop("progress"))
+    assert trained == {
+        "photos": Path("photos"),
+        "folder": Path("run"),
+        "settings": RECIPES["srgan-x4"],
+        "validation": Path("v"),
+        "lr_photos": Path("l"),
+        "init": Path("i"),
+        "cache": Path("c"),
+        "vgg_weights": Path("w"),
+        "resume": False,
+    }
+
+
+def test_a_run_is_resumed_with_its_own_configuration(trained, tmp_path):
+    (tmp_path / "config.toml").write_text("seed = 7")
+    assert cli.main(["train", "photos", "-o", str(tmp_path), "--resume"]) == 0
+    assert trained["settings"] == config.Config(seed=7)
+    assert trained["resume"]
+
+
+def test_the_default_recipe_is_that_of_the_shipped_models(trained):
+    assert cli.main(["train", "photos", "-o", "run"]) == 0
+    assert trained["settings"] == RECIPES["compact-x4"]
+
+
+@pytest.mark.slow
+def test_photos_in_a_model_out_a_larger_photo(tmp_path):
+    """The main job, as a user does it: train, press Ctrl-C, resume, upscale."""
+    photos, run = tmp_path / "photos", tmp_path / "run"
+    photos.mkdir()
+    cat = images.read_uint8(demo._BUNDLED / "cat.webp")
+    for i in range(12):
+        images.write(photos / f"{i}.png", cat[10 * i : 10 * i + 96, 20 * i : 20 * i + 96])
+    (photos / "text.png").write_text("This is no image.")
+    (tmp_path / "run.toml").write_text(TINY.replace("steps = 4", "steps = 400"))
+    command = ["train", photos, "-o", run, "--config", tmp_path / "run.toml"]
+
+    process = start(*command, "--json")
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["stage"] == "pretrain":
+            process.send_signal(signal.SIGINT)
+            break
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "Stopped in pretrain at step" in err
+    assert "--resume" in err
+    assert err.count("\n") == 1  # TensorFlow is silent
+
+    process = start(*command, "--resume")
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 0, err
+    assert out == f"{run / 'model.onnx'}\n"
+    assert "pretrain 400/400" in err
+
+    process = start("upscale", photos / "0.png", "-o", tmp_path, "--model", run / "model.onnx")
+    assert process.communicate(timeout=60) == (f"{tmp_path / '0.png'}\n", "")
+    assert images.read(tmp_path / "0.png").shape == (384, 384, 3)
+    assert tomllib.loads((run / "config.toml").read_text())["pretrain"]["steps"] == 400
