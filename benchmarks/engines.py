@@ -1,0 +1,92 @@
+"""Times the inference engines side by side on one model, as in docs/benchmarks.md.
+
+    python benchmarks/engines.py --model srgan-x4
+
+Each round runs every engine once on the same lr image, so that drift of the machine's speed hits
+them alike. Prints medians with their range, peak memory of a process that does nothing else, the
+floor (the model's operations over the machine's measured matrix-multiply peak), and how far the
+engines' results lie apart.
+"""
+
+import argparse
+import multiprocessing
+import platform
+import resource
+import time
+
+import numpy as np
+
+from srgan import engines, models
+
+KINDS = ("onnxruntime", "openvino")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="srgan-x4", help="name or ONNX file")
+    parser.add_argument("--size", type=int, default=256, help="side of the lr image")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--parameters", type=int, default=657_264, help="of the model")
+    arguments = parser.parse_args()
+
+    scale = models.load(arguments.model).metadata.scale
+    path = models.path(arguments.model)
+    opened = {kind: engines.open_engine(path, kind) for kind in KINDS}
+    lr = np.random.default_rng(0).random((1, arguments.size, arguments.size, 3), np.float32)
+    results = {kind: engine.run(lr) for kind, engine in opened.items()}  # warm
+    seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for _ in range(arguments.rounds):
+        for kind, engine in opened.items():
+            began = time.perf_counter()
+            engine.run(lr)
+            seconds[kind].append(time.perf_counter() - began)
+
+    peak = matrix_multiply_peak()
+    operations = 2 * arguments.parameters * arguments.size**2
+    megapixels = (scale * arguments.size) ** 2 / 1e6
+    print(f"{platform.processor() or platform.machine()}, {engines.available_cores()} cores; ")
+    print(f"matrix multiply {peak / 1e9:.0f} GFLOP/s, floor {1e3 * operations / peak:.0f} ms\n")
+    print("| engine | median ms (range) | SR megapixels/s | GFLOP/s | load ms | peak MiB |")
+    print("|---|---|---|---|---|---|")
+    for kind, times in seconds.items():
+        median = float(np.median(times))
+        load, memory = _alone(kind, path, arguments.size)
+        print(
+            f"| {kind} | {1e3 * median:.0f} ({1e3 * min(times):.0f}-{1e3 * max(times):.0f}) "
+            f"| {megapixels / median:.2f} | {operations / median / 1e9:.0f} | {1e3 * load:.0f} "
+            f"| {memory:.0f} |"
+        )
+    ratios = np.divide(*(seconds[kind] for kind in KINDS))
+    print(f"\n{KINDS[0]} / {KINDS[1]}, pair by pair: median {np.median(ratios):.2f}")
+    print(f"Largest difference: {255 * np.ptp(np.stack(list(results.values())), axis=0).max():.1e}")
+
+
+def matrix_multiply_peak(size: int = 3000) -> float:
+    """Floating-point operations a second of a float32 matrix product: the machine's yardstick."""
+    a = np.random.default_rng(0).random((size, size), np.float32)
+    a @ a
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        a @ a
+        times.append(time.perf_counter() - began)
+    return 2 * size**3 / float(np.median(times))
+
+
+def _alone(kind: str, path, size: int) -> tuple[float, float]:
+    """Seconds to load and peak MiB of a fresh process that runs one image."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_measure, (kind, path, size))
+
+
+def _measure(kind, path, size: int) -> tuple[float, float]:
+    began = time.perf_counter()
+    engine = engines.open_engine(path, kind)
+    load = time.perf_counter() - began
+    engine.run(np.zeros((1, size, size, 3), np.float32))
+    return load, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
