@@ -5,11 +5,12 @@ formats, 16 bits, colour profiles, orientation and transparency.
 """
 
 import os
-import secrets
 from pathlib import Path
 
 import numpy as np
 import pyvips
+
+from srgan import files
 
 # libvips remembers what it decoded, by address: each file is read once here, so that a cache
 # would only hold memory.
@@ -76,21 +77,7 @@ def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = Fal
     if image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"An image is (height, width, 3); got {image.shape}.")
     check_destination(path, overwrite, *image.shape[:2])
-    data = _encode(to_uint8(image), path.suffix.lower())
-    # Hidden, so that `find` never takes it for an image; beside the target, so that the last
-    # step is one rename.
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        reason = f"{error.strerror}; nothing was written to"
-        raise OSError(error.errno, reason, str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    files.write(path, _encode(to_uint8(image), path.suffix.lower()))
 
 
 def check_destination(

@@ -54,6 +54,12 @@ def test_a_window_larger_than_the_patch_is_refused(tmp_path):
         read(tmp_path, "[adversarial]\nwindow = 160\n")
 
 
+def test_nothing_to_train_is_refused(tmp_path):
+    text = "[pretrain]\nsteps = 0\n[adversarial]\nsteps = 0\n"
+    with pytest.raises(ValueError, match="both 0: nothing to train"):
+        read(tmp_path, text)
+
+
 def test_a_broken_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"config\.toml is not a TOML file"):
         read(tmp_path, "steps = = 7")

@@ -291,11 +291,10 @@ def test_the_file_is_as_readable_as_any_other(exported):
     assert path.stat().st_mode == other.stat().st_mode
 
 
-@pytest.mark.parametrize("name", ["compact", "srresnet"])
-def test_weights_come_back_exactly(name, randomise, tmp_path):
-    network = randomise(NETWORKS[name]())
+def test_weights_come_back_exactly(randomise, tmp_path):
+    network = randomise(srresnet(4, 8, 1))
     write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
-    fresh = NETWORKS[name]()
+    fresh = srresnet(4, 8, 1)
     read_weights(tmp_path / "x.onnx", fresh)
     for found, expected in zip(fresh.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)

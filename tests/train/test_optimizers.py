@@ -147,3 +147,11 @@ def test_it_descends_a_quadratic():
     for _ in range(60):
         optimizer.apply([variable.numpy() - target], [variable])
     assert np.mean((variable.numpy() - target) ** 2) < 0.05 * np.mean((start - target) ** 2)
+
+
+def test_a_configuration_makes_the_same_optimizer_again():
+    first = Muon(0.01, momentum=0.8, smallest=4, global_clipnorm=0.5)
+    again = Muon.from_config(first.get_config())
+    assert again.get_config() == first.get_config()
+    assert again.momentum == 0.8
+    assert again.global_clipnorm == 0.5

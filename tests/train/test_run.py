@@ -43,6 +43,8 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
             rows = list(csv.DictReader(stream))
         assert [int(row["step"]) for row in rows] == [2, 4]
         assert {"psnr", "ssim", "lpips", "lr_psnr", "grid"} <= set(rows[0])
+        with open(folder / stage / "log.csv", newline="") as stream:
+            assert not any(None in row for row in csv.DictReader(stream))  # no row is longer
         assert images.read(folder / stage / "samples" / "000004.png").shape[1] == 768
         reported = [entry for entry in seen if entry.stage == stage]
         assert [entry.step for entry in reported] == list(range(1, steps + 1))
@@ -50,6 +52,7 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     assert {"pixel", "perceptual", "adversarial", "grid", "discriminator"} <= set(seen[-1].logs)
 
 
+@pytest.mark.slow
 def test_the_second_stage_starts_from_the_best_averages_of_the_first(
     photo_folder, vgg_file, tiny, tmp_path
 ):
@@ -81,6 +84,14 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(photo_folder, tiny, tmp_pa
     with pytest.raises(FileExistsError, match=r"already holds a run\. Continue it with --resume"):
         run.train(photo_folder, tmp_path, tiny)
     assert (tmp_path / "config.toml").read_text() == ""
+
+
+def test_a_mistake_in_the_photos_does_not_claim_the_folder(photo_folder, tiny, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ValueError, match="There are no images in"):
+        run.train(empty, tmp_path / "run", tiny)
+    assert not (tmp_path / "run" / "config.toml").exists()
 
 
 def test_resuming_nothing_is_an_error(photo_folder, tiny, tmp_path):

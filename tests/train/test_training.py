@@ -57,8 +57,7 @@ def changed(model, before):
 
 
 def test_the_learning_rate_rises_to_the_peak_and_falls_to_zero():
-    settings = config.Pretrain(steps=110, warmup=10)
-    rate = training.schedule(settings, peak=0.4)
+    rate = training.schedule(0.4, steps=110, warmup=10)
     assert float(rate(0)) == 0.0
     assert float(rate(5)) == pytest.approx(0.2)
     assert float(rate(10)) == pytest.approx(0.4)
@@ -103,6 +102,15 @@ def test_the_discriminator_learns_alone_first(batch, vgg_file):
         assert not changed(stage.generator, generator)
     run(batch)
     assert changed(stage.generator, generator)
+
+
+def test_the_learning_rates_of_both_networks_reach_zero_with_the_last_step(vgg_file):
+    stage = adversarial(vgg_file, steps=10, generator_every=2, discriminator_steps=5)
+    assert stage.total_steps == 25
+    for optimizer, updates in zip(stage.optimizers().values(), (10, 25), strict=True):
+        rate = optimizer._learning_rate
+        assert float(rate(updates - 1)) > 1e-7
+        assert float(rate(updates)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_the_update_ratio_is_kept(batch, vgg_file):

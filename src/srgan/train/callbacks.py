@@ -6,11 +6,11 @@ state.
 """
 
 import csv
+import io
 import logging
 import math
 import os
 import signal
-import tempfile
 import threading
 import zipfile
 from collections import defaultdict
@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srgan import images, metrics, resize
+from srgan import files, images, metrics, resize
 from srgan.train.data import Pair
 from srgan.train.training import Stage
 
@@ -93,15 +93,22 @@ class Log(keras.callbacks.Callback):
         for term, value in (logs or {}).items():
             self._sums[term] += float(value)
         self._count += 1
+        if int(self.model.step) % self._every == 0:
+            self._write()
+
+    def on_train_end(self, logs=None):
+        if self._count:
+            self._write()
+
+    def _write(self) -> None:
         step = int(self.model.step)
-        if step % self._every == 0:
-            means = {term: total / self._count for term, total in self._sums.items()}
-            _append(self._file, {"step": step} | means)
-            with self._writer.as_default(step):
-                for term, mean in means.items():
-                    tf.summary.scalar(f"train/{term}", mean)
-            self._sums.clear()
-            self._count = 0
+        means = {term: total / self._count for term, total in self._sums.items()}
+        _append(self._file, {"step": step} | means)
+        with self._writer.as_default(step):
+            for term, mean in means.items():
+                tf.summary.scalar(f"train/{term}", mean)
+        self._sums.clear()
+        self._count = 0
 
 
 class Validation(keras.callbacks.Callback):
@@ -262,16 +269,10 @@ class Interruption(keras.callbacks.Callback):
 
 def save(path: Path, variables: dict) -> None:
     """Writes variables as an .npz file, atomically: a kill leaves the old file or the new one."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-        try:
-            arrays: dict[str, Any] = {name: np.asarray(v) for name, v in variables.items()}
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in variables.items()}
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    files.write(path, stream.getvalue())
 
 
 def restore(path: Path, variables: dict) -> None:

@@ -117,6 +117,8 @@ class Config(_Settings):
                 raise ValueError(
                     f"{name}.warmup={stage.warmup} leaves nothing of {name}.steps={stage.steps}."
                 )
+        if not self.pretrain.steps and not self.adversarial.steps:
+            raise ValueError("pretrain.steps and adversarial.steps are both 0: nothing to train.")
         if self.adversarial.window > self.adversarial.hr_patch:
             raise ValueError(
                 f"adversarial.window={self.adversarial.window} is larger than "

@@ -7,7 +7,6 @@ numpy here: the framework sees finished arrays.
 import hashlib
 import json
 import os
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import images, resize
+from srgan import files, images, resize
 
 _LAYOUT = 1  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]
@@ -112,11 +111,11 @@ def prepare(
     Raises:
         ValueError: If there is no usable photo, or a pair does not fit; the file is named.
     """
-    files = images.find(folder)
-    if not files:
+    paths = images.find(folder)
+    if not paths:
         raise ValueError(f"There are no images in {folder}; expected {', '.join(images.SUFFIXES)}.")
-    partners = _partners(files, folder, lr_folder, scale) if lr_folder else [None] * len(files)
-    sources = [path for path in (*files, *partners) if path]
+    partners = _partners(paths, folder, lr_folder, scale) if lr_folder else [None] * len(paths)
+    sources = [path for path in (*paths, *partners) if path]
     state = {
         "layout": _LAYOUT,
         "scale": scale,
@@ -133,10 +132,10 @@ def prepare(
     digest, offset = hashlib.sha256(), 0
     with open(cache / "lr.bin", "wb") as lr_file, open(cache / "hr.bin", "wb") as hr_file:
         jobs = [
-            (path, partner, scale, minimum) for path, partner in zip(files, partners, strict=True)
+            (path, partner, scale, minimum) for path, partner in zip(paths, partners, strict=True)
         ]
         for done, (path, pair) in enumerate(
-            zip(files, _in_order(_load, jobs), strict=True), start=1
+            zip(paths, _in_order(_load, jobs), strict=True), start=1
         ):
             name = path.relative_to(folder).as_posix()
             if isinstance(pair, Pair):
@@ -150,12 +149,12 @@ def prepare(
             else:
                 skipped.append(Skipped(name, pair))
             if progress:
-                progress(done, len(files))
+                progress(done, len(paths))
     if not photos:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-        raise ValueError(f"None of the {len(files)} images in {folder} can be used. {reasons}")
+        raise ValueError(f"None of the {len(paths)} images in {folder} can be used. {reasons}")
     index = state | {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
-    _write_atomically(cache / "index.json", json.dumps(index))
+    files.write(cache / "index.json", json.dumps(index).encode())
     return Photos(cache)
 
 
@@ -239,14 +238,14 @@ def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> Non
         )
 
 
-def _partners(files: list[Path], folder: Path, lr_folder: Path, scale: int) -> list[Path | None]:
+def _partners(paths: list[Path], folder: Path, lr_folder: Path, scale: int) -> list[Path | None]:
     """The lr file of every hr file; names are compared without suffix."""
     found = {
         path.relative_to(lr_folder).with_suffix("").as_posix(): path
         for path in images.find(lr_folder)
     }
     partners = []
-    for path in files:
+    for path in paths:
         name = path.relative_to(folder).with_suffix("").as_posix()
         partner = found.pop(name, None) or found.pop(f"{name}x{scale}", None)
         if partner is None:
@@ -287,11 +286,3 @@ def _is_current(cache: Path, state: dict) -> bool:
     except (OSError, ValueError):
         return False
     return all(index.get(key) == value for key, value in state.items())
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)

@@ -6,6 +6,7 @@ from keras import ops
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, chosen for its slope at zero
 
 
+@keras.saving.register_keras_serializable("srgan")
 class Muon(keras.optimizers.Optimizer):
     """Momentum made orthogonal (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/).
 
@@ -77,6 +78,18 @@ class Muon(keras.optimizers.Optimizer):
             update = mean / (ops.sqrt(second / (1 - self.beta_2**step)) + 1e-8)
             update = self.adam_ratio * update
         self.assign_sub(variable, learning_rate * update)
+
+    def get_config(self):
+        own = {
+            "momentum": self.momentum,
+            "adam_ratio": self.adam_ratio,
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "iterations": self.steps,
+            "smallest": self.smallest,
+        }
+        config = super().get_config()
+        return {key: config[key] for key in ("learning_rate", "global_clipnorm")} | own
 
     def _is_matrix(self, variable) -> bool:
         return len(variable.shape) == 4 and min(variable.shape[2:]) >= self.smallest

@@ -10,9 +10,8 @@ RUN/model.onnx       the model of the last stage
 import hashlib
 import importlib.metadata
 import json
-import os
+import logging
 import platform
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,12 +19,14 @@ import keras
 import tensorflow as tf
 import tomli_w
 
-from srgan import metrics
+from srgan import files, metrics
 from srgan.models import Metadata
 from srgan.train import callbacks, config, data, export, generators
 from srgan.train.callbacks import Progress
 from srgan.train.discriminators import vgg_style
 from srgan.train.training import Adversarial, Pretraining, Stage
+
+_logger = logging.getLogger(__name__)
 
 _PSNR_FLOOR = 2.0  # dB that stage two may lose against stage one and still be the best
 _GRID_CEILING = 0.06  # of the metric GRID: a weave cannot be seen below
@@ -72,7 +73,7 @@ def train(
         ValueError: If the photos, the configuration or a weights file cannot be used.
     """
     report = progress or (lambda _: None)
-    _claim(folder, settings, resume)
+    _check_claim(folder, settings, resume)
     precision = set_precision(settings.precision)
     keras.utils.set_random_seed(settings.seed)
 
@@ -92,7 +93,9 @@ def train(
     else:
         pairs, judges = pairs.hold_back(_VALIDATION_PHOTOS)
     judges = [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
-    _record(folder, pairs, precision, resume)
+    for name, reason in pairs.skipped:
+        _logger.warning("Left out %s: %s", name, reason)
+    _record(folder, settings, pairs, precision, resume)
 
     generator = build(settings.generator, settings.scale)
     if init:
@@ -134,7 +137,7 @@ def train(
         )
         fit(stage, "adversarial", settings.adversarial, perception_rule(floor))
     last = "adversarial" if settings.adversarial.steps else "pretrain"
-    shutil.copyfile(folder / last / "model.onnx", folder / "model.onnx")
+    files.write(folder / "model.onnx", (folder / last / "model.onnx").read_bytes())
     return folder / "model.onnx"
 
 
@@ -194,8 +197,8 @@ def _fit(
                 verbose=0,
                 callbacks=[
                     callbacks.Sentry(),
-                    judge,
                     callbacks.Log(folder),
+                    judge,
                     callbacks.Checkpoint(folder, settings.validate_every),
                     callbacks.Report(folder.name, steps, report),
                     interruption,
@@ -234,37 +237,34 @@ def _export(
     metadata = Metadata(
         name=f"{folder.parent.name}-{folder.name}",
         scale=settings.scale,
-        receptive_field=export.receptive_field(generator),
+        receptive_field=generators.receptive_field(generator),
         consistency_rounds=settings.projection,
         training_data=f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
         licence="that of the training data and its user's choice",
         scores="",
         config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
     )
-    export.write_onnx(generator, folder / "model.onnx", metadata)
+    try:
+        export.write_onnx(generator, folder / "model.onnx", metadata)
+    except RuntimeError:  # rounding its weights to half precision changes too much
+        export.write_onnx(generator, folder / "model.onnx", metadata, half=False)
 
 
 def _named(generator: keras.Model) -> dict[str, keras.Variable]:
     return {f"ema/{i:03d}": weight for i, weight in enumerate(generator.weights)}
 
 
-def _claim(folder: Path, settings: config.Config, resume: bool) -> None:
-    """Makes the run's folder, or checks that it can be resumed."""
+def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
+    """Raises if the folder holds a run that is not to be resumed, or cannot be."""
     file = folder / "config.toml"
-    if resume:
-        if not file.exists():
-            raise ValueError(f"{folder} holds no run to resume: {file.name} is missing.")
-        if config.read(file) != settings:
-            raise ValueError(f"{file} differs from the configuration given; resume with its own.")
-        return
-    if file.exists():
+    if file.exists() and not resume:
         raise FileExistsError(
             f"{folder} already holds a run. Continue it with --resume, or choose another folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(tomli_w.dumps(settings.model_dump(mode="json")), encoding="utf-8")
-    os.replace(part, file)
+    if resume and not file.exists():
+        raise ValueError(f"{folder} holds no run to resume: {file.name} is missing.")
+    if resume and config.read(file) != settings:
+        raise ValueError(f"{file} differs from the configuration given; resume with its own.")
 
 
 def set_precision(precision: str) -> str:
@@ -289,16 +289,18 @@ def _computes_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def _record(folder: Path, pairs: data.Photos, precision: str, resume: bool) -> None:
-    """Writes what a run depends on beside its configuration, and compares it when resuming."""
-    file = folder / "run.json"
-    if resume and file.exists():
-        known = json.loads(file.read_text())["data"]["fingerprint"]
+def _record(
+    folder: Path, settings: config.Config, pairs: data.Photos, precision: str, resume: bool
+) -> None:
+    """Writes what a run depends on, or compares the data of one that is resumed."""
+    if resume:
+        known = json.loads((folder / "run.json").read_text())["data"]["fingerprint"]
         if known != pairs.fingerprint:
             raise ValueError(
                 f"The photos have changed since the run began (fingerprint {pairs.fingerprint}, "
                 f"then {known}); restore them, or begin a new run with --init."
             )
+        return
     packages: Sequence[str] = ("srgan", "tensorflow", "keras", "numpy", "pyvips")
     record = {
         "versions": {name: _version(name) for name in packages}
@@ -311,9 +313,10 @@ def _record(folder: Path, pairs: data.Photos, precision: str, resume: bool) -> N
             "skipped": [entry._asdict() for entry in pairs.skipped],
         },
     }
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=2), encoding="utf-8")
-    os.replace(part, file)
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write(folder / "run.json", json.dumps(record, indent=2).encode())
+    # Last: a folder with this file is a run.
+    files.write(folder / "config.toml", tomli_w.dumps(settings.model_dump(mode="json")).encode())
 
 
 def _version(package: str) -> str:

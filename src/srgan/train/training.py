@@ -17,13 +17,13 @@ from srgan.train.features import vgg
 from srgan.train.optimizers import Muon
 
 
-def schedule(settings: config.Schedule, peak: float) -> keras.optimizers.schedules.CosineDecay:
+def schedule(peak: float, steps: int, warmup: int) -> keras.optimizers.schedules.CosineDecay:
     """Linear warm-up to `peak`, then half a cosine to zero at the last step."""
     return keras.optimizers.schedules.CosineDecay(
-        0.0 if settings.warmup else peak,
-        settings.steps - settings.warmup,
-        warmup_target=peak if settings.warmup else None,
-        warmup_steps=settings.warmup,
+        0.0 if warmup else peak,
+        steps - warmup,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
     )
 
 
@@ -152,7 +152,7 @@ class Adversarial(Stage):
         self.generator_optimizer = optimizer(settings)
         self.generator_optimizer.build(generator.trainable_variables)
         self.discriminator_optimizer = keras.optimizers.Adam(
-            schedule(settings, settings.discriminator_learning_rate),
+            schedule(settings.discriminator_learning_rate, steps, settings.warmup),
             beta_1=0.9,
             beta_2=0.99,
             global_clipnorm=settings.clip_norm,
@@ -257,7 +257,7 @@ class Adversarial(Stage):
 
 def optimizer(settings: config.Pretrain | config.Adversarial) -> keras.optimizers.Optimizer:
     """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
-    learning_rate = schedule(settings, settings.learning_rate)
+    learning_rate = schedule(settings.learning_rate, settings.steps, settings.warmup)
     if settings.optimizer == "muon":
         return Muon(learning_rate, global_clipnorm=settings.clip_norm)
     return keras.optimizers.Adam(
