@@ -47,9 +47,9 @@ class Schedule(_Settings):
 class Pretrain(Schedule):
     """Stage one: the generator alone, towards the lowest pixel error."""
 
-    steps: Steps = 20_000
-    batch_size: Count = 16
-    learning_rate: Positive = 2e-3
+    steps: Steps = 12_000
+    batch_size: Count = 8
+    learning_rate: Positive = 1e-3
     warmup: Steps = 200
     clip_norm: Positive = 0.5
     pixel: Literal["charbonnier", "l1", "mse"] = "charbonnier"
@@ -60,17 +60,19 @@ class Adversarial(Schedule):
 
     steps: Steps = 3_000
     batch_size: Count = 8
+    hr_patch: Count = 96
     learning_rate: Positive = 2e-4
     warmup: Steps = 0
     clip_norm: Positive = 1.0
     ema: Decay = 0.995
+    optimizer: Literal["adam", "muon"] = "adam"
 
-    window: Count = 96  # side of the hr window, at a random place, that the losses see
+    window: Count = 64  # side of the hr window, at a random place, that the losses see
     pixel: Literal["charbonnier", "l1", "mse"] = "l1"
     pixel_weight: Weight = 1.0
     perceptual_weight: Weight = 0.05
-    adversarial_weight: Weight = 0.005
-    grid_weight: Weight = 0.0
+    adversarial_weight: Weight = 0.01
+    grid_weight: Weight = 2.0
     adversarial: Literal["vanilla", "relativistic"] = "vanilla"
     ramp: Steps = 500  # steps over which adversarial_weight rises from zero
 
@@ -88,7 +90,7 @@ class Adversarial(Schedule):
 
     discriminator_head: Literal["pooled", "dense"] = "pooled"
     discriminator_filters: Count = 32
-    discriminator_learning_rate: Positive = 2e-4
+    discriminator_learning_rate: Positive = 4e-4
     discriminator_steps: Steps = 200  # that the discriminator learns alone, first
     generator_every: Count = 1  # updates of the discriminator for one of the generator
 
