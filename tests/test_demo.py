@@ -106,7 +106,7 @@ def test_labels_are_drawn_letter_by_letter():
 
 def test_the_mean_is_taken_over_photos():
     def result(photo, method, psnr):
-        return demo.Result(photo, method, metrics.Scores(psnr, 0.5, 0.1, 40.0, 0.0), Path())
+        return demo.Result(photo, method, metrics.Scores(psnr, *[0.5] * 10), Path())
 
     means = demo.mean([result("a", "x", 20.0), result("a", "y", 30.0), result("b", "x", 22.0)])
     assert means["x"].psnr == 21

@@ -1,68 +1,133 @@
-"""Image quality by the protocol `y-crop4`: uint8 RGB arrays `(height, width, 3)` in, a float out.
+"""Image quality by a stated protocol: uint8 RGB arrays `(height, width, 3)` in, a float out.
 
 psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares it with the lr
-image it was made from, and grid judges it alone.
+image it was made from; `score` adds what `artefacts` sees.
 """
 
+import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from srgan import engines, resize
+from srgan import artefacts, engines, resize
+from srgan.planes import Colour, blur, check, check_pair, gaussian, planes, size
 
 LPIPS_MINIMUM = 31  # pixels; of fewer, AlexNet's two poolings leave nothing
 
 
+class Protocol(NamedTuple):
+    """How PSNR and SSIM are taken; all else is the same in every protocol."""
+
+    colour: Colour  # of the luma, or of the three channels
+    border: int  # pixels left out at each edge
+    paper: bool = False  # SSIM as in the SRGAN paper, which scores higher than Wang's
+
+    @property
+    def name(self) -> str:
+        """What `protocol` reads."""
+        if self.paper:
+            return "srgan-paper"
+        return f"{self.colour}-crop{self.border}" if self.border else self.colour
+
+
+def protocol(name: str) -> Protocol:
+    """Returns the protocol of a name: COLOUR, COLOUR-cropPIXELS, or srgan-paper.
+
+    `y-crop4` is what papers on x4 mean, `rgb` takes the whole image in colour, and `srgan-paper`
+    is how Ledig et al. scored: luma of 8 bits, 4 pixels left out, and the SSIM of `ssim_paper`.
+
+    Raises:
+        ValueError: If there is no such protocol.
+
+    Example:
+        >>> protocol("y-crop4")
+        Protocol(colour='y', border=4, paper=False)
+    """
+    if name == "srgan-paper":
+        return Protocol("y", 4, paper=True)
+    found = re.fullmatch(r"(y|rgb)(?:-crop(\d{1,4}))?", name)
+    if not found:
+        raise ValueError(
+            f"There is no protocol {name!r}; expected y-crop4, rgb, rgb-crop4, or the like with "
+            "another number of pixels to leave out at each edge, or srgan-paper."
+        )
+    colour: Colour = "y" if found[1] == "y" else "rgb"
+    return Protocol(colour, int(found[2] or 0))
+
+
 class Scores(NamedTuple):
-    """How good one sr image is."""
+    """How good one sr image is; `nan` where there is no hr image to tell."""
 
     psnr: float  # dB
     ssim: float  # 1 is best
     lpips: float  # 0 is best
     lr_psnr: float  # dB
     grid: float  # photos have about 0.04
+    checkerboard: float  # grey levels; photos have about 0.1
+    sharpness: float  # 1 is hr's
+    sharpening: float  # 1 is bicubic's sharpness
+    ringing: float  # grey levels; 0 is best
+    aliasing: float  # 0 is best
+    colour_drift: float  # grey levels; 0 is best
 
 
-def score(hr: np.ndarray, lr: np.ndarray, sr: np.ndarray, scale: int) -> Scores:
-    """Returns all measures of one sr image; psnr and ssim leave out `scale` pixels at the edges."""
+def score(
+    hr: np.ndarray | None,
+    lr: np.ndarray,
+    sr: np.ndarray,
+    scale: int,
+    by: Protocol | None = None,
+    bicubic: np.ndarray | None = None,
+) -> Scores:
+    """Returns all measures of one sr image.
+
+    Args:
+        hr: What it should be, `(scale * height, scale * width, 3)`, uint8 RGB; None if nobody
+            knows.
+        lr: What it was made from, `(height, width, 3)`.
+        sr: Image to score, of the size of hr.
+        scale: Factor between them.
+        by: The protocol; by default the luma without `scale` pixels at each edge.
+        bicubic: lr enlarged by `resize.upscale`, if that is at hand.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB of such sizes, or too small for a measure.
+    """
+    by = by or Protocol("y", scale)
+    bicubic = resize.upscale(lr, scale) if bicubic is None else bicubic
+    nan = float("nan")
+    similarity = nan
+    if hr is not None:
+        similarity = ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, *by[1::-1])
     return Scores(
-        psnr(hr, sr, border=scale),
-        ssim(hr, sr, border=scale),
-        lpips(hr, sr),
-        lr_psnr(lr, sr),
-        grid(sr, scale),
+        psnr=nan if hr is None else psnr(hr, sr, *by[1::-1]),
+        ssim=similarity,
+        lpips=nan if hr is None else lpips(hr, sr),
+        lr_psnr=lr_psnr(lr, sr),
+        grid=artefacts.grid(sr, scale),
+        checkerboard=artefacts.checkerboard(sr, scale),
+        sharpness=nan if hr is None else artefacts.sharpness(hr, sr),
+        sharpening=artefacts.sharpness(bicubic, sr),
+        ringing=nan if hr is None else artefacts.ringing(hr, sr, scale),
+        aliasing=nan if hr is None else artefacts.aliasing(hr, sr, scale),
+        colour_drift=artefacts.colour_drift(lr, sr),
     )
 
 
-def luma(image: np.ndarray) -> np.ndarray:
-    """Returns the luma Y of a uint8 RGB image as MATLAB's `rgb2ycbcr` defines it, unrounded.
-
-    Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 (ITU-R BT.601), from 16 to 235.
-
-    Returns:
-        `(height, width)`, float64.
-
-    Example:
-        >>> luma(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).round(9)
-        array([[ 16., 235.]])
-    """
-    _check(image)
-    return 16 + image @ (np.array([65.481, 128.553, 24.966]) / 255)
-
-
-def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0) -> float:
-    """Peak signal-to-noise ratio of the luma, 10 log10(255^2 / MSE).
+def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> float:
+    """Peak signal-to-noise ratio, 10 log10(255^2 / MSE).
 
     Args:
         hr: Reference, `(height, width, 3)`, uint8 RGB.
         sr: Image to score, likewise.
-        border: Pixels to leave out at each edge; papers leave out `scale`.
+        border: Pixels to leave out at each edge; papers leave out the scale.
+        colour: "y" for the error of the luma, "rgb" for that of the three channels.
 
     Returns:
-        Decibels; `inf` if the lumas are equal.
+        Decibels; `inf` if the pixels are equal.
 
     Raises:
         ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves nothing.
@@ -71,39 +136,83 @@ def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0) -> float:
         >>> black, grey = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 51, np.uint8)
         >>> round(psnr(black, grey), 2)  # 20 log10(255 / 43.8): luma has 219 steps for 255
         15.3
+        >>> round(psnr(black, grey, colour="rgb"), 2)  # 20 log10(255 / 51)
+        13.98
     """
-    return _decibels(np.subtract(*_lumas(hr, sr, border, minimum=1)))
+    return _decibels(np.subtract(*_inside(hr, sr, border, colour, minimum=1)))
 
 
-def ssim(hr: np.ndarray, sr: np.ndarray, border: int = 0) -> float:
-    """Structural similarity of the luma (Wang et al. 2004, eq. 13).
+def ssim(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> float:
+    """Structural similarity: the mean of `ssim_map` (Wang et al. 2004, eq. 17).
+
+    Returns:
+        At most 1, which equal images have.
+    """
+    return float(ssim_map(hr, sr, border, colour).mean())
+
+
+def ssim_map(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> np.ndarray:
+    """Structural similarity around every pixel (Wang et al. 2004, eq. 13).
 
     With local means m, variances v and the covariance c, weighted by an 11x11 Gaussian (sigma
-    1.5) wherever that fits into the image, the mean of
+    1.5) wherever that fits into the image,
 
     (2 m_hr m_sr + C1) (2 c + C2) / ((m_hr^2 + m_sr^2 + C1) (v_hr + v_sr + C2)).
 
     Args:
         hr: Reference, `(height, width, 3)`, uint8 RGB.
         sr: Image to score, likewise.
-        border: Pixels to leave out at each edge; papers leave out `scale`.
+        border: Pixels to leave out at each edge; papers leave out the scale.
+        colour: "y" for that of the luma, "rgb" for the mean of those of the three channels.
 
     Returns:
-        At most 1, which equal images have.
+        `(height - 2 border - 10, width - 2 border - 10)`, float64, at most 1.
 
     Raises:
         ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
             than 11x11 pixels.
     """
-    y_hr, y_sr = _lumas(hr, sr, border, minimum=11)
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    window = _gaussian(radius=5, sigma=1.5)
-    mean_hr, mean_sr = _blur(y_hr, window), _blur(y_sr, window)
-    product, squares = mean_hr * mean_sr, mean_hr**2 + mean_sr**2
-    covariance = _blur(y_hr * y_sr, window) - product
-    variances = _blur(y_hr**2 + y_sr**2, window) - squares
-    similarity = (2 * product + c1) * (2 * covariance + c2)
-    return float(np.mean(similarity / ((squares + c1) * (variances + c2))))
+    window = gaussian(radius=5, sigma=1.5)
+    pairs = zip(*_inside(hr, sr, border, colour, minimum=11), strict=True)
+    return np.mean([_similarity(y_hr, y_sr, lambda p: blur(p, window)) for y_hr, y_sr in pairs], 0)
+
+
+def ssim_paper(hr: np.ndarray, sr: np.ndarray, border: int = 4) -> float:
+    """Structural similarity as the SRGAN paper took it, by the `dump_ssim` of the daala project.
+
+    As `ssim_map` of the luma rounded to 8 bits, but with a Gaussian of sigma 1.5 height / 256 in
+    units of 1/256, cut off at the edges of the image, where its mean counts by what is left of it.
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        sr: Image to score, likewise.
+        border: Pixels to leave out at each edge.
+
+    Returns:
+        At most 1; higher than `ssim`, with which it must not be compared.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
+            than 11x11 pixels.
+    """
+    (y_hr,), (y_sr,) = _inside(hr, sr, border, "y", minimum=11)
+    y_hr, y_sr = np.floor(y_hr + 0.5), np.floor(y_sr + 0.5)
+    height, width = y_hr.shape
+    sigma = 1.5 * height / 256
+    # Where its weight is less than half a unit, the window ends.
+    reach = int(sigma * np.sqrt(max(-2 * np.log(np.sqrt(np.pi / 2) * sigma / 256), 0)))
+    reach = min(reach, min(height, width) - 1)
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    window = np.floor(256 / (np.sqrt(2 * np.pi) * sigma) * window + 0.5)
+    window[reach] += 256 - window.sum()
+    window /= 256
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        return blur(np.pad(plane, reach), window)
+
+    weights = mean(np.ones_like(y_hr))
+    similarity = _similarity(y_hr, y_sr, lambda plane: mean(plane) / weights)
+    return float(np.average(similarity, weights=weights))
 
 
 def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
@@ -122,10 +231,10 @@ def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
     Raises:
         ValueError: If the images are not uint8 RGB, differ in shape, or are too small.
     """
-    _check_pair(hr, sr)
+    check_pair(hr, sr)
     if min(hr.shape[:2]) < LPIPS_MINIMUM:
         raise ValueError(
-            f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {_size(hr)}. "
+            f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {size(hr)}. "
             "Score a larger image."
         )
     return float(_alexnet().run(np.stack([hr, sr]).astype(np.float32) / 255))
@@ -144,46 +253,15 @@ def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
     Raises:
         ValueError: If the images are not uint8 RGB, or the size of `sr` is no multiple of `lr`'s.
     """
-    _check(lr)
-    _check(sr)
+    check(lr)
+    check(sr)
     scale = sr.shape[0] // lr.shape[0]
     if sr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
         raise ValueError(
-            f"The sides of sr must be one integer multiple of those of lr; got {_size(sr)} "
-            f"and {_size(lr)}."
+            f"The sides of sr must be one integer multiple of those of lr; got {size(sr)} "
+            f"and {size(lr)}."
         )
     return _decibels(lr.astype(np.float64) - resize.downscale(sr, scale))
-
-
-def grid(sr: np.ndarray, scale: int) -> float:
-    """Strength of a checkerboard or weave, which upscaling by `scale` may leave.
-
-    With r the luma minus its Gaussian blur (sigma 1), 8 pixels left out at each edge, and e the
-    mean of r^2 over the pixels of each of the scale x scale sub-pixel phases: std(e) / mean(e).
-    Photos have no preferred phase and score about 0.04; a weave is seen from 0.1.
-
-    Args:
-        sr: Image to judge, `(height, width, 3)`, uint8 RGB, sides of at least 16 + `scale`.
-        scale: Period of the pattern in pixels.
-
-    Returns:
-        From 0 (also for a flat image) to sqrt(scale^2 - 1), when one phase has all the energy.
-
-    Raises:
-        ValueError: If the image is not uint8 RGB, or too small.
-    """
-    y = luma(sr)
-    if min(y.shape) < 16 + scale:
-        raise ValueError(
-            f"GRID at scale={scale} needs {16 + scale}x{16 + scale} pixels; got {_size(sr)}."
-        )
-    detail = y[8:-8, 8:-8] - _blur(y[4:-4, 4:-4], _gaussian(radius=4, sigma=1.0))
-    energy = [
-        np.mean(detail[top::scale, left::scale] ** 2)
-        for top in range(scale)
-        for left in range(scale)
-    ]
-    return float(np.std(energy) / max(np.mean(energy), 1e-9))
 
 
 @cache
@@ -191,53 +269,33 @@ def _alexnet() -> engines.Engine:
     return engines.open_engine(Path(__file__).parent / "weights" / "lpips-alex.onnx")
 
 
-def _lumas(
-    hr: np.ndarray, sr: np.ndarray, border: int, minimum: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The lumas of both images without the border, which must leave `minimum` pixels a side."""
-    _check_pair(hr, sr)
+def _inside(
+    hr: np.ndarray, sr: np.ndarray, border: int, colour: Colour, minimum: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The planes of both images without the border, which must leave `minimum` pixels a side."""
+    check_pair(hr, sr)
     height, width = hr.shape[:2]
     if border < 0 or min(height, width) - 2 * border < minimum:
         raise ValueError(
-            f"border={border} must leave at least {minimum}x{minimum} pixels; got {_size(hr)}."
+            f"border={border} must leave at least {minimum}x{minimum} pixels; got {size(hr)}."
         )
     inside = slice(border, height - border), slice(border, width - border)
-    return luma(hr[inside]), luma(sr[inside])
+    return planes(hr[inside], colour), planes(sr[inside], colour)
 
 
-def _check_pair(hr: np.ndarray, sr: np.ndarray) -> None:
-    _check(hr)
-    _check(sr)
-    if hr.shape != sr.shape:
-        raise ValueError(
-            f"hr and sr must be of one size; got {_size(hr)} and {_size(sr)}. "
-            "Was the hr image cropped to a multiple of the scale?"
-        )
-
-
-def _check(image: np.ndarray) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(
-            f"Metrics take uint8 RGB images (height, width, 3); got {image.dtype} of shape "
-            f"{image.shape}. Convert floats in [0, 1] with images.to_uint8."
-        )
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]}x{image.shape[1]}"
+def _similarity(
+    y_hr: np.ndarray, y_sr: np.ndarray, mean: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Equation 13 of Wang et al. with a local `mean`."""
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mean_hr, mean_sr = mean(y_hr), mean(y_sr)
+    product, squares = mean_hr * mean_sr, mean_hr**2 + mean_sr**2
+    covariance = mean(y_hr * y_sr) - product
+    variances = mean(y_hr**2 + y_sr**2) - squares
+    similarity = (2 * product + c1) * (2 * covariance + c2)
+    return similarity / ((squares + c1) * (variances + c2))
 
 
 def _decibels(difference: np.ndarray) -> float:
     mean_square = np.mean(difference**2)
     return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")
-
-
-def _gaussian(radius: int, sigma: float) -> np.ndarray:
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return weights / weights.sum()
-
-
-def _blur(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Convolves both axes with `window`, wherever it fits."""
-    plane = sliding_window_view(plane, len(window), axis=0) @ window
-    return sliding_window_view(plane, len(window), axis=1) @ window

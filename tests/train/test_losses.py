@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srgan import metrics
+from srgan import artefacts
 from srgan.train import losses
 
 CHANCE = 2 * math.log(2)  # 1.386
@@ -139,7 +139,7 @@ def test_grid_is_the_square_of_the_metric(scale):
     image = 0.8 * noise(side=side) + 0.1 * weave(scale, side)
     image = (255 * np.clip(image, 0, 1)).astype(np.uint8)
     loss = losses.grid(image[:, 4:-4, 4:-4] / np.float32(255), scale)  # the loss leaves out 4
-    assert float(loss) == pytest.approx(metrics.grid(image[0], scale) ** 2, rel=1e-3)
+    assert float(loss) == pytest.approx(artefacts.grid(image[0], scale) ** 2, rel=1e-3)
 
 
 def test_grid_pools_the_phases_over_the_batch():

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from keras import ops
 
-_LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, as in metrics.py
+_LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, as in planes.py
 
 
 def mse(hr, sr):
