@@ -15,7 +15,7 @@ from srgan import cli, demo, images, models
 from srgan.train import config
 from srgan.train.recipes import RECIPES
 
-COMMANDS = ("upscale", "demo", "train", "recipes", "models")
+COMMANDS = ("upscale", "demo", "evaluate", "train", "recipes", "models")
 TINY = """
 validate_every = 2
 precision = "float32"
@@ -306,6 +306,68 @@ def test_demo_as_json_has_every_score(tmp_path, capsys):
 def test_the_demo_without_models_says_so(tmp_path, fails, monkeypatch):
     monkeypatch.setattr(models, "_WEIGHTS", tmp_path)
     assert "no model 'srgan-psnr-x4'" in fails("demo", "-o", tmp_path / "demo")
+
+
+@pytest.fixture
+def two_sets(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for index in range(3):
+            image = rng.integers(0, 256, (40, 44, 3), dtype=np.uint8)
+            images.write(tmp_path / name / f"{index}.png", image)
+    return [str(tmp_path / "one"), str(tmp_path / "two")]
+
+
+def test_evaluate_prints_a_table_and_differences(two_sets, tiny_model, tmp_path, capsys):
+    other = tmp_path / "program"
+    other.mkdir()
+    for index in range(3):
+        images.write(other / f"{index}.png", np.full((40, 44, 3), 0.5))
+    output = str(tmp_path / "out")
+    arguments = ["evaluate", "--model", str(tiny_model), str(other), "--data", *two_sets]
+    assert cli.main([*arguments, "-o", output]) == 0
+    out = capsys.readouterr().out
+    assert "Protocol y-crop2, x2" in out
+    rows = [line.split()[:2] for line in out.splitlines()]
+    for expected in (["one", "bicubic"], ["one", "tiny"], ["two", "tiny"], ["two", "program"]):
+        assert expected in rows
+    assert "Difference to tiny" in out
+    assert (tmp_path / "out" / "evaluation.json").exists()
+
+
+def test_evaluate_as_json_has_every_score(two_sets, tiny_model, tmp_path, capsys):
+    arguments = ["evaluate", "--model", str(tiny_model), "--json", "-o", str(tmp_path / "out")]
+    assert cli.main([*arguments, "--data", two_sets[0], "--data", two_sets[1]]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["images"]) == 12
+    assert found["means"]["one"]["tiny"]["psnr"] == pytest.approx(
+        np.mean(
+            [
+                image["scores"]["psnr"]
+                for image in found["images"]
+                if (image["dataset"], image["method"]) == ("one", "tiny")
+            ]
+        )
+    )
+
+
+def test_evaluate_lists_what_it_could_not_score(two_sets, tiny_model, tmp_path, capsys):
+    (tmp_path / "one" / "1.png").write_text("no image")
+    arguments = ["evaluate", "--model", str(tiny_model), "--data", two_sets[0]]
+    assert cli.main([*arguments, "-o", str(tmp_path / "out")]) == 1
+    out, err = capsys.readouterr()
+    assert ["one", "tiny"] in [line.split()[:2] for line in out.splitlines()]
+    assert "error: one/1, tiny: " in err
+    assert "error: 2 of 6 results could not be scored." in err
+
+
+def test_evaluate_refuses_what_makes_no_sense(two_sets, tiny_model, tmp_path, fails):
+    base = ["evaluate", "--model", str(tiny_model), "-o", str(tmp_path / "out")]
+    assert "nothing to score with" in fails(*base)
+    assert "no protocol 'psnr'" in fails(*base, "--data", *two_sets, "--protocol", "psnr")
+    assert "expected one --lr for each" in fails(*base, "--data", *two_sets, "--lr", two_sets[0])
+    assert "Missing option '--model'" in fails("evaluate", "--data", two_sets[0])
 
 
 @pytest.mark.usefixtures("two_shipped")

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
+    from srgan.evaluation import Evaluation
     from srgan.metrics import Scores
     from srgan.train.config import Config
 
@@ -36,6 +37,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines."
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
 _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError)
+_SEVERAL = ("--data", "--lr", "--model", "--against")  # options that may have several values
 _TRAINING = {"h5py", "keras", "onnx", "tensorboard", "tensorflow", "tomli_w"}
 
 
@@ -43,9 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, by default that of `sys.argv`, and returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments  # wherever it stands: it is added to a command that failed
+    arguments = _repeat([argument for argument in arguments if argument != "--debug"])
     unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
     try:
-        code = app(args=[a for a in arguments if a != "--debug"], standalone_mode=False)
+        code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f" See {context.command_path} --help." if context else ""
@@ -69,6 +72,18 @@ def _raise_later(ignored: "sys.UnraisableHookArgs") -> None:
         threading.Timer(0.05, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(ignored)
+
+
+def _repeat(arguments: Sequence[str]) -> list[str]:
+    """Writes `--data a b` as `--data a --data b`, for the options that take several."""
+    repeated, several = list(arguments[:1]), ""
+    for argument in arguments[1:]:
+        if argument.startswith("-"):
+            several = argument if argument in _SEVERAL else ""
+        elif several and repeated[-1] != several:
+            repeated.append(several)
+        repeated.append(argument)
+    return repeated
 
 
 def _print_version(asked: bool) -> None:
@@ -180,6 +195,100 @@ def demo(
 def _finite(scores: "Scores") -> dict[str, float | None]:
     """Scores for JSON, which has no infinity: None is what equal images score."""
     return {k: float(v) if math.isfinite(v) else None for k, v in scores._asdict().items()}
+
+
+@app.command(epilog="Example: srgan evaluate --data Set5 Set14 --model srgan-x4 srgan-psnr-x4")
+def evaluate(
+    model: Annotated[
+        list[str],
+        typer.Option(metavar="M...", help="Shipped models, ONNX files, folders of results."),
+    ],
+    data: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR...", help="Folders of originals.")
+    ] = None,
+    lr: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR...", help="Folders of small versions; else they are made."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for scores and enlarged photos, made.")
+    ] = Path("evaluation"),
+    protocol: Annotated[
+        str | None, typer.Option(help="y-crop4, rgb, rgb-crop4, srgan-paper. [y-cropSCALE]")
+    ] = None,
+    scale: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Factor; else that of the models.")
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Crop results that exceed a multiple of the scale.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score models on photos, beside bicubic.
+
+    --data are folders of originals, from which the small versions are made by MATLAB's bicubic;
+    with --lr, these are given, in the same order; --lr alone scores without originals what can be
+    scored so. --model also takes folders of what other programs made of the small versions.
+    Results are kept as they come in: after Ctrl-C, the same command goes on.
+
+    Exit code 1: some results could not be scored; they are listed.
+    """
+    from srgan import evaluation, progress
+
+    datasets = evaluation.find_datasets(data or [], lr or [])
+    with progress.bar(1) as show:
+        found = evaluation.evaluate(
+            datasets,
+            model,
+            output,
+            protocol,
+            scale,
+            crop,
+            progress=lambda done, total: show(done / total, f"{done} of {total}"),
+        )
+    if as_json:
+        print(json.dumps(found.to_json()))
+    else:
+        print(f"Protocol {found.protocol}, x{found.scale}; means over the images.")
+        _print_means(found)
+        _print_differences(found)
+        print(f"Scores of every image: {output / 'evaluation.json'}")
+    failed = [result for result in found.results if result.error]
+    for result in failed:
+        _fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")
+    if failed:
+        _fail(f"{len(failed)} of {len(found.results)} results could not be scored.")
+        raise typer.Exit(1)
+
+
+def _print_means(found: "Evaluation") -> None:
+    names = [method.name for method in found.methods]
+    widths = max(map(len, found.datasets)), max(map(len, names))
+    head = (
+        "  PSNR dB   SSIM   LPIPS  LR-PSNR dB   GRID  checker  sharp  x bicubic  ringing  aliasing"
+    )
+    print(f"{'set':{widths[0]}}  {'method':{widths[1]}}{head}  drift")
+    for dataset in found.datasets:
+        for name, s in found.means(dataset).items():
+            print(
+                f"{dataset:{widths[0]}}  {name:{widths[1]}}  {s.psnr:7.2f}  {s.ssim:.4f}  "
+                f"{s.lpips:.4f}  {s.lr_psnr:10.2f}  {s.grid:.3f}  {s.checkerboard:7.3f}  "
+                f"{s.sharpness:5.3f}  {s.sharpening:9.2f}  {s.ringing:7.3f}  {s.aliasing:8.3f}  "
+                f"{s.colour_drift:5.3f}"
+            )
+
+
+def _print_differences(found: "Evaluation") -> None:
+    """Every model against the first, in what is mostly asked for."""
+    first = found.methods[1].name if found.methods[1:] else ""
+    digits = {"psnr": 2, "ssim": 4, "lpips": 4}
+    rows = [d for d in found.differences if d.other == first and d.measure in digits]
+    if rows:
+        print(f"Difference to {first}, with the 95 % interval of a paired bootstrap:")
+    for row in rows:
+        mean, low, high = (f"{x:+.{digits[row.measure]}f}" for x in (row.mean, row.low, row.high))
+        unclear = "" if row.low * row.high > 0 else "  (no difference shown)"
+        print(f"  {row.dataset}  {row.method}  {row.measure} {mean} [{low}, {high}]{unclear}")
 
 
 @app.command(epilog="Example: srgan train photos -o runs/first --recipe compact-x4")

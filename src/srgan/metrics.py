@@ -101,9 +101,11 @@ def score(
     nan = float("nan")
     similarity = nan
     if hr is not None:
-        similarity = ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, *by[1::-1])
+        similarity = (
+            ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, by.border, by.colour)
+        )
     return Scores(
-        psnr=nan if hr is None else psnr(hr, sr, *by[1::-1]),
+        psnr=nan if hr is None else psnr(hr, sr, by.border, by.colour),
         ssim=similarity,
         lpips=nan if hr is None else lpips(hr, sr),
         lr_psnr=lr_psnr(lr, sr),

@@ -15,6 +15,7 @@ from srgan import engines, images, resize, tiling
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
+_NAME = r"^[^/\\\x00-\x1f]*[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # it becomes part of paths
 
 
 class Metadata(BaseModel):
@@ -22,7 +23,7 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=_NAME)
     scale: int = Field(ge=1, le=16)
     receptive_field: int = Field(ge=0, le=1024)  # lr pixels to the farthest one it depends on
     consistency_rounds: int = Field(ge=0, le=64)  # of `resize.project`; 0: not applied

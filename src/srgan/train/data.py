@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import files, images, resize
+from srgan import files, images, pairing, resize
 
 _LAYOUT = 1  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]
@@ -239,27 +239,21 @@ def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> Non
 
 
 def _partners(paths: list[Path], folder: Path, lr_folder: Path, scale: int) -> list[Path | None]:
-    """The lr file of every hr file; names are compared without suffix."""
-    found = {
-        path.relative_to(lr_folder).with_suffix("").as_posix(): path
-        for path in images.find(lr_folder)
-    }
-    partners = []
-    for path in paths:
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        partner = found.pop(name, None) or found.pop(f"{name}x{scale}", None)
-        if partner is None:
+    """The lr file of every hr file, as `pairing.match` finds it; none may be left over."""
+    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+    matches = pairing.match(names, lr_folder)
+    for name, path in zip(names, paths, strict=True):
+        if name not in matches:
             raise ValueError(
                 f"{path} has no lr counterpart in {lr_folder}; expected a file {name} "
                 f"or {name}x{scale} there."
             )
-        partners.append(partner)
-    if found:
+    if left := sorted(set(images.find(lr_folder)) - set(matches.values())):
         raise ValueError(
-            f"{next(iter(found.values()))} has no hr counterpart in {folder} "
-            f"({len(found)} such files); remove it, or add the hr photo."
+            f"{left[0]} has no hr counterpart in {folder} ({len(left)} such files); remove it, or "
+            "add the hr photo."
         )
-    return partners
+    return [matches[name] for name in names]
 
 
 def _in_order(function: Callable, jobs: list[tuple]) -> Iterator:

@@ -8,18 +8,17 @@ RUN/model.onnx       the model of the last stage
 """
 
 import hashlib
-import importlib.metadata
 import json
 import logging
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 import tomli_w
 
-from srgan import files, metrics
+from srgan import files, metrics, versions
 from srgan.models import Metadata
 from srgan.train import callbacks, config, data, export, generators
 from srgan.train.callbacks import Progress
@@ -301,10 +300,8 @@ def _record(
                 f"then {known}); restore them, or begin a new run with --init."
             )
         return
-    packages: Sequence[str] = ("srgan", "tensorflow", "keras", "numpy", "pyvips")
     record = {
-        "versions": {name: _version(name) for name in packages}
-        | {"python": platform.python_version()},
+        "versions": versions.installed("srgan", "tensorflow", "keras", "numpy", "pyvips"),
         "platform": platform.platform(),
         "precision": precision,
         "data": {
@@ -317,10 +314,3 @@ def _record(
     files.write(folder / "run.json", json.dumps(record, indent=2).encode())
     # Last: a folder with this file is a run.
     files.write(folder / "config.toml", tomli_w.dumps(settings.model_dump(mode="json")).encode())
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"

@@ -1,0 +1,593 @@
+"""Models x folders -> scores, kept as they come in, with how sure their differences are."""
+
+import hashlib
+import json
+import os
+import platform
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from srgan import files, images, metrics, models, pairing, resize, versions
+
+BICUBIC = "bicubic"
+
+_MEASURES = 1  # raise when a measure changes: scores of before are not taken up then
+_RESAMPLES = 10_000  # of the bootstrap
+
+
+class Dataset(NamedTuple):
+    """Photos to score with; `hr`, `lr` or both."""
+
+    name: str
+    hr: Path | None  # folder of originals; None: nobody knows them
+    lr: Path | None  # folder of small versions; None: made from the originals
+
+
+class Case(NamedTuple):
+    """One photo of a dataset."""
+
+    dataset: str
+    name: str  # its file's path in the folder, without suffix
+
+
+class Method(NamedTuple):
+    """One way to enlarge a photo."""
+
+    name: str
+    curve: str  # methods with the same one are points on the realism dial of one model
+
+
+class Result(NamedTuple):
+    """What one method made of one photo."""
+
+    case: Case
+    method: str
+    scores: metrics.Scores | None  # None if it failed
+    error: str  # why it failed, or ""
+
+
+class Interval(NamedTuple):
+    """How much one method scores above another: the mean over photos that both enlarged."""
+
+    dataset: str
+    method: str
+    other: str
+    measure: str
+    mean: float
+    low: float  # of the 95 % interval
+    high: float
+
+
+def find_datasets(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
+    """Returns the datasets that folders stand for.
+
+    Args:
+        data: Folders of originals. One with a subfolder HR stands for that, with the small
+            versions of its subfolder LR..., if there is exactly one such.
+        lr: Folders of small versions, as many as `data`; or alone, without originals.
+
+    Raises:
+        NotADirectoryError: If one is not a folder.
+        ValueError: If there are not as many, or none at all.
+    """
+    if not data and not lr:
+        raise ValueError("There is nothing to score with; name a folder of photos by --data.")
+    if data and lr and len(data) != len(lr):
+        raise ValueError(
+            f"Got {len(data)} folders of originals and {len(lr)} of small versions; expected one "
+            "--lr for each --data, in the same order, or none."
+        )
+    found: list[Dataset] = []
+    for number in range(max(len(data), len(lr))):
+        hr_folder = data[number] if data else None
+        lr_folder = lr[number] if lr else None
+        if hr_folder and not hr_folder.is_dir():
+            raise NotADirectoryError(f"{hr_folder} is not a folder. Name an existing one.")
+        if hr_folder and (hr_folder / "HR").is_dir():
+            small = [path for path in hr_folder.glob("LR*") if path.is_dir()]
+            lr_folder = lr_folder or (small[0] if len(small) == 1 else None)
+            hr_folder = hr_folder / "HR"
+        folder = (hr_folder or lr_folder or Path()).resolve()
+        plain = folder.parent if folder.name == "HR" else folder
+        found.append(Dataset(_unused(plain.name, [d.name for d in found]), hr_folder, lr_folder))
+    return found
+
+
+class _Photo(NamedTuple):
+    """The files of a case."""
+
+    hr: Path | None
+    lr: Path | None
+    digest: str
+
+
+class _Source(Protocol):
+    """Where the results of a method come from."""
+
+    method: Method
+    kept: bool  # whether results are written to the evaluation's folder
+
+    def digest(self, case: Case) -> str: ...
+    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray: ...
+
+
+class _Bicubic:
+    kept = False
+
+    def __init__(self, scale: int):
+        self.method = Method(BICUBIC, BICUBIC)
+        self._scale = scale
+
+    def digest(self, case: Case) -> str:
+        return BICUBIC
+
+    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
+        return resize.upscale(lr, self._scale)
+
+
+class _Network:
+    kept = True
+
+    def __init__(self, model: models.Model, file: Path, taken: Sequence[str]):
+        name = _unused(model.metadata.name, taken)
+        self.method = Method(name, name)
+        self.scale = model.metadata.scale
+        self.sha256 = _sha256(file)
+        self._model = model
+
+    def digest(self, case: Case) -> str:
+        return self.sha256
+
+    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
+        return self._model.upscale(lr, dtype=np.uint8)
+
+
+class _Folder:
+    kept = False
+
+    def __init__(self, folder: Path, cases: Iterable[Case], taken: Sequence[str]):
+        name = _unused(folder.resolve().name, taken)
+        self.method = Method(name, name)
+        self._folder = folder
+        self._files: dict[Case, Path] = {}
+        cases = list(cases)
+        for dataset in dict.fromkeys(case.dataset for case in cases):
+            # Results of several datasets may lie in subfolders of their names.
+            below = folder / dataset if (folder / dataset).is_dir() else folder
+            wanted = [case.name for case in cases if case.dataset == dataset]
+            matches = pairing.match(wanted, below)
+            self._files |= {Case(dataset, name): path for name, path in matches.items()}
+        if not self._files:
+            raise ValueError(
+                f"{folder} has no result for any photo; expected files with their names, such as "
+                f"{cases[0].name}.png."
+            )
+
+    def path(self, case: Case) -> Path:
+        if case not in self._files:
+            raise FileNotFoundError(f"{self._folder} has no result for {case.name}.")
+        return self._files[case]
+
+    def digest(self, case: Case) -> str:
+        return _sha256(self.path(case))
+
+    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
+        return images.read_uint8(self.path(case))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores, and the images that they are of.
+
+    Attributes:
+        protocol: Name of the protocol of PSNR and SSIM.
+        scale: Factor from lr to hr.
+        crop: Whether larger results were cropped to the size of hr.
+        methods: Bicubic first.
+        cases: All photos, dataset by dataset.
+        results: Of each case, one a method, in their order.
+        provenance: Versions, and the sha256 of models and data.
+    """
+
+    protocol: str
+    scale: int
+    crop: bool
+    methods: list[Method]
+    cases: list[Case]
+    results: list[Result]
+    provenance: dict[str, Any]
+    _photos: dict[Case, _Photo]
+    _sources: dict[str, _Source]
+    _folder: Path
+
+    def lr(self, case: Case) -> np.ndarray:
+        """Returns the small version of a photo, uint8."""
+        return _load(case, self._photos[case], self.scale)[1]
+
+    def hr(self, case: Case) -> np.ndarray | None:
+        """Returns the original of a photo, uint8, cropped to a multiple of the scale."""
+        return _load(case, self._photos[case], self.scale)[0]
+
+    def sr(self, case: Case, method: str) -> np.ndarray | None:
+        """Returns a photo enlarged by a method, uint8, or None if that failed."""
+        if self._by_case[case, method].scores is None:
+            return None
+        source = self._sources[method]
+        if source.kept:
+            return images.read_uint8(_kept(self._folder, case, method))
+        lr = self.lr(case)
+        return _fit(source.enlarge(case, lr), lr, self.scale, self.crop, "")
+
+    def means(self, dataset: str) -> dict[str, metrics.Scores]:
+        """Returns the mean scores of each method over the photos that it enlarged.
+
+        Where some photos score `inf`, because two images are equal, the mean is over the others.
+        """
+        found = {}
+        for method in self.methods:
+            scores = [
+                result.scores
+                for result in self.results
+                if result.scores and result.method == method.name and result.case.dataset == dataset
+            ]
+            table = np.array(scores).reshape(-1, len(metrics.Scores._fields))
+            found[method.name] = metrics.Scores(*map(_mean, table.T))
+        return found
+
+    @property
+    def datasets(self) -> list[str]:
+        """The names of the datasets."""
+        return list(dict.fromkeys(case.dataset for case in self.cases))
+
+    @cached_property
+    def differences(self) -> list[Interval]:
+        """Every method against every other before it, with a paired bootstrap.
+
+        The photos are drawn anew, with replacement, 10,000 times, the same for both methods; the
+        interval is from the 2.5th to the 97.5th percentile of the means (Efron 1979). If it holds
+        0, the photos do not show a difference. Of fewer than 3 photos, there is none.
+        """
+        return [
+            interval
+            for dataset in self.datasets
+            for other, method in combinations([m.name for m in self.methods], 2)
+            for interval in self._differences(dataset, method, other)
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything but the images, fit for JSON: NaN is None, and infinity "inf"."""
+        return {
+            "protocol": self.protocol,
+            "scale": self.scale,
+            "methods": [method._asdict() for method in self.methods],
+            "means": {
+                dataset: {name: _jsonable(scores) for name, scores in self.means(dataset).items()}
+                for dataset in self.datasets
+            },
+            "differences": [
+                {k: _plain(v) for k, v in interval._asdict().items()}
+                for interval in self.differences
+            ],
+            "images": [
+                result.case._asdict()
+                | {"method": result.method, "error": result.error}
+                | {"scores": result.scores and _jsonable(result.scores)}
+                for result in self.results
+            ],
+            "provenance": self.provenance,
+        }
+
+    @cached_property
+    def _by_case(self) -> dict[tuple[Case, str], Result]:
+        return {(result.case, result.method): result for result in self.results}
+
+    def _differences(self, dataset: str, method: str, other: str) -> list[Interval]:
+        pairs = []
+        for case in self.cases:
+            one, two = (self._by_case[case, name].scores for name in (method, other))
+            if case.dataset == dataset and one and two:
+                pairs.append((one, two))
+        if len(pairs) < 3:
+            return []
+        with np.errstate(invalid="ignore"):  # the difference of two infinities
+            difference = np.subtract(*np.moveaxis(np.array(pairs), 1, 0))  # (photos, measures)
+        rng = np.random.default_rng(0)
+        drawn = rng.integers(len(pairs), size=(_RESAMPLES, len(pairs)))
+        counts = np.stack([np.bincount(row, minlength=len(pairs)) for row in drawn])
+        found = []
+        for measure, values in zip(metrics.Scores._fields, difference.T, strict=True):
+            if np.isfinite(values).all():
+                low, high = np.percentile(counts @ values / len(pairs), [2.5, 97.5])
+                mean = float(values.mean())
+                found.append(
+                    Interval(dataset, method, other, measure, mean, float(low), float(high))
+                )
+        return found
+
+
+def evaluate(
+    datasets: Sequence[Dataset],
+    upscalers: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
+    protocol: str | None = None,
+    scale: int | None = None,
+    crop: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Scores models on datasets, beside bicubic.
+
+    Every score goes into `folder` when it is known, and is taken up from there if the photo, the
+    model and the protocol are still the same: an evaluation that was stopped goes on.
+
+    Args:
+        datasets: See `find_datasets`.
+        upscalers: Names of shipped models, ONNX files, and folders of results of other programs,
+            which have the names of the photos (see `pairing.match`).
+        folder: Made; gets `scores.jsonl`, `evaluation.json` and the enlarged photos.
+        protocol: See `metrics.protocol`; by default the luma without `scale` pixels at the edges.
+        scale: Factor from lr to hr; by default that of the models, or 4.
+        crop: Compare only what is common, from the top left, where a result is larger than hr
+            because its program had not cropped the photo to a multiple of the scale.
+        progress: Called as `progress(done, total)` after each result.
+
+    Raises:
+        OSError: If a folder or model is missing, or `folder` cannot be written.
+        ValueError: If a dataset has no photos, or the models have different scales. What is wrong
+            with a single photo becomes the error of its result instead.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    photos = {case: photo for dataset in datasets for case, photo in _find_photos(dataset)}
+    loaded = {
+        upscaler: models.load(upscaler)
+        for upscaler in upscalers
+        if upscaler in models.shipped() or not Path(upscaler).is_dir()
+    }
+    scales = {model.metadata.scale for model in loaded.values()} | ({scale} if scale else set())
+    if len(scales) > 1:
+        raise ValueError(
+            f"All models must have one scale; got {sorted(scales)}. Evaluate them one by one."
+        )
+    scale = scales.pop() if scales else 4
+    by = metrics.protocol(protocol) if protocol else metrics.Protocol("y", scale)
+
+    sources: dict[str, _Source] = {BICUBIC: _Bicubic(scale)}
+    for upscaler in upscalers:
+        if upscaler in loaded:
+            source = _Network(loaded[upscaler], models.path(upscaler), list(sources))
+        else:
+            source = _Folder(Path(upscaler), photos, list(sources))
+        sources[source.method.name] = source
+
+    kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
+    finished: dict[Case, list[Result]] = {}
+
+    def score(case: Case) -> list[Result]:
+        return list(_score(case, photos[case], sources, folder, kept, by, scale, crop))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = {pool.submit(score, case): case for case in photos}
+        try:
+            for future in as_completed(running):
+                finished[running[future]] = future.result()
+                if progress:
+                    progress(len(finished) * len(sources), len(photos) * len(sources))
+        except BaseException:  # Ctrl-C too: end what is running, and begin nothing more
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+    evaluation = Evaluation(
+        protocol=by.name,
+        scale=scale,
+        crop=crop,
+        methods=[source.method for source in sources.values()],
+        cases=list(photos),
+        results=[result for case in photos for result in finished[case]],
+        provenance=_provenance(datasets, photos, sources),
+        _photos=photos,
+        _sources=sources,
+        _folder=folder,
+    )
+    files.write(folder / "evaluation.json", json.dumps(evaluation.to_json(), indent=1).encode())
+    return evaluation
+
+
+def _score(
+    case: Case,
+    photo: _Photo,
+    sources: dict[str, _Source],
+    folder: Path,
+    kept: "_Scores",
+    by: metrics.Protocol,
+    scale: int,
+    crop: bool,
+) -> Iterable[Result]:
+    """All results of one photo, each kept at once."""
+    loaded: tuple[np.ndarray | None, np.ndarray, np.ndarray] | None = None
+    for name, source in sources.items():
+        path = _kept(folder, case, name)
+        try:
+            key = (photo.digest, source.digest(case))
+            scores = kept.get(case, name, key)
+            if scores is None or (source.kept and not path.exists()):
+                if loaded is None:
+                    hr, lr = _load(case, photo, scale)
+                    loaded = hr, lr, resize.upscale(lr, scale)
+                hr, lr, bicubic = loaded
+                sr = bicubic if name == BICUBIC else source.enlarge(case, lr)
+                sr = _fit(sr, lr, scale, crop, f"{name}: {case.name}")
+                if source.kept:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    images.write(path, sr, overwrite=True)
+                scores = metrics.score(hr, lr, sr, scale, by, bicubic)
+                kept.put(case, name, key, scores)
+            yield Result(case, name, scores, "")
+        except (ValueError, FileNotFoundError) as error:
+            yield Result(case, name, None, str(error))
+
+
+class _Scores:
+    """Scores in a file, a line each: what an earlier evaluation found, and what this one finds."""
+
+    def __init__(self, file: Path, conditions: tuple):
+        self._file, self._conditions = file, conditions
+        self._lock = threading.Lock()
+        self._known: dict[str, dict] = {}
+        text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        for line in text.splitlines():
+            try:
+                record = json.loads(line)
+                self._known[record["key"]] = record["scores"]
+            except (ValueError, TypeError, KeyError):
+                continue  # the last line of one that was killed
+        if text and not text.endswith("\n"):
+            files.write(file, f"{text}\n".encode())
+
+    def get(self, case: Case, method: str, digests: tuple[str, str]) -> metrics.Scores | None:
+        found = self._known.get(self._key(case, method, digests))
+        if found is None:
+            return None
+        try:
+            return metrics.Scores(**{name: _number(value) for name, value in found.items()})
+        except (TypeError, ValueError, AttributeError):  # a damaged line: score it again
+            return None
+
+    def put(
+        self, case: Case, method: str, digests: tuple[str, str], scores: metrics.Scores
+    ) -> None:
+        record = case._asdict() | {"method": method, "key": self._key(case, method, digests)}
+        line = json.dumps(record | {"scores": _jsonable(scores)})
+        with self._lock, open(self._file, "a", encoding="utf-8") as stream:
+            stream.write(f"{line}\n")
+
+    def _key(self, case: Case, method: str, digests: tuple[str, str]) -> str:
+        text = json.dumps([self._conditions, case, method, digests])
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _find_photos(dataset: Dataset) -> list[tuple[Case, _Photo]]:
+    named = pairing.names(dataset.hr or dataset.lr or Path())
+    if not named:
+        raise ValueError(
+            f"There are no images in {dataset.hr or dataset.lr}; expected "
+            f"{', '.join(images.SUFFIXES)}."
+        )
+    small = pairing.match(named, dataset.lr) if dataset.hr and dataset.lr else {}
+    found = []
+    for name, path in named.items():
+        if dataset.hr is None:
+            photo = _Photo(None, path, _sha256(path))
+        elif dataset.lr is None:
+            photo = _Photo(path, None, _sha256(path))
+        else:  # a missing counterpart is told when the photo is loaded
+            lr = small.get(name, dataset.lr / name)
+            photo = _Photo(path, lr, _sha256(path) + (_sha256(lr) if lr.is_file() else ""))
+        found.append((Case(dataset.name, name), photo))
+    return found
+
+
+def _load(case: Case, photo: _Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
+    """The original, cropped to a multiple of the scale, and its small version."""
+    if photo.lr and photo.hr and not photo.lr.is_file():
+        raise FileNotFoundError(f"{photo.hr} has no small version in {photo.lr.parent}.")
+    hr = photo.hr and images.read_uint8(photo.hr)
+    if hr is not None and photo.lr is None:
+        hr = resize.crop_to_multiple(hr, scale)
+        return hr, resize.downscale(hr, scale)
+    lr = images.read_uint8(photo.lr or Path())
+    if hr is None:
+        return None, lr
+    if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
+        raise ValueError(
+            f"{photo.hr} is {_size(hr)} and {photo.lr} {_size(lr)}; expected "
+            f"{hr.shape[0] // scale}x{hr.shape[1] // scale}, 1/{scale} of it. Are these files a "
+            f"pair, and is scale={scale} right?"
+        )
+    return resize.crop_to_multiple(hr, scale), lr
+
+
+def _fit(sr: np.ndarray, lr: np.ndarray, scale: int, crop: bool, what: str) -> np.ndarray:
+    """The result, cropped if it is of a photo that was not cropped to a multiple of the scale."""
+    height, width = lr.shape[0] * scale, lr.shape[1] * scale
+    if sr.shape[:2] == (height, width):
+        return sr
+    more = sr.shape[0] - height, sr.shape[1] - width
+    if min(more) >= 0 and max(more) < scale:
+        if crop:
+            return sr[:height, :width]
+        advice = "Add --crop to compare the common part, from the top left."
+    else:
+        advice = f"Is it of this photo, and enlarged {scale} times?"
+    raise ValueError(f"{what} is {_size(sr)} and the original {height}x{width}. {advice}")
+
+
+def _kept(folder: Path, case: Case, method: str) -> Path:
+    return folder / case.dataset / method / f"{case.name}.png"
+
+
+def _provenance(
+    datasets: Sequence[Dataset], photos: dict[Case, _Photo], sources: dict[str, _Source]
+) -> dict[str, Any]:
+    data = {}
+    for dataset in datasets:
+        own = {case.name: photo for case, photo in photos.items() if case.dataset == dataset.name}
+        digest = hashlib.sha256(json.dumps([[n, p.digest] for n, p in own.items()]).encode())
+        data[dataset.name] = {"images": len(own), "sha256": digest.hexdigest()}
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions.installed("srgan", "numpy", "onnxruntime", "pyvips"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "models": {
+            name: {"sha256": source.sha256}
+            for name, source in sources.items()
+            if isinstance(source, _Network)
+        },
+        "data": data,
+    }
+
+
+def _unused(name: str, taken: Sequence[str]) -> str:
+    number = 2
+    unused = name
+    while unused in taken:
+        unused, number = f"{name} ({number})", number + 1
+    return unused
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[0]}x{image.shape[1]}"
+
+
+def _mean(values: np.ndarray) -> float:
+    finite = values[~np.isinf(values)]
+    if not values.size:
+        return float("nan")
+    return float(finite.mean()) if finite.size else float("inf")
+
+
+def _jsonable(scores: metrics.Scores) -> dict[str, float | str | None]:
+    return {name: _plain(value) for name, value in scores._asdict().items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not np.isfinite(value):
+        return None if np.isnan(value) else str(value)
+    return value
+
+
+def _number(value: float | str | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,16 @@
+"""Which versions of packages a result depends on."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+
+def installed(*packages: str) -> dict[str, str]:
+    """Returns the versions of packages, and of Python; "unknown" if one is not installed."""
+    return {name: _version(name) for name in packages} | {"python": platform.python_version()}
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
