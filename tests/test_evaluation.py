@@ -58,6 +58,8 @@ def test_scores_are_those_of_the_metrics(photos, model, tmp_path):
             assert scores(found, method)[case.name] == metrics.score(hr, lr, sr, SCALE)
             np.testing.assert_array_equal(found.sr(case, method), sr)
         np.testing.assert_array_equal(found.lr(case), lr)
+        kept = tmp_path / "out" / "photos" / "lr" / f"{case.name}.png"  # for other programs
+        np.testing.assert_array_equal(images.read_uint8(kept), lr)
         np.testing.assert_array_equal(found.hr(case), hr)
 
 

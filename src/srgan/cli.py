@@ -279,8 +279,8 @@ def _print_means(found: "Evaluation") -> None:
 
 
 def _print_differences(found: "Evaluation") -> None:
-    """Every model against the first, in what is mostly asked for."""
-    first = found.methods[1].name if found.methods[1:] else ""
+    """Every model against the first, or the only one against bicubic, in what is mostly asked."""
+    first = found.methods[1 if len(found.methods) > 2 else 0].name
     digits = {"psnr": 2, "ssim": 4, "lpips": 4}
     rows = [d for d in found.differences if d.other == first and d.measure in digits]
     if rows:

@@ -20,6 +20,7 @@ from srgan import files, images, metrics, models, pairing, resize, versions
 
 BICUBIC = "bicubic"
 
+_LR = "lr"  # folder of the small versions that were made, for other programs to enlarge
 _MEASURES = 1  # raise when a measure changes: scores of before are not taken up then
 _RESAMPLES = 10_000  # of the bootstrap
 
@@ -138,7 +139,7 @@ class _Network:
     kept = True
 
     def __init__(self, model: models.Model, file: Path, taken: Sequence[str]):
-        name = _unused(model.metadata.name, taken)
+        name = _unused(model.metadata.name, [*taken, _LR])
         self.method = Method(name, name)
         self.scale = model.metadata.scale
         self.sha256 = _sha256(file)
@@ -332,7 +333,8 @@ def evaluate(
         datasets: See `find_datasets`.
         upscalers: Names of shipped models, ONNX files, and folders of results of other programs,
             which have the names of the photos (see `pairing.match`).
-        folder: Made; gets `scores.jsonl`, `evaluation.json` and the enlarged photos.
+        folder: Made; gets `scores.jsonl`, `evaluation.json`, the enlarged photos, and the small
+            versions if they were made, in `DATASET/lr`, for other programs to enlarge.
         protocol: See `metrics.protocol`; by default the luma without `scale` pixels at the edges.
         scale: Factor from lr to hr; by default that of the models, or 4.
         crop: Compare only what is common, from the top left, where a result is larger than hr
@@ -422,12 +424,13 @@ def _score(
                 if loaded is None:
                     hr, lr = _load(case, photo, scale)
                     loaded = hr, lr, resize.upscale(lr, scale)
+                    if photo.lr is None:
+                        _keep(_kept(folder, case, _LR), lr)
                 hr, lr, bicubic = loaded
                 sr = bicubic if name == BICUBIC else source.enlarge(case, lr)
                 sr = _fit(sr, lr, scale, crop, f"{name}: {case.name}")
                 if source.kept:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    images.write(path, sr, overwrite=True)
+                    _keep(path, sr)
                 scores = metrics.score(hr, lr, sr, scale, by, bicubic)
                 kept.put(case, name, key, scores)
             yield Result(case, name, scores, "")
@@ -528,6 +531,11 @@ def _fit(sr: np.ndarray, lr: np.ndarray, scale: int, crop: bool, what: str) -> n
     else:
         advice = f"Is it of this photo, and enlarged {scale} times?"
     raise ValueError(f"{what} is {_size(sr)} and the original {height}x{width}. {advice}")
+
+
+def _keep(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.write(path, image, overwrite=True)
 
 
 def _kept(folder: Path, case: Case, method: str) -> Path:
