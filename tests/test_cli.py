@@ -109,6 +109,19 @@ def test_upscale_writes_what_the_model_makes(photo, tiny_model, tmp_path, capsys
     np.testing.assert_array_equal(images.read_uint8(large), expected)
 
 
+def test_upscale_turns_the_dial_of_a_gan_model(photo, make_model, tmp_path, capsys):
+    (tmp_path / "soft.onnx").write_bytes(make_model(gain=0.5).read_bytes())
+    sharp = tmp_path / "sharp.onnx"
+    sharp.write_bytes(make_model(gain=2.0, psnr_model="soft").read_bytes())
+    large = tmp_path / "large.png"
+    base = ["upscale", str(photo), "-o", str(large), "--model"]
+    assert cli.main([*base, str(sharp), "--realism", "0.25"]) == 0
+    expected = models.load(sharp, realism=0.25).upscale(images.read(photo), dtype=np.uint8)
+    np.testing.assert_array_equal(images.read_uint8(large), expected)
+    assert cli.main([*base, str(tmp_path / "soft.onnx"), "--realism", "0.5", "--overwrite"]) == 2
+    assert "has no realism dial" in capsys.readouterr().err
+
+
 def test_upscale_takes_folders_tiles_and_the_other_engine(photo, tiny_model, tmp_path, capsys):
     pytest.importorskip("openvino")
     options = ["--model", tiny_model, "--engine", "openvino", "--tile", 16, "--json"]
@@ -423,7 +436,7 @@ def test_recipe_and_configuration_exclude_each_other(fails):
     assert "srgan recipes srgan-x4 > run.toml" in fails(*command)
 
 
-@pytest.mark.parametrize("missing", ["tensorflow", "keras", "h5py", "onnx"])
+@pytest.mark.parametrize("missing", ["tensorflow", "keras", "h5py"])
 def test_without_the_extra_training_says_what_to_install(missing, fails, monkeypatch):
     monkeypatch.setattr(cli, "_import_tensorflow", lambda: None)
     monkeypatch.delitem(sys.modules, "srgan.train.run", raising=False)

@@ -143,6 +143,23 @@ def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
     assert found.means("other")["program"].lpips == 0
 
 
+def test_points_on_the_dial_are_methods_of_one_curve(photos, make_model, tmp_path):
+    (tmp_path / "soft.onnx").write_bytes(make_model(gain=0.5).read_bytes())
+    sharp = tmp_path / "sharp.onnx"
+    sharp.write_bytes(make_model(gain=2.0, psnr_model="soft").read_bytes())
+    found = evaluate(photos, [sharp, make_model()], tmp_path / "out", realism=[0, 0.5])
+    assert [tuple(method) for method in found.methods] == [
+        ("bicubic", "bicubic"),
+        ("tiny @ 0", "tiny"),
+        ("tiny @ 0.5", "tiny"),
+        ("tiny", "tiny"),
+        ("tiny (2)", "tiny (2)"),  # has no dial
+    ]
+    case = found.cases[0]
+    expected = models.load(tmp_path / "soft.onnx").upscale(found.lr(case), dtype=np.uint8)
+    np.testing.assert_array_equal(found.sr(case, "tiny @ 0"), expected)
+
+
 def test_the_protocol_is_applied_and_named(photos, model, tmp_path):
     found = evaluate(photos, [model], tmp_path / "out", protocol="rgb-crop1")
     hr = images.read_uint8(photos / "p1.png")

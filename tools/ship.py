@@ -1,13 +1,13 @@
 """Makes a shipped model from a run: its best weights, under a name, with metadata for strangers.
 
     python tools/ship.py RUN/adversarial src/srgan/weights/srgan-x4.onnx \
-        --data "844 photos ..." --licence "..." --scores "y-crop4: Set5 ..."
+        --data "844 photos ..." --licence "..." --scores "y-crop4: Set5 ..." \
+        --psnr-model srgan-psnr-x4
 
 Needs `pip install srgan[train]`.
 """
 
 import argparse
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -20,25 +20,24 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="what it was trained on")
     parser.add_argument("--licence", required=True, help="what follows from the data")
     parser.add_argument("--scores", required=True, help="with their protocol")
+    parser.add_argument("--psnr-model", default="", help="what a GAN model was trained from")
     arguments = parser.parse_args()
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from srgan.models import Metadata
-    from srgan.train import config, export, generators, run
+    from srgan.train import config, export, run
 
     settings = config.read(arguments.stage.parent / "config.toml")
     record = json.loads((arguments.stage.parent / "run.json").read_text())
     generator = run.build(settings.generator, settings.scale)
     run.load(arguments.stage / "best.npz", generator)
-    metadata = Metadata(
-        name=arguments.output.stem,
-        scale=settings.scale,
-        receptive_field=generators.receptive_field(generator),
-        consistency_rounds=settings.projection,
-        training_data=f"{arguments.data}; fingerprint {record['data']['fingerprint'][:16]}",
-        licence=arguments.licence,
-        scores=arguments.scores,
-        config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
+    metadata = run.describe(
+        generator,
+        settings,
+        arguments.output.stem,
+        f"{arguments.data}; fingerprint {record['data']['fingerprint'][:16]}",
+        arguments.licence,
+        arguments.scores,
+        arguments.psnr_model,
     )
     certificate = export.write_onnx(generator, arguments.output, metadata)
     print(json.dumps({"bytes": arguments.output.stat().st_size} | certificate.__dict__, indent=1))

@@ -37,8 +37,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines."
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
 _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError)
-_SEVERAL = ("--data", "--lr", "--model", "--against")  # options that may have several values
-_TRAINING = {"h5py", "keras", "onnx", "tensorboard", "tensorflow", "tomli_w"}
+# Options that may have several values.
+_SEVERAL = ("--data", "--lr", "--model", "--realism", "--against")
+_TRAINING = {"h5py", "keras", "tensorboard", "tensorflow", "tomli_w"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,6 +113,10 @@ def upscale(
     engine: Annotated[
         Literal["onnxruntime", "openvino"], typer.Option(help="What runs the model.")
     ] = "onnxruntime",
+    realism: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Between the PSNR model (0) and the GAN model (1)."),
+    ] = None,
     tile: Annotated[
         int, typer.Option(min=16, help="Side of the tiles in pixels: smaller needs less memory.")
     ] = 256,
@@ -126,7 +131,7 @@ def upscale(
     from srgan import batch, images, inference, models, progress
 
     plan = batch.plan(inputs, output, overwrite)
-    loaded = models.load(model, engine)
+    loaded = models.load(model, engine, realism)
     for destination in plan:
         destination.parent.mkdir(parents=True, exist_ok=True)
         images.check_destination(destination, overwrite)
@@ -219,6 +224,10 @@ def evaluate(
     scale: Annotated[
         int | None, typer.Option(min=1, max=16, help="Factor; else that of the models.")
     ] = None,
+    realism: Annotated[
+        list[float] | None,
+        typer.Option(min=0, max=1, metavar="R...", help="Points on the dial of GAN models."),
+    ] = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="Crop results that exceed a multiple of the scale.")
     ] = False,
@@ -244,6 +253,7 @@ def evaluate(
             protocol,
             scale,
             crop,
+            sorted(realism or []),
             progress=lambda done, total: show(done / total, f"{done} of {total}"),
         )
     if as_json:

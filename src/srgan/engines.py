@@ -35,7 +35,10 @@ class Engine(Protocol):
 
 
 def open_engine(
-    path: str | os.PathLike[str], kind: Kind = "onnxruntime", threads: int | None = None
+    path: str | os.PathLike[str],
+    kind: Kind = "onnxruntime",
+    threads: int | None = None,
+    data: bytes | None = None,
 ) -> Engine:
     """Reads an ONNX file into an engine.
 
@@ -46,13 +49,14 @@ def open_engine(
         kind: Both engines give the same values to about 1e-6. ONNX Runtime is the smaller one;
             OpenVINO is as fast, or faster on processors with AVX-512.
         threads: Processor cores to use; by default `available_cores()`.
+        data: What to read in place of the file's contents; `path` is then only a name.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is not an ONNX model that the engine can run.
         ModuleNotFoundError: If the engine is not installed.
     """
-    data = Path(path).read_bytes()
+    data = Path(path).read_bytes() if data is None else data
     if _EXTERNAL_DATA.search(data):
         raise ValueError(
             f"{path} keeps weights in another file; expected all in one. "

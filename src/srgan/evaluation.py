@@ -138,11 +138,10 @@ class _Bicubic:
 class _Network:
     kept = True
 
-    def __init__(self, model: models.Model, file: Path, taken: Sequence[str]):
+    def __init__(self, model: models.Model, digest: str, taken: Sequence[str], curve: str = ""):
         name = _unused(model.metadata.name, [*taken, _LR])
-        self.method = Method(name, name)
-        self.scale = model.metadata.scale
-        self.sha256 = _sha256(file)
+        self.method = Method(name, curve or name)
+        self.sha256 = digest
         self._model = model
 
     def digest(self, case: Case) -> str:
@@ -322,6 +321,7 @@ def evaluate(
     protocol: str | None = None,
     scale: int | None = None,
     crop: bool = False,
+    realism: Sequence[float] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Scores models on datasets, beside bicubic.
@@ -339,6 +339,7 @@ def evaluate(
         scale: Factor from lr to hr; by default that of the models, or 4.
         crop: Compare only what is common, from the top left, where a result is larger than hr
             because its program had not cropped the photo to a multiple of the scale.
+        realism: Points on the dial of every model that has one, also to be scored.
         progress: Called as `progress(done, total)` after each result.
 
     Raises:
@@ -364,10 +365,18 @@ def evaluate(
 
     sources: dict[str, _Source] = {BICUBIC: _Bicubic(scale)}
     for upscaler in upscalers:
-        if upscaler in loaded:
-            source = _Network(loaded[upscaler], models.path(upscaler), list(sources))
-        else:
+        if upscaler not in loaded:
             source = _Folder(Path(upscaler), photos, list(sources))
+            sources[source.method.name] = source
+            continue
+        model, file = loaded[upscaler], models.path(upscaler)
+        digest = _sha256(file)
+        for value in realism if model.metadata.psnr_model else ():
+            point = models.load(upscaler, realism=value)
+            ends = f"{_sha256(models.psnr_path(file, model.metadata))} {digest} @ {value!r}"
+            source = _Network(point, ends, list(sources), model.metadata.name)
+            sources[source.method.name] = source
+        source = _Network(model, digest, list(sources))
         sources[source.method.name] = source
 
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))

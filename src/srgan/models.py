@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srgan import engines, images, resize, tiling
+from srgan import dial, engines, images, resize, tiling
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
@@ -31,6 +31,8 @@ class Metadata(BaseModel):
     licence: str
     scores: str  # with their protocol
     config_hash: str
+    # File name, without suffix, of the model that it was trained from: the dial's other end.
+    psnr_model: str = Field(default="", pattern=r"^[^/\\\x00-\x1f]*$")
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> "Metadata":
@@ -138,27 +140,58 @@ def path(model: str | os.PathLike[str]) -> Path:
     return file
 
 
-def load(model: str | os.PathLike[str], engine: engines.Kind = "onnxruntime") -> Model:
+def load(
+    model: str | os.PathLike[str],
+    engine: engines.Kind = "onnxruntime",
+    realism: float | None = None,
+) -> Model:
     """Opens a model.
 
     Args:
         model: The name of a shipped one, or the path of an ONNX file with srgan's metadata.
         engine: What runs it; see `engines.open_engine`.
+        realism: For a GAN model that knows its PSNR model, how much of the former, from 0 to 1;
+            see `dial.interpolate`. None is the file as it is.
 
     Raises:
         FileNotFoundError: If there is neither such a name nor such a file.
-        ValueError: If the file is not such a model.
+        ValueError: If the file is not such a model, or has no dial.
     """
     file = path(model)
     opened = engines.open_engine(file, engine)
+    metadata = _metadata(file, opened)
+    if realism is None:
+        return Model(opened, metadata)
+    other = psnr_path(file, metadata)
+    data = dial.interpolate(other.read_bytes(), file.read_bytes(), realism)
+    between = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
+    return Model(engines.open_engine(file, engine, data=data), between)
+
+
+def psnr_path(file: Path, metadata: Metadata) -> Path:
+    """Returns the file of the PSNR model that a GAN model's dial goes to.
+
+    Raises:
+        FileNotFoundError: If it is neither a shipped model nor beside `file`.
+        ValueError: If the model has no dial.
+    """
+    if not metadata.psnr_model:
+        raise ValueError(
+            f"{file} has no realism dial: it does not name the PSNR model that it came from. "
+            "Leave realism out."
+        )
+    beside = file.with_name(f"{metadata.psnr_model}.onnx")
+    return beside if beside.is_file() else path(metadata.psnr_model)
+
+
+def _metadata(file: Path, opened: engines.Engine) -> Metadata:
     try:
-        metadata = Metadata.from_props(opened.metadata)
+        return Metadata.from_props(opened.metadata)
     except ValueError as error:
         raise ValueError(
             f"{file} is an ONNX file without valid srgan metadata ({error}); "
             "expected one that `srgan export` wrote."
         ) from error
-    return Model(opened, metadata)
 
 
 def _check(lr: np.ndarray) -> None:

@@ -32,6 +32,10 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     assert model == folder / "model.onnx"
     sr = srgan.load(model).upscale(images.read(photo_folder / "00.png"))
     assert sr.shape == (384, 384, 3)
+    # Its dial goes to the weights that stage two began with.
+    lr = images.read(photo_folder / "00.png")[:20, :30]
+    psnr = srgan.load(folder / "pretrain" / "model.onnx").upscale(lr)
+    np.testing.assert_array_equal(srgan.load(model, realism=0).upscale(lr), psnr)
     assert config.read(folder / "config.toml") == tiny
     record = json.loads((folder / "run.json").read_text())
     assert record["data"]["photos"] == 8  # of nine, one is held back
@@ -42,7 +46,7 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
         with open(folder / stage / "validation.csv", newline="") as stream:
             rows = list(csv.DictReader(stream))
         assert [int(row["step"]) for row in rows] == [2, 4]
-        assert {"psnr", "ssim", "lpips", "lr_psnr", "grid"} <= set(rows[0])
+        assert set(metrics.Scores._fields) <= set(rows[0])
         with open(folder / stage / "log.csv", newline="") as stream:
             assert not any(None in row for row in csv.DictReader(stream))  # no row is longer
         assert images.read(folder / stage / "samples" / "000004.png").shape[1] == 768

@@ -28,6 +28,7 @@ from srgan.train.training import Adversarial, Pretraining, Stage
 _logger = logging.getLogger(__name__)
 
 _PSNR_FLOOR = 2.0  # dB that stage two may lose against stage one and still be the best
+_PSNR_MODEL = "model-psnr"  # what stage two starts from: the other end of its model's dial
 _GRID_CEILING = 0.06  # of the metric GRID: a weave cannot be seen below
 _VALIDATION_PHOTOS = 8
 
@@ -111,7 +112,8 @@ def train(
             rank,
         )
         best = _fit(stage, folder / name, schedule, settings, pairs, judge, report)
-        _export(generator, folder / name, settings, pairs)
+        psnr_model = _PSNR_MODEL if name == "adversarial" else ""
+        _export(generator, folder / name / "model.onnx", settings, pairs, psnr_model)
         return best
 
     floor = float("-inf")
@@ -120,6 +122,7 @@ def train(
         best_psnr = fit(stage, "pretrain", settings.pretrain, lambda scores: scores.psnr)
         floor = best_psnr - _PSNR_FLOOR
     if settings.adversarial.steps:
+        _export(generator, folder / f"{_PSNR_MODEL}.onnx", settings, pairs)
         pooled = settings.adversarial.discriminator_head == "pooled"
         discriminator = vgg_style(
             None if pooled else settings.adversarial.window,
@@ -230,23 +233,48 @@ def _batches(
     return tf.data.Dataset.range(start, stop).map(with_shape, 2, deterministic=True).prefetch(4)
 
 
-def _export(
-    generator: keras.Model, folder: Path, settings: config.Config, pairs: data.Photos
-) -> None:
-    metadata = Metadata(
-        name=f"{folder.parent.name}-{folder.name}",
+def describe(
+    generator: keras.Model,
+    settings: config.Config,
+    name: str,
+    training_data: str,
+    licence: str,
+    scores: str = "",
+    psnr_model: str = "",
+) -> Metadata:
+    """Returns what the artefact of a run says about itself."""
+    return Metadata(
+        name=name,
         scale=settings.scale,
         receptive_field=generators.receptive_field(generator),
         consistency_rounds=settings.projection,
-        training_data=f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
-        licence="that of the training data and its user's choice",
-        scores="",
+        training_data=training_data,
+        licence=licence,
+        scores=scores,
         config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
+        psnr_model=psnr_model,
+    )
+
+
+def _export(
+    generator: keras.Model,
+    path: Path,
+    settings: config.Config,
+    pairs: data.Photos,
+    psnr_model: str = "",
+) -> None:
+    metadata = describe(
+        generator,
+        settings,
+        f"{path.parent.parent.name}-{path.parent.name}",
+        f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
+        "that of the training data and its user's choice",
+        psnr_model=psnr_model,
     )
     try:
-        export.write_onnx(generator, folder / "model.onnx", metadata)
+        export.write_onnx(generator, path, metadata)
     except RuntimeError:  # rounding its weights to half precision changes too much
-        export.write_onnx(generator, folder / "model.onnx", metadata, half=False)
+        export.write_onnx(generator, path, metadata, half=False)
 
 
 def _named(generator: keras.Model) -> dict[str, keras.Variable]:
