@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srgan.train import callbacks, config, data, losses, training
+from srgan.train import checkpoints, config, data, losses, training
 from srgan.train.discriminators import vgg_style
 from srgan.train.generators import compact
 
@@ -186,10 +186,10 @@ def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file
     for number in range(6):
         straight.train_step(batch)
         if number == 2:
-            callbacks.save(tmp_path / "latest.npz", straight.state())
+            checkpoints.save(tmp_path / "latest.npz", straight.state())
 
     resumed = stage()
-    callbacks.restore(tmp_path / "latest.npz", resumed.state())
+    checkpoints.restore(tmp_path / "latest.npz", resumed.state())
     for _ in range(3):
         resumed.train_step(batch)
     for key, variable in straight.state().items():
@@ -197,14 +197,14 @@ def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
-    callbacks.save(tmp_path / "latest.npz", pretraining().state())
+    checkpoints.save(tmp_path / "latest.npz", pretraining().state())
     other = training.Pretraining(compact(4, filters=24, blocks=1), config.Pretrain())
     with pytest.raises(ValueError, match=r"has shape .*this network needs"):
-        callbacks.restore(tmp_path / "latest.npz", other.state())
+        checkpoints.restore(tmp_path / "latest.npz", other.state())
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 but no zip", b"\x80\x04pickle"])
 def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "latest.npz").write_bytes(content)
     with pytest.raises(ValueError, match="is not a readable checkpoint"):
-        callbacks.restore(tmp_path / "latest.npz", pretraining().state())
+        checkpoints.restore(tmp_path / "latest.npz", pretraining().state())

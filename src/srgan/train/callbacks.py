@@ -6,23 +6,22 @@ state.
 """
 
 import csv
-import io
 import logging
 import math
 import os
 import signal
 import threading
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from srgan import files, images, metrics, resize
+from srgan import images, metrics, resize
+from srgan.train import checkpoints
 from srgan.train.data import Pair
 from srgan.train.training import Stage
 
@@ -173,7 +172,9 @@ class Validation(keras.callbacks.Callback):
         if rank > self._best:
             self._best = rank
             weights = self.model.ema.weights
-            save(self._folder / "best.npz", {f"ema/{i:03d}": w for i, w in enumerate(weights)})
+            checkpoints.save(
+                self._folder / "best.npz", {f"ema/{i:03d}": w for i, w in enumerate(weights)}
+            )
         _append(self._file, {"step": step} | mean._asdict() | {"rank": rank})
         sample = self._sample(results)
         (self._folder / "samples").mkdir(exist_ok=True)
@@ -211,10 +212,10 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if int(self.model.step) % self._every == 0:
-            save(self._file, self.model.state())
+            checkpoints.save(self._file, self.model.state())
 
     def on_train_end(self, logs=None):
-        save(self._file, self.model.state())
+        checkpoints.save(self._file, self.model.state())
 
 
 class Report(keras.callbacks.Callback):
@@ -265,36 +266,6 @@ class Interruption(keras.callbacks.Callback):
     def _stop(self, number, frame):
         self.happened = True
         self.restore()
-
-
-def save(path: Path, variables: dict) -> None:
-    """Writes variables as an .npz file, atomically: a kill leaves the old file or the new one."""
-    arrays: dict[str, Any] = {name: np.asarray(value) for name, value in variables.items()}
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    files.write(path, stream.getvalue())
-
-
-def restore(path: Path, variables: dict) -> None:
-    """Sets variables from a file of `save`.
-
-    Raises:
-        ValueError: If the file is damaged, or belongs to another network.
-    """
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable checkpoint: {error}") from error
-    if missing := [name for name in variables if name not in arrays]:
-        raise ValueError(f"{path} lacks {missing[0]!r}: it is a checkpoint of something else.")
-    for name, variable in variables.items():
-        if arrays[name].shape != tuple(variable.shape):
-            raise ValueError(
-                f"{path}: {name} has shape {arrays[name].shape}; this network needs "
-                f"{tuple(variable.shape)}. Was it trained with another configuration?"
-            )
-        variable.assign(arrays[name])
 
 
 def _rows(file: Path) -> list[dict[str, str]]:

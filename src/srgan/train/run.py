@@ -20,7 +20,7 @@ import tomli_w
 
 from srgan import files, metrics, versions
 from srgan.models import Metadata
-from srgan.train import callbacks, config, data, export, generators
+from srgan.train import callbacks, checkpoints, config, data, export, generators
 from srgan.train.callbacks import Progress
 from srgan.train.discriminators import vgg_style
 from srgan.train.training import Adversarial, Pretraining, Stage
@@ -169,7 +169,7 @@ def build(settings: config.Generator, scale: int) -> keras.Model:
 def load(path: Path, generator: keras.Model) -> None:
     """Sets a generator's weights from the `model.onnx` or `best.npz` of a run."""
     if path.suffix == ".npz":
-        callbacks.restore(path, _named(generator))
+        checkpoints.restore(path, checkpoints.named(generator))
     else:
         export.read_weights(path, generator)
 
@@ -187,7 +187,7 @@ def _fit(
     stage.compile()
     latest = folder / "latest.npz"
     if latest.exists():
-        callbacks.restore(latest, stage.state())
+        checkpoints.restore(latest, stage.state())
     steps, done = stage.total_steps, int(stage.step)
     if done < steps:
         interruption = callbacks.Interruption()
@@ -211,7 +211,7 @@ def _fit(
         if int(stage.step) < steps:
             raise Interrupted(f"Stopped in {folder.name} at step {int(stage.step)} of {steps}.")
     best = judge.finish(stage)
-    callbacks.restore(folder / "best.npz", _named(stage.generator))
+    checkpoints.restore(folder / "best.npz", checkpoints.named(stage.generator))
     return best
 
 
@@ -275,10 +275,6 @@ def _export(
         export.write_onnx(generator, path, metadata)
     except RuntimeError:  # rounding its weights to half precision changes too much
         export.write_onnx(generator, path, metadata, half=False)
-
-
-def _named(generator: keras.Model) -> dict[str, keras.Variable]:
-    return {f"ema/{i:03d}": weight for i, weight in enumerate(generator.weights)}
 
 
 def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
