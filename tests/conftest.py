@@ -9,6 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from srgan import evaluation, metrics, resize
+
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("srgan", deadline=None)
 hypothesis.settings.load_profile("srgan")
@@ -85,3 +87,116 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def tiny_model(make_model: Callable[..., Path]) -> Path:
     """An ONNX file with srgan's metadata: x2, receptive field 2, no projection."""
     return make_model()
+
+
+class MadeEvaluation:
+    """An evaluation of drawn images by methods that add a constant to them, x4."""
+
+    protocol, scale = "y-crop4", 4
+
+    def __init__(self, cases, offsets, curve, size, failed, referenced, noise):
+        self.cases = [evaluation.Case(*case) for case in cases]
+        self.offsets = offsets
+        self.methods = [
+            evaluation.Method(name, curve if curve and name.startswith(curve) else name)
+            for name in offsets
+        ]
+        self._size, self._failed, self._referenced, self._noise = size, failed, referenced, noise
+        self.results = [
+            evaluation.Result(case, method, self._scores(case, method), self._error(case, method))
+            for case in self.cases
+            for method in offsets
+        ]
+        self.differences = [
+            evaluation.Interval(method, next(iter(offsets)), measure, *interval)
+            for method in list(offsets)[1:]
+            for measure, interval in {
+                "psnr": (1.0, 0.5, 1.5),
+                "lpips": (0.1, 0.05, 0.2),
+                "ssim": (0.0, -0.1, 0.1),
+            }.items()
+        ]
+        self.provenance = {"command": "srgan evaluate", "versions": {"srgan": "0.1.0"}}
+
+    def hr(self, case):
+        return self._original(case) if self._referenced else None
+
+    def lr(self, case):
+        return resize.downscale(self._original(case), self.scale)
+
+    def sr(self, case, method):
+        if (case.name, method) in self._failed:
+            return None
+        # Originals are from 40 to 200, so that adding up to 50 never clips.
+        return self._original(case) + np.uint8(self.offsets[method])
+
+    def means(self, dataset):
+        return {
+            method: metrics.Scores(
+                *np.mean(
+                    [
+                        result.scores
+                        for result in self.results
+                        if result.scores
+                        and result.method == method
+                        and result.case.dataset == dataset
+                    ],
+                    axis=0,
+                )
+            )
+            for method in self.offsets
+        }
+
+    def _original(self, case):
+        """A ramp with a bright disc, and noise, of its own for each image."""
+        height, width = self._size
+        seed = self.cases.index(case)
+        y, x = np.mgrid[:height, :width]
+        image = 60 + 60 * x / width + 10 * (seed % 3)
+        image[(y - height / 2) ** 2 + (x - width / 3) ** 2 < (height / 4) ** 2] = 160
+        noise = np.random.default_rng(seed).uniform(-self._noise, self._noise, (height, width, 3))
+        return (image[..., None] + noise).astype(np.uint8)
+
+    def _scores(self, case, method):
+        """PSNR and LPIPS both fall from method to method and from image to image."""
+        if self._error(case, method):
+            return None
+        position = self.cases.index(case) + list(self.offsets).index(method)
+        fields = dict.fromkeys(metrics.Scores._fields, 0.5)
+        if self._referenced:
+            fields |= {"psnr": 30.0 - position, "lpips": 0.4 - 0.03 * position}
+        else:
+            fields |= {"psnr": np.nan, "ssim": np.nan, "lpips": np.nan}
+        return metrics.Scores(**fields)
+
+    def _error(self, case, method):
+        return "It ran out of memory." if (case.name, method) in self._failed else ""
+
+
+@pytest.fixture(scope="session")
+def make_evaluation() -> Callable[..., MadeEvaluation]:
+    """Makes an evaluation to report, without running any model.
+
+    Args of the returned function:
+        cases: Pairs of data set and name.
+        offsets: What each method adds to the original, up to 50, by its name.
+        curve: Methods whose name begins so are settings of one model.
+        size: Height and width of the originals.
+        failed: Pairs of the name of an image and a method.
+        referenced: Whether there are originals.
+        noise: Half the range of the noise, up to 20.
+    """
+
+    def make(
+        cases=(("Made", "one"), ("Made", "two"), ("Other", "three")),
+        offsets=None,
+        curve="",
+        size=(96, 144),
+        failed=(),
+        referenced=True,
+        noise=3,
+    ):
+        offsets = offsets or {"bicubic": 20, "model": 5}
+        return MadeEvaluation(cases, offsets, curve, size, set(failed), referenced, noise)
+
+    return make
