@@ -391,6 +391,24 @@ def test_to_uint8_refuses_nan_and_integers():
         images.to_uint8(np.array([1]))
 
 
+def test_webp_pictures_are_without_loss_unless_a_quality_is_given(photo, tmp_path):
+    sizes = []
+    for quality in (None, 95, 50):
+        encoded = images.encode_webp(photo, quality)
+        (tmp_path / "photo.webp").write_bytes(encoded)
+        decoded = images.read_uint8(tmp_path / "photo.webp").astype(int)
+        assert np.abs(decoded - photo).max() <= (0 if quality is None else 40)
+        sizes.append(len(encoded))
+    assert sizes[2] < sizes[1]
+
+
+def test_webp_pictures_may_be_grey_and_parts_of_others(photo, tmp_path):
+    part = photo[3:17, 5:20, 1]
+    (tmp_path / "part.webp").write_bytes(images.encode_webp(part))
+    decoded = images.read_uint8(tmp_path / "part.webp")
+    np.testing.assert_array_equal(decoded, np.repeat(part[..., None], 3, axis=2))
+
+
 def test_find_lists_images_below_a_folder_without_hidden_ones(tmp_path):
     for name in ("b.PNG", "sub/a.jpeg", "a.txt", ".hidden.png", ".git/c.png", "c.tiff"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

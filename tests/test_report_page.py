@@ -335,6 +335,15 @@ def test_a_name_in_the_table_opens_its_image(page):
     assert page.get_attribute("#strip [data-index='2']", "aria-current") == "true"
 
 
+def test_the_arrows_go_through_the_images(page):
+    page.focus("#strip [data-index='0']")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#case-name") == "Other / three"
+    page.click("#previous")
+    assert page.inner_text("#case-name") == f"Made / {HOSTILE}"
+
+
 def test_a_failed_result_says_why_in_the_place_of_its_picture(page):
     page.click("#strip [data-index='3']")
     other = page.locator("#panes figure").nth(2)

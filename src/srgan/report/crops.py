@@ -13,6 +13,7 @@ from srgan.report.pictures import Region
 
 SIDE = 96  # hr pixels
 COUNT = 4  # worst and best crops shown of each method and measure
+FLAT = 6  # grey levels of deviation below which a square of hr, mostly sky, says nothing of methods
 MEASURES = {"psnr": "higher", "ssim": "higher", "lpips": "lower", "overshoot": "lower"}
 
 
@@ -38,8 +39,8 @@ def score(
         pool: Where the squares are scored.
 
     Returns:
-        Squares of `SIDE`, or less in smaller images, with a value for each of `MEASURES`; NaN
-        where the square is too small for the measure.
+        Squares of `SIDE`, or less in smaller images, that are not `FLAT`, with a value for each of
+        `MEASURES`; NaN where the square is too small for the measure.
     """
 
     def one(region: Region) -> dict[str, float]:
@@ -53,10 +54,12 @@ def score(
         }
 
     height, width = (min(SIDE, side) for side in hr.shape[:2])
+    brightness = metrics.luma(hr)
     grid = [
-        Region(top, left, height, width)
+        region
         for top in range(0, hr.shape[0] - height + 1, height)
         for left in range(0, hr.shape[1] - width + 1, width)
+        if (region := Region(top, left, height, width)).of(brightness).std() >= FLAT
     ]
     return list(zip(grid, pool.map(one, grid), strict=True))
 

@@ -471,6 +471,7 @@ function showCase(index) {
   for (const button of byId("strip").querySelectorAll("button")) {
     const chosen = Number(button.dataset.index) === index;
     button.setAttribute("aria-current", chosen);
+    button.tabIndex = chosen ? 0 : -1; // one stop for the tab key; the arrows do the rest
     if (chosen) centre(byId("strip"), button);
   }
   byId("previous").disabled = index === 0;
@@ -763,7 +764,7 @@ function showStrip() {
 }
 
 // Opens the viewer at a rectangle of the pictures, with a method beside its original.
-function open(index, method, region) {
+function visit(index, method, region) {
   const one = data.cases[index];
   if (method !== null && one.sr[method] !== null) view.before = String(method);
   view.after = one.hr === null ? "lr" : "hr";
@@ -779,7 +780,18 @@ function open(index, method, region) {
   byId("compare").focus({ preventScroll: true });
 }
 
+function listenToStrip() {
+  byId("strip").addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    showCase(clamp(view.index + step, 0, data.cases.length - 1));
+    byId("strip").querySelector("[aria-current=true]").focus({ preventScroll: true });
+  });
+}
+
 function listenToViewer() {
+  listenToStrip();
   listen(byId("compare"));
   listenToDivider();
   byId("previous").addEventListener("click", () => showCase(view.index - 1));
@@ -821,7 +833,7 @@ function showCrops() {
   const method = Number(byId("crop-method").value);
   const measure = data.crops.measures.find((one) => one.key === key);
   byId("crop-note").textContent =
-    `${meaning(measure)} Left the method, right the original; choose one to see it in its picture.`;
+    `${meaning(measure)} Squares of photos, without the flat ones: left the method, right the original. Choose one to see it in its picture.`;
   const group = (kind, title) => {
     const own = data.crops.chosen.filter(
       (crop) => crop.kind === kind && crop.measure === key && crop.method === method,
@@ -844,7 +856,7 @@ function cropButton(crop, measure) {
   });
   return make(
     "button",
-    { type: "button", onclick: () => open(crop.case, crop.method, crop.region) },
+    { type: "button", onclick: () => visit(crop.case, crop.method, crop.region) },
     make("span", { class: "couple" }, canvases),
     make("span", { class: "name" }, caseTitle(crop.case)),
     make("span", { class: "value" }, withUnit(measure, format(measure, number(crop.value)))),
@@ -894,7 +906,7 @@ function showTable() {
   const body = rows.map((row) => {
     const name = make(
       "button",
-      { type: "button", class: "link", onclick: () => open(row.index, row.m, null) },
+      { type: "button", class: "link", onclick: () => visit(row.index, row.m, null) },
       caseTitle(row.index),
     );
     const cells = row.scores

@@ -70,12 +70,14 @@ def encode(
         share: If even the smallest way needs more, that is what is returned.
         pool: Where the pictures are encoded.
     """
-    *ways, last = _ways(large, scale)
-    for region, quality in ways:
+    region, quality = Region(0, 0, *large[0].shape[:2]), None
+    for region, quality in _ways(large, scale):
         files = _within(share, _files(lr, large, maps, scale, region, quality, pool))
         if files is not None:
-            return _sort(region, quality, files, len(large))
-    return _sort(*last, list(_files(lr, large, maps, scale, *last, pool)), len(large))
+            break
+    else:
+        files = list(_files(lr, large, maps, scale, region, quality, pool))
+    return Encoded(region, quality, files[-1], files[: len(large)], files[len(large) : -1])
 
 
 def thumbnail(image: np.ndarray) -> bytes:
@@ -146,10 +148,6 @@ def _within(share: float, files: Iterator[bytes]) -> list[bytes] | None:
         if share < 0:
             return None  # which ends the generator, and with it the work that has not begun
     return taken
-
-
-def _sort(region: Region, quality: int | None, files: list[bytes], large: int) -> Encoded:
-    return Encoded(region, quality, files[-1], files[:large], files[large:-1])
 
 
 def _map_pixels(overshoot: np.ndarray) -> np.ndarray:
