@@ -239,8 +239,8 @@ function showDifferences() {
       make(
         "tr",
         {},
-        ["Measure", "Difference", "95 % interval", "", "Verdict"].map((text) =>
-          make("th", { scope: "col" }, text),
+        ["Measure", "Verdict", "Difference", "95 % interval", ""].map((text, k) =>
+          make("th", { scope: "col", class: k < 2 ? "text" : null }, text),
         ),
       ),
     ),
@@ -264,10 +264,10 @@ function differenceRow(row) {
     "tr",
     {},
     make("th", { scope: "row", title: meaning(measure) }, measureHeading(measure)),
+    make("td", { class: `verdict ${way.split(" ")[0]}` }, way),
     make("td", {}, format(measure, mean, true)),
     make("td", {}, `${format(measure, low, true)} to ${format(measure, high, true)}`),
     make("td", { class: "plot" }, intervalPlot(mean, low, high, way)),
-    make("td", { class: `verdict ${way.split(" ")[0]}` }, way),
   );
 }
 
@@ -621,15 +621,16 @@ function fitScale(frame) {
 const mostZoom = () => Math.max(8, LARGEST_PIXEL / fitScale(byId("compare")));
 
 // A picture that nearly fills its frame is shown at a whole number of screen pixels for each of its
-// own, which is crisp.
+// own, which is crisp; where pixels are hardly seen, size counts for more.
 function sizeFrames() {
   const [, , , width] = data.cases[view.index].region;
   const frames = [...byId("viewer").querySelectorAll(".frame")];
   for (const frame of frames) frame.parentElement.style.width = "";
+  const least = devicePixelRatio < 2 ? 0.66 : 0.85;
   const available = frames.map((frame) => frame.clientWidth * devicePixelRatio);
   frames.forEach((frame, k) => {
     const crisp = Math.floor(available[k] / width) * width;
-    if (crisp < 0.66 * available[k]) return;
+    if (crisp < least * available[k]) return;
     frame.parentElement.style.width = `${crisp / devicePixelRatio}px`;
   });
 }
