@@ -360,13 +360,27 @@ def test_only_the_chosen_image_is_loaded(page):
     assert page.evaluate("addresses.size") <= 4 + 2 * 7  # thumbnails, and the images seen so far
 
 
-def test_the_best_of_each_column_is_marked_among_those_that_finished(page):
+def test_the_best_of_each_column_is_marked(page):
     page.select_option("#dataset", label="Other")
     rows = page.locator("#means tbody tr")
-    assert "1 failed" in rows.nth(1).inner_text()
     assert "best" in rows.nth(0).locator("td").nth(0).get_attribute("class")  # highest PSNR
     assert "best" in rows.nth(4).locator("td").nth(2).get_attribute("class")  # lowest LPIPS
+    assert page.locator("#means td:nth-child(2).best").count() == 1
     assert page.input_value("#plane-dataset") == page.input_value("#dataset")
+
+
+def test_a_mean_over_fewer_images_is_not_called_the_best(show, make_evaluation, folder):
+    offsets = {"bicubic": 20, "one": 5, "two": 1}
+    cases, failed = [("Made", "first"), ("Made", "second")], [("second", "bicubic")]
+    report.write(make_evaluation(cases, offsets, failed=failed), folder / "failed.html")
+    page = show(folder / "failed.html")
+    rows = page.locator("#means tbody tr")
+    assert "1 failed" in rows.nth(0).inner_text()
+    values = page.locator("#means tbody td:nth-child(2)")
+    assert values.all_inner_texts() == ["30.00", "28.50", "27.50"]
+    best = page.locator("#means tbody td:nth-child(2).best")
+    assert best.all_inner_texts() == ["28.50"]
+    assert page.inner_text("#in-short").startswith("one is closest")
 
 
 def test_differences_are_judged_by_the_way_that_is_better(page):
