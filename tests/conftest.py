@@ -108,7 +108,8 @@ class MadeEvaluation:
             for method in offsets
         ]
         self.differences = [
-            evaluation.Interval(method, next(iter(offsets)), measure, *interval)
+            evaluation.Interval(dataset, method, next(iter(offsets)), measure, *interval)
+            for dataset in dict.fromkeys(case.dataset for case in self.cases)
             for method in list(offsets)[1:]
             for measure, interval in {
                 "psnr": (1.0, 0.5, 1.5),

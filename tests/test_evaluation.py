@@ -63,6 +63,17 @@ def test_scores_are_those_of_the_metrics(photos, model, tmp_path):
         np.testing.assert_array_equal(found.hr(case), hr)
 
 
+def test_the_originals_are_scored_in_what_needs_no_reference(photos, model, tmp_path):
+    found = evaluate(photos, [model], tmp_path / "out")
+    hr = images.read_uint8(photos / "p3.png")
+    scores = found.originals[found.cases[3]]
+    assert scores.grid == metrics.score(None, resize.downscale(hr, SCALE), hr, SCALE).grid
+    assert np.isnan(scores.psnr)
+    assert list(found.means("photos")) == ["bicubic", "tiny", "HR"]
+    again = evaluate(photos, [model], tmp_path / "out")
+    assert again.to_json()["originals"] == found.to_json()["originals"]
+
+
 def test_originals_are_cropped_to_a_multiple_of_the_scale(tmp_path, model):
     folder = tmp_path / "odd"
     folder.mkdir()
@@ -176,18 +187,18 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(photos, model, tmp_p
     lock, calls = threading.Lock(), []
     score = metrics.score
 
-    def stop_after_three(*arguments, **options):
+    def stop_after_five(*arguments, **options):
         with lock:
             calls.append(1)
-            if len(calls) == 4:
+            if len(calls) == 6:
                 raise KeyboardInterrupt
         return score(*arguments, **options)
 
-    monkeypatch.setattr(metrics, "score", stop_after_three)
+    monkeypatch.setattr(metrics, "score", stop_after_five)
     with pytest.raises(KeyboardInterrupt):
         evaluate(photos, [model], tmp_path / "out")
     kept = (tmp_path / "out" / "scores.jsonl").read_text().count("\n")
-    assert kept >= 3
+    assert kept >= 5
 
     def count(*arguments, **options):
         calls.append(1)
@@ -196,7 +207,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(photos, model, tmp_p
     calls.clear()
     monkeypatch.setattr(metrics, "score", count)
     found = evaluate(photos, [model], tmp_path / "out")
-    assert len(calls) == 8 - kept
+    assert len(calls) == 12 - kept
     assert found.results == whole.results
 
 
@@ -213,9 +224,9 @@ def test_what_has_changed_is_scored_again(photos, model, make_model, tmp_path, m
 
     assert count() == 0
     images.write(photos / "p2.png", picture(7), overwrite=True)
-    assert count() == 2  # bicubic and the model, of one photo
-    assert count(model=make_model(gain=0.5)) == 4  # its bicubic is known
-    assert count(protocol="rgb") == 8
+    assert count() == 3  # bicubic, the model and the original, of one photo
+    assert count(model=make_model(gain=0.5)) == 4  # the rest is known
+    assert count(protocol="rgb") == 12
 
 
 def test_damaged_lines_of_the_file_are_scored_again(photos, model, tmp_path):
@@ -256,7 +267,7 @@ def made_of(table, tmp_path):
         for name, value in zip(names, row, strict=True)
     ]
     methods = [evaluation.Method(name, name) for name in names]
-    return evaluation.Evaluation("y", 2, False, methods, cases, results, {}, {}, {}, tmp_path)
+    return evaluation.Evaluation("y", 2, False, methods, cases, results, {}, {}, {}, {}, tmp_path)
 
 
 def test_a_constant_difference_is_certain(tmp_path):

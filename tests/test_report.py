@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import images, metrics, report, resize
+from srgan import artefacts, images, metrics, report, resize
 from srgan.report import crops, pictures
 
 HOSTILE = "</script><img src=x onerror=pwned=1>$style.png"
@@ -98,7 +98,7 @@ def test_pictures_that_fit_are_those_of_the_evaluation_without_loss(make_evaluat
 
 
 def test_maps_show_how_far_a_result_overshoots(make_evaluation, write, decode, monkeypatch):
-    monkeypatch.setattr(metrics, "overshoot", lambda hr, sr: np.full(hr.shape[:2], 8.0))
+    monkeypatch.setattr(artefacts, "overshoot", lambda hr, sr, scale: np.full(hr.shape[:2], 8.0))
     _, data, files = write(make_evaluation(cases=[("Made", "one")]))
     assert data["overshoot_peak"] == 32
     for number in data["cases"][0]["maps"]:

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from srgan import images, report
+from srgan import artefacts, images, report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -285,12 +285,12 @@ def test_the_difference_is_that_to_the_original_amplified(page, folder):
 def test_overshoot_is_laid_over_grey_pictures_in_a_warm_colour(
     show, make_evaluation, folder, monkeypatch
 ):
-    def half(hr, sr):
+    def half(hr, sr, scale):
         return np.where(np.arange(hr.shape[1]) < hr.shape[1] // 2, 32.0, 0.0) + np.zeros(
             (hr.shape[0], 1)
         )
 
-    monkeypatch.setattr(report.metrics, "overshoot", half)
+    monkeypatch.setattr(artefacts, "overshoot", half)
     report.write(make_evaluation(cases=[("Made", "one")]), folder / "warm.html")
     page = show(folder / "warm.html")
     page.click("[data-mode=overshoot]")

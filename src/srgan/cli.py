@@ -231,6 +231,10 @@ def evaluate(
     crop: Annotated[
         bool, typer.Option("--crop", help="Crop results that exceed a multiple of the scale.")
     ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="Write a page to look at.")
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Score models on photos, beside bicubic.
@@ -243,7 +247,10 @@ def evaluate(
     Exit code 1: some results could not be scored; they are listed.
     """
     from srgan import evaluation, progress
+    from srgan import report as page
 
+    if report:
+        page.check_destination(report, overwrite)
     datasets = evaluation.find_datasets(data or [], lr or [])
     with progress.bar(1) as show:
         found = evaluation.evaluate(
@@ -254,8 +261,16 @@ def evaluate(
             scale,
             crop,
             sorted(realism or []),
-            progress=lambda done, total: show(done / total, f"{done} of {total}"),
+            progress=lambda done, total: show(done / total, f"{done} of {total} results"),
         )
+    if report:
+        with progress.bar(1) as show:
+            page.write(
+                found,
+                report,
+                overwrite,
+                progress=lambda done, total: show(done / total, f"page, {done} of {total} photos"),
+            )
     if as_json:
         print(json.dumps(found.to_json()))
     else:
@@ -263,6 +278,8 @@ def evaluate(
         _print_means(found)
         _print_differences(found)
         print(f"Scores of every image: {output / 'evaluation.json'}")
+        if report:
+            print(f"Page to look at: {report}")
     failed = [result for result in found.results if result.error]
     for result in failed:
         _fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")

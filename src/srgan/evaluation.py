@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +19,7 @@ import numpy as np
 from srgan import files, images, metrics, models, pairing, resize, versions
 
 BICUBIC = "bicubic"
+ORIGINAL = "HR"
 
 _LR = "lr"  # folder of the small versions that were made, for other programs to enlarge
 _MEASURES = 1  # raise when a measure changes: scores of before are not taken up then
@@ -139,7 +140,7 @@ class _Network:
     kept = True
 
     def __init__(self, model: models.Model, digest: str, taken: Sequence[str], curve: str = ""):
-        name = _unused(model.metadata.name, [*taken, _LR])
+        name = _unused(model.metadata.name, [*taken, ORIGINAL, _LR])
         self.method = Method(name, curve or name)
         self.sha256 = digest
         self._model = model
@@ -195,6 +196,7 @@ class Evaluation:
         methods: Bicubic first.
         cases: All photos, dataset by dataset.
         results: Of each case, one a method, in their order.
+        originals: What the originals themselves score in the measures that need none.
         provenance: Versions, and the sha256 of models and data.
     """
 
@@ -204,6 +206,7 @@ class Evaluation:
     methods: list[Method]
     cases: list[Case]
     results: list[Result]
+    originals: dict[Case, metrics.Scores]
     provenance: dict[str, Any]
     _photos: dict[Case, _Photo]
     _sources: dict[str, _Source]
@@ -211,11 +214,11 @@ class Evaluation:
 
     def lr(self, case: Case) -> np.ndarray:
         """Returns the small version of a photo, uint8."""
-        return _load(case, self._photos[case], self.scale)[1]
+        return _load(self._photos[case], self.scale)[1]
 
     def hr(self, case: Case) -> np.ndarray | None:
         """Returns the original of a photo, uint8, cropped to a multiple of the scale."""
-        return _load(case, self._photos[case], self.scale)[0]
+        return _load(self._photos[case], self.scale)[0]
 
     def sr(self, case: Case, method: str) -> np.ndarray | None:
         """Returns a photo enlarged by a method, uint8, or None if that failed."""
@@ -230,18 +233,21 @@ class Evaluation:
     def means(self, dataset: str) -> dict[str, metrics.Scores]:
         """Returns the mean scores of each method over the photos that it enlarged.
 
-        Where some photos score `inf`, because two images are equal, the mean is over the others.
+        After the methods come the originals, as "HR", if they are known. Where some photos score
+        `inf`, because two images are equal, the mean is over the others.
         """
-        found = {}
-        for method in self.methods:
-            scores = [
-                result.scores
-                for result in self.results
-                if result.scores and result.method == method.name and result.case.dataset == dataset
-            ]
-            table = np.array(scores).reshape(-1, len(metrics.Scores._fields))
-            found[method.name] = metrics.Scores(*map(_mean, table.T))
-        return found
+        rows: dict[str, list[metrics.Scores]] = {method.name: [] for method in self.methods}
+        for result in self.results:
+            if result.scores and result.case.dataset == dataset:
+                rows[result.method].append(result.scores)
+        originals = [s for case, s in self.originals.items() if case.dataset == dataset]
+        if originals:
+            rows[ORIGINAL] = originals
+        tables = {
+            name: np.array(scores).reshape(-1, len(metrics.Scores._fields))
+            for name, scores in rows.items()
+        }
+        return {name: metrics.Scores(*map(_mean, table.T)) for name, table in tables.items()}
 
     @property
     def datasets(self) -> list[str]:
@@ -282,6 +288,10 @@ class Evaluation:
                 | {"method": result.method, "error": result.error}
                 | {"scores": result.scores and _jsonable(result.scores)}
                 for result in self.results
+            ],
+            "originals": [
+                case._asdict() | {"scores": _jsonable(scores)}
+                for case, scores in self.originals.items()
             ],
             "provenance": self.provenance,
         }
@@ -380,13 +390,11 @@ def evaluate(
         sources[source.method.name] = source
 
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
+    scorer = _Scorer(sources, folder, kept, by, scale, crop)
     finished: dict[Case, list[Result]] = {}
 
-    def score(case: Case) -> list[Result]:
-        return list(_score(case, photos[case], sources, folder, kept, by, scale, crop))
-
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        running = {pool.submit(score, case): case for case in photos}
+        running = {pool.submit(scorer.results, *item): item[0] for item in photos.items()}
         try:
             for future in as_completed(running):
                 finished[running[future]] = future.result()
@@ -396,13 +404,15 @@ def evaluate(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
+    results = [result for case in photos for result in finished[case]]
     evaluation = Evaluation(
         protocol=by.name,
         scale=scale,
         crop=crop,
         methods=[source.method for source in sources.values()],
         cases=list(photos),
-        results=[result for case in photos for result in finished[case]],
+        results=[result for result in results if result.method != ORIGINAL],
+        originals={r.case: r.scores for r in results if r.method == ORIGINAL and r.scores},
         provenance=_provenance(datasets, photos, sources),
         _photos=photos,
         _sources=sources,
@@ -412,39 +422,62 @@ def evaluate(
     return evaluation
 
 
-def _score(
-    case: Case,
-    photo: _Photo,
-    sources: dict[str, _Source],
-    folder: Path,
-    kept: "_Scores",
-    by: metrics.Protocol,
-    scale: int,
-    crop: bool,
-) -> Iterable[Result]:
-    """All results of one photo, each kept at once."""
-    loaded: tuple[np.ndarray | None, np.ndarray, np.ndarray] | None = None
-    for name, source in sources.items():
-        path = _kept(folder, case, name)
+@dataclass(frozen=True)
+class _Scorer:
+    """What all photos are scored with."""
+
+    sources: dict[str, _Source]
+    folder: Path
+    kept: "_Scores"
+    by: metrics.Protocol
+    scale: int
+    crop: bool
+
+    def results(self, case: Case, photo: _Photo) -> list[Result]:
+        """Returns what each method, and the original as `ORIGINAL`, scores; keeps each at once."""
+
+        @cache
+        def loaded() -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
+            hr, lr = _load(photo, self.scale)
+            if photo.lr is None:
+                _keep(_kept(self.folder, case, _LR), lr)
+            return hr, lr, resize.upscale(lr, self.scale)
+
+        results = [self._result(case, photo, source, loaded) for source in self.sources.values()]
+        if photo.hr and any(result.scores for result in results):
+            key = (photo.digest, ORIGINAL)
+            scores = self.kept.get(case, ORIGINAL, key)
+            if scores is None:
+                hr, lr, bicubic = loaded()
+                assert hr is not None
+                scores = metrics.score(None, lr, hr, self.scale, bicubic=bicubic)
+                self.kept.put(case, ORIGINAL, key, scores)
+            results.append(Result(case, ORIGINAL, scores, ""))
+        return results
+
+    def _result(
+        self,
+        case: Case,
+        photo: _Photo,
+        source: _Source,
+        loaded: Callable[[], tuple[np.ndarray | None, np.ndarray, np.ndarray]],
+    ) -> Result:
+        name = source.method.name
+        path = _kept(self.folder, case, name)
         try:
             key = (photo.digest, source.digest(case))
-            scores = kept.get(case, name, key)
+            scores = self.kept.get(case, name, key)
             if scores is None or (source.kept and not path.exists()):
-                if loaded is None:
-                    hr, lr = _load(case, photo, scale)
-                    loaded = hr, lr, resize.upscale(lr, scale)
-                    if photo.lr is None:
-                        _keep(_kept(folder, case, _LR), lr)
-                hr, lr, bicubic = loaded
+                hr, lr, bicubic = loaded()
                 sr = bicubic if name == BICUBIC else source.enlarge(case, lr)
-                sr = _fit(sr, lr, scale, crop, f"{name}: {case.name}")
+                sr = _fit(sr, lr, self.scale, self.crop, f"{name}: {case.name}")
                 if source.kept:
                     _keep(path, sr)
-                scores = metrics.score(hr, lr, sr, scale, by, bicubic)
-                kept.put(case, name, key, scores)
-            yield Result(case, name, scores, "")
+                scores = metrics.score(hr, lr, sr, self.scale, self.by, bicubic)
+                self.kept.put(case, name, key, scores)
+            return Result(case, name, scores, "")
         except (ValueError, FileNotFoundError) as error:
-            yield Result(case, name, None, str(error))
+            return Result(case, name, None, str(error))
 
 
 class _Scores:
@@ -507,7 +540,7 @@ def _find_photos(dataset: Dataset) -> list[tuple[Case, _Photo]]:
     return found
 
 
-def _load(case: Case, photo: _Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
+def _load(photo: _Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
     """The original, cropped to a multiple of the scale, and its small version."""
     if photo.lr and photo.hr and not photo.lr.is_file():
         raise FileNotFoundError(f"{photo.hr} has no small version in {photo.lr.parent}.")

@@ -145,19 +145,10 @@ def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") 
 
 
 def ssim(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> float:
-    """Structural similarity: the mean of `ssim_map` (Wang et al. 2004, eq. 17).
-
-    Returns:
-        At most 1, which equal images have.
-    """
-    return float(ssim_map(hr, sr, border, colour).mean())
-
-
-def ssim_map(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> np.ndarray:
-    """Structural similarity around every pixel (Wang et al. 2004, eq. 13).
+    """Structural similarity (Wang et al. 2004, eq. 13).
 
     With local means m, variances v and the covariance c, weighted by an 11x11 Gaussian (sigma
-    1.5) wherever that fits into the image,
+    1.5) wherever that fits into the image, the mean of
 
     (2 m_hr m_sr + C1) (2 c + C2) / ((m_hr^2 + m_sr^2 + C1) (v_hr + v_sr + C2)).
 
@@ -168,7 +159,7 @@ def ssim_map(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "
         colour: "y" for that of the luma, "rgb" for the mean of those of the three channels.
 
     Returns:
-        `(height - 2 border - 10, width - 2 border - 10)`, float64, at most 1.
+        At most 1, which equal images have.
 
     Raises:
         ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
@@ -176,13 +167,13 @@ def ssim_map(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "
     """
     window = gaussian(radius=5, sigma=1.5)
     pairs = zip(*_inside(hr, sr, border, colour, minimum=11), strict=True)
-    return np.mean([_similarity(y_hr, y_sr, lambda p: blur(p, window)) for y_hr, y_sr in pairs], 0)
+    return float(np.mean([_similarity(*pair, lambda plane: blur(plane, window)) for pair in pairs]))
 
 
 def ssim_paper(hr: np.ndarray, sr: np.ndarray, border: int = 4) -> float:
     """Structural similarity as the SRGAN paper took it, by the `dump_ssim` of the daala project.
 
-    As `ssim_map` of the luma rounded to 8 bits, but with a Gaussian of sigma 1.5 height / 256 in
+    As `ssim` of the luma rounded to 8 bits, but with a Gaussian of sigma 1.5 height / 256 in
     units of 1/256, cut off at the edges of the image, where its mean counts by what is left of it.
 
     Args:

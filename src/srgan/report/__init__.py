@@ -12,7 +12,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from srgan import engines, evaluation, files, metrics, resize
+import numpy as np
+
+from srgan import artefacts, engines, evaluation, files, metrics, resize
 from srgan.report import crops, pictures
 from srgan.report.measures import MEASURES, OVERSHOOT, Measure
 
@@ -156,7 +158,9 @@ def _image(
     lr, hr = found.lr(case), found.hr(case)
     made = {m: found.sr(case, method.name) for m, method in enumerate(found.methods)}
     made = {m: sr for m, sr in made.items() if sr is not None}
-    maps = {m: metrics.overshoot(hr, sr) for m, sr in made.items()} if hr is not None else {}
+    maps: dict[int, np.ndarray] = {}
+    if hr is not None:
+        maps = {m: artefacts.overshoot(hr, sr, found.scale) for m, sr in made.items()}
     # Where all methods failed there is still something to look at.
     large = [*([] if hr is None else [hr]), *made.values()] or [resize.upscale(lr, found.scale)]
     thumbnail = pictures.thumbnail(large[0])

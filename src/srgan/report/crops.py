@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import metrics
+from srgan import metrics, planes
 from srgan.report.pictures import Region
 
 SIDE = 96  # hr pixels
@@ -54,7 +54,7 @@ def score(
         }
 
     height, width = (min(SIDE, side) for side in hr.shape[:2])
-    brightness = metrics.luma(hr)
+    brightness = planes.luma(hr)
     grid = [
         region
         for top in range(0, hr.shape[0] - height + 1, height)

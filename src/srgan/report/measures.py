@@ -9,7 +9,7 @@ class Measure(NamedTuple):
     label: str
     unit: str
     decimals: int
-    better: Literal["higher", "lower", "one", "hr"]  # the last two: closest to 1, to the HR image's
+    better: Literal["higher", "lower", "zero", "one", "hr"]  # closest to 0, to 1, to HR's
     meaning: str  # one plain sentence
 
 
@@ -38,8 +38,9 @@ MEASURES = {
         "is visible.",
     ),
     "checkerboard": Measure(
-        *("Checkerboard", "", 3, "lower"),
-        "How much of the fine detail alternates from pixel to pixel like a checkerboard.",
+        *("Checkerboard", "levels", 3, "lower"),
+        "How strong a fixed pattern, in grey levels, repeats on the pixel grid of the upscaling; "
+        "photos have about 0.1.",
     ),
     "sharpness": Measure(
         *("Sharpness", "\N{MULTIPLICATION SIGN} HR", 2, "one"),
@@ -52,15 +53,17 @@ MEASURES = {
     ),
     "ringing": Measure(
         *("Ringing", "levels", 2, "lower"),
-        "How far, in grey levels, edges overshoot into halos that the original does not have.",
+        "How far, in grey levels, the surroundings of strong edges overshoot into halos that the "
+        "original does not have.",
     ),
     "aliasing": Measure(
-        *("Aliasing", "", 3, "lower"),
-        "How much detail runs in a direction, or at a spacing, that the original does not have.",
+        *("Aliasing", "", 3, "zero"),
+        "How much of the detail that is too fine for the small picture came back as a false, "
+        "coarse pattern; 1 means all of it.",
     ),
     "colour_drift": Measure(
         *("Colour drift", "levels", 2, "lower"),
-        "How far, in grey levels, the colours of whole areas have moved.",
+        "How far, in grey levels, the mean of a colour channel has moved from the small picture's.",
     ),
 }
 

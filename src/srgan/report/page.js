@@ -44,10 +44,11 @@ function format(measure, value, signed = false) {
 }
 
 const withUnit = (measure, text) => (measure.unit ? `${text} ${measure.unit}` : text);
-const ARROWS = { higher: "↑", lower: "↓", one: "→ 1", hr: "→ HR" };
+const ARROWS = { higher: "↑", lower: "↓", zero: "→ 0", one: "→ 1", hr: "→ HR" };
 const WAYS = {
   higher: "Higher is better.",
   lower: "Lower is better.",
+  zero: "Closest to 0 is best.",
   one: "Closest to 1 is best.",
   hr: "Closest to the original's value is best.",
 };
@@ -65,7 +66,7 @@ function measureHeading(measure) {
 function shortfall(measure, value, hr) {
   if (measure.better === "higher") return -value;
   if (measure.better === "lower") return value;
-  return Math.abs(value - (measure.better === "one" ? 1 : hr));
+  return Math.abs(value - { zero: 0, one: 1, hr }[measure.better]);
 }
 
 // Which values read like the best one does.
@@ -229,10 +230,12 @@ function inShort(methods, means) {
 }
 
 function showDifferences() {
-  const [method, other] = pairs()[byId("pair").value];
-  const rows = data.differences.filter((row) => row.method === method && row.other === other);
+  const { dataset, method, other } = pairs()[byId("pair").value];
+  const rows = data.differences.filter(
+    (row) => row.dataset === dataset && row.method === method && row.other === other,
+  );
   byId("differences").replaceChildren(
-    make("caption", {}, `${method} minus ${other}`),
+    make("caption", {}, `${method} minus ${other} on ${dataset}`),
     make(
       "thead",
       {},
@@ -250,8 +253,8 @@ function showDifferences() {
 
 function pairs() {
   const found = new Map();
-  for (const { method, other } of data.differences) {
-    found.set(JSON.stringify([method, other]), [method, other]);
+  for (const { dataset, method, other } of data.differences) {
+    found.set(JSON.stringify([dataset, method, other]), { dataset, method, other });
   }
   return [...found.values()];
 }
@@ -1022,7 +1025,9 @@ function start() {
   showSummary();
   byId("differences-part").hidden = !data.differences.length;
   if (data.differences.length) {
-    options(byId("pair"), pairs().map(([method, other], k) => [k, `${method} with ${other}`]), 0);
+    const place = ({ dataset }) => (data.datasets.length > 1 ? ` on ${dataset}` : "");
+    const names = pairs().map((pair) => `${pair.method} with ${pair.other}${place(pair)}`);
+    options(byId("pair"), [...names.entries()], 0);
     byId("pair").addEventListener("change", showDifferences);
     showDifferences();
   }
