@@ -270,7 +270,7 @@ def _verify(first: Features, second: Features, mirrored: bool) -> _Verified | No
         return None
     area = grey.size * min(1.0, scale**2)  # of the first, in pixels of the coarse one
     angle = float(np.degrees(np.arctan2(transform[1, 0], transform[0, 0])))
-    return _Verified(angle, scale, min(1.0, inside.sum() / area), similarity)
+    return _Verified(angle, scale, min(1.0, float(inside.sum()) / area), similarity)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:
