@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import engines, models
+from srgan import engines, models, parallel
 
 KINDS = ("onnxruntime", "openvino")
 
@@ -43,7 +43,7 @@ def main() -> None:
     peak = matrix_multiply_peak()
     operations = 2 * arguments.parameters * arguments.size**2
     megapixels = (scale * arguments.size) ** 2 / 1e6
-    print(f"{platform.processor() or platform.machine()}, {engines.available_cores()} cores")
+    print(f"{platform.processor() or platform.machine()}, {parallel.available_cores()} cores")
     print(f"numpy's matrix multiply: {peak / 1e9:.0f} GFLOP/s\n")
     print("| engine | median ms (range) | SR megapixels/s | GFLOP/s | load ms | peak MiB |")
     print("|---|---|---|---|---|---|")

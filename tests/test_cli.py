@@ -15,7 +15,7 @@ from srgan import cli, demo, images, models
 from srgan.train import config
 from srgan.train.recipes import RECIPES
 
-COMMANDS = ("upscale", "demo", "evaluate", "train", "recipes", "models")
+COMMANDS = ("upscale", "demo", "evaluate", "check", "train", "recipes", "models")
 TINY = """
 validate_every = 2
 precision = "float32"
@@ -381,6 +381,16 @@ def test_evaluate_refuses_what_makes_no_sense(two_sets, tiny_model, tmp_path, fa
     assert "no protocol 'psnr'" in fails(*base, "--data", *two_sets, "--protocol", "psnr")
     assert "expected one --lr for each" in fails(*base, "--data", *two_sets, "--lr", two_sets[0])
     assert "Missing option '--model'" in fails("evaluate", "--data", two_sets[0])
+
+
+def test_options_with_several_values_may_list_them():
+    several = ["evaluate", "--data", "a", "b", "-o", "out", "--model", "c", "d", "--json"]
+    assert cli._repeat(several) == [
+        *["evaluate", "--data", "a", "--data", "b", "-o", "out"],
+        *["--model", "c", "--model", "d", "--json"],
+    ]
+    single = ["upscale", "--model", "a.onnx", "photo.jpg", "-o", "out.png"]
+    assert cli._repeat(single) == single
 
 
 @pytest.mark.usefixtures("two_shipped")

@@ -183,30 +183,3 @@ def test_a_missing_engine_says_how_to_install_it(tiny_model, tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert "The engine openvino is not installed. Run: pip install openvino" in done.stderr
-
-
-def test_cores_are_those_the_process_may_use(tmp_path):
-    code = (
-        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from srgan import engines; print(engines.available_cores())"
-    )
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("this system does not bind processes to cores")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
-    assert done.stdout == "1\n"
-
-
-@pytest.mark.parametrize(("share", "cores"), [("100000 100000", 1), ("50000 100000", 1)])
-def test_cores_are_those_of_the_container(tmp_path, share, cores):
-    (tmp_path / "cpu.max").write_text(share)
-    assert engines.available_cores(tmp_path / "cpu.max") == cores
-
-
-@pytest.mark.parametrize("text", ["max 100000", "900000000 1000", ""])
-def test_a_container_without_limit_changes_nothing(tmp_path, text):
-    (tmp_path / "cpu.max").write_text(text)
-    unlimited = engines.available_cores(tmp_path / "gone")
-    assert engines.available_cores(tmp_path / "cpu.max") == unlimited >= 1

@@ -1,8 +1,8 @@
 """The command line: arguments and exit codes; with `progress`, the only place that prints.
 
-Exit codes: 0 done; 1 some files failed, or a fault of the program; 2 bad usage or input; 130 ended
-by Ctrl-C. What was asked for goes to stdout, and everything else to stderr. Whatever takes time to
-import is imported by the command that needs it.
+Exit codes: 0 done; 1 some files failed, an audit found something, or a fault of the program; 2 bad
+usage or input; 130 ended by Ctrl-C. What was asked for goes to stdout, and everything else to
+stderr. Whatever takes time to import is imported by the command that needs it.
 """
 
 import _thread
@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -37,9 +38,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for machines."
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 
 _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError)
-# Options that may have several values.
-_SEVERAL = ("--data", "--lr", "--model", "--realism", "--against")
-_TRAINING = {"h5py", "keras", "tensorboard", "tensorflow", "tomli_w"}
+_SEVERAL = {  # options of commands that may have several values
+    "check": ("--against",),
+    "evaluate": ("--data", "--lr", "--model", "--realism"),
+}
+_TRAINING = ("Training", "train")
+_EXTRAS = {  # by module that may be missing: what needs it, and what installs it
+    "cv2": ("The audit of photos", "check"),
+    "h5py": _TRAINING,
+    "keras": _TRAINING,
+    "tensorboard": _TRAINING,
+    "tensorflow": _TRAINING,
+    "tomli_w": _TRAINING,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,10 +88,11 @@ def _raise_later(ignored: "sys.UnraisableHookArgs") -> None:
 
 def _repeat(arguments: Sequence[str]) -> list[str]:
     """Writes `--data a b` as `--data a --data b`, for the options that take several."""
+    known = _SEVERAL.get(arguments[0], ())
     repeated, several = list(arguments[:1]), ""
     for argument in arguments[1:]:
         if argument.startswith("-"):
-            several = argument if argument in _SEVERAL else ""
+            several = argument if argument in known else ""
         elif several and repeated[-1] != several:
             repeated.append(several)
         repeated.append(argument)
@@ -415,6 +427,55 @@ def _recipe(name: str) -> "Config":
     return RECIPES[name]
 
 
+@app.command(epilog="Example: srgan check photos --against Set5 BSD100")
+def check(
+    photos: Annotated[Path, typer.Argument(help="Folder of photos.", show_default=False)],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="TESTSET...", help="Folders of test images."),
+    ] = None,
+    lr_photos: Annotated[
+        Path | None, typer.Option("--lr", metavar="FOLDER", help="Folder of small versions.")
+    ] = None,
+    scale: Annotated[
+        int, typer.Option(min=2, help="Factor between the small ones and PHOTOS.")
+    ] = 4,
+    as_json: AsJson = False,
+) -> None:
+    """Look for photos that are bad for training.
+
+    Finds files that are unreadable, tiny, blank, blurred, enlarged earlier, or full of JPEG
+    blocks; those that show the same, even if mirrored, turned, scaled or cropped; test images
+    among the photos; and small versions that do not fit. Changes nothing.
+
+    Exit code 0: nothing found; 1: something found; 2: bad usage or input.
+    """
+    from srgan import audit, progress
+
+    with progress.bar(1) as show:
+        report = audit.check(photos, against or [], lr_photos, scale, show)
+    counts = Counter(finding.kind for finding in report.findings)
+    if as_json:
+        findings = [
+            finding._asdict()
+            | {"file": str(finding.file), "other": finding.other and str(finding.other)}
+            for finding in report.findings
+        ]
+        print(json.dumps(report._asdict() | {"counts": counts, "findings": findings}))
+    else:
+        for kind, number in counts.items():
+            print(f"{kind} ({number}): {audit.ADVICE[kind]}")
+            for finding in report.findings:
+                if finding.kind == kind:
+                    other = f": {finding.other}" if finding.other else ""
+                    print(f"  {finding.file}  {finding.detail}{other}")
+        found = ", ".join(f"{number} {kind}" for kind, number in counts.items()) or "nothing found"
+        tests = f" against {report.tests} test images" if report.tests else ""
+        print(f"{report.photos} photos checked{tests}: {found}")
+    if report.findings:
+        raise typer.Exit(1)
+
+
 @app.command(epilog="Example: srgan recipes compact-x4 > run.toml")
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Print this one as TOML.")] = None,
@@ -462,8 +523,9 @@ def list_models(as_json: AsJson = False) -> None:
 
 def _explain(error: Exception) -> str:
     """What happened, in the words for a user."""
-    if isinstance(error, ModuleNotFoundError) and error.name in _TRAINING:
-        return f'Training needs {error.name}, which is missing. Run: pip install "srgan[train]"'
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        what, extra = _EXTRAS[error.name]
+        return f'{what} needs {error.name}, which is missing. Run: pip install "srgan[{extra}]"'
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         advice = " Free some space, and run it again." if error.errno == errno.ENOSPC else ""

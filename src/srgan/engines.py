@@ -8,11 +8,12 @@ import io
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
+
+from srgan import parallel
 
 Kind = Literal["onnxruntime", "openvino"]
 
@@ -48,7 +49,7 @@ def open_engine(
         path: The file.
         kind: Both engines give the same values to about 1e-6. ONNX Runtime is the smaller one;
             OpenVINO is as fast, or faster on processors with AVX-512.
-        threads: Processor cores to use; by default `available_cores()`.
+        threads: Processor cores to use; by default all that this process may use.
         data: What to read in place of the file's contents; `path` is then only a name.
 
     Raises:
@@ -64,7 +65,7 @@ def open_engine(
         )
     engine = _OpenVino if kind == "openvino" else _OnnxRuntime
     try:
-        return engine(data, threads or available_cores())
+        return engine(data, threads or parallel.available_cores())
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"The engine {kind} is not installed. Run: pip install {kind}", name=kind
@@ -75,20 +76,6 @@ def open_engine(
             f"{path} is not an ONNX model that {kind} can run ({reason}); expected one input and "
             "one output. Download or export it again."
         ) from error
-
-
-def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Returns the number of processor cores that this process may use.
-
-    Args:
-        limit: Where Linux containers state their share, as "microseconds period".
-    """
-    affinity = getattr(os, "sched_getaffinity", None)  # absent on macOS and Windows
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    with suppress(OSError, ValueError):  # not in a container, or "max" for no limit
-        share, period = map(int, limit.read_text().split())
-        cores = min(cores, -(-share // period))
-    return cores
 
 
 class _OnnxRuntime:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from srgan import files, images, metrics, models, pairing, resize, versions
+from srgan import files, images, metrics, models, pairing, parallel, resize, versions
 
 BICUBIC = "bicubic"
 ORIGINAL = "HR"
@@ -393,7 +393,7 @@ def evaluate(
     scorer = _Scorer(sources, folder, kept, by, scale, crop)
     finished: dict[Case, list[Result]] = {}
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(parallel.available_cores()) as pool:
         running = {pool.submit(scorer.results, *item): item[0] for item in photos.items()}
         try:
             for future in as_completed(running):
@@ -595,7 +595,7 @@ def _provenance(
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions.installed("srgan", "numpy", "onnxruntime", "pyvips"),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{platform.system()} {platform.machine()}, {parallel.available_cores()} cores",
         "models": {
             name: {"sha256": source.sha256}
             for name, source in sources.items()

@@ -1,7 +1,7 @@
 """Which files belong together: photos, their small versions, and what programs made of those."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from srgan import images
@@ -41,3 +41,23 @@ def match(wanted: Iterable[str], folder: Path) -> dict[str, Path]:
         if name not in matches and len(candidates) == 1:
             matches[name] = found[candidates[0]]
     return matches
+
+
+def partners(
+    paths: Sequence[Path], folder: Path, other: Path
+) -> tuple[list[Path | None], list[Path]]:
+    """Returns the file in the folder `other` of each of `paths`, and the files left over there.
+
+    Args:
+        paths: Files below `folder`.
+        folder: What their names are relative to.
+        other: Where `match` looks.
+
+    Raises:
+        NotADirectoryError: If `other` is not a folder.
+        ValueError: If two files in it have one name.
+    """
+    wanted = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
+    matches = match(wanted, other)
+    left_over = sorted(set(images.find(other)) - set(matches.values()))
+    return [matches.get(name) for name in wanted], left_over

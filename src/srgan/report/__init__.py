@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from srgan import artefacts, engines, evaluation, files, metrics, resize
+from srgan import artefacts, evaluation, files, metrics, parallel, resize
 from srgan.report import crops, pictures
 from srgan.report.measures import MEASURES, OVERSHOOT, Measure
 
@@ -119,7 +119,7 @@ def _images(
     candidates: list[crops.Crop] = []
     # The small ones first, so that what they leave of the budget goes to those that need it.
     order = sorted(range(len(found.cases)), key=lambda i: found.lr(found.cases[i]).size)
-    with ThreadPoolExecutor(engines.available_cores()) as pool:
+    with ThreadPoolExecutor(parallel.available_cores()) as pool:
         for index in order:
             case = found.cases[index]
             share = (pictures.BUDGET - store.size) / (len(order) - len(rows))

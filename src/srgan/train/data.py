@@ -6,16 +6,13 @@ numpy here: the framework sees finished arrays.
 
 import hashlib
 import json
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from srgan import files, images, pairing, resize
+from srgan import files, images, pairing, parallel, resize
 
 _LAYOUT = 1  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]
@@ -135,7 +132,7 @@ def prepare(
             (path, partner, scale, minimum) for path, partner in zip(paths, partners, strict=True)
         ]
         for done, (path, pair) in enumerate(
-            zip(paths, _in_order(_load, jobs), strict=True), start=1
+            zip(paths, parallel.in_order(_load, jobs), strict=True), start=1
         ):
             name = path.relative_to(folder).as_posix()
             if isinstance(pair, Pair):
@@ -239,34 +236,21 @@ def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> Non
 
 
 def _partners(paths: list[Path], folder: Path, lr_folder: Path, scale: int) -> list[Path | None]:
-    """The lr file of every hr file, as `pairing.match` finds it; none may be left over."""
-    names = [path.relative_to(folder).with_suffix("").as_posix() for path in paths]
-    matches = pairing.match(names, lr_folder)
-    for name, path in zip(names, paths, strict=True):
-        if name not in matches:
-            raise ValueError(
-                f"{path} has no lr counterpart in {lr_folder}; expected a file {name} "
-                f"or {name}x{scale} there."
-            )
-    if left := sorted(set(images.find(lr_folder)) - set(matches.values())):
+    """The lr file of every hr file; raises if a file has no counterpart."""
+    partners, left_over = pairing.partners(paths, folder, lr_folder)
+    if None in partners:
+        path = paths[partners.index(None)]
+        name = path.relative_to(folder).with_suffix("").as_posix()
         raise ValueError(
-            f"{left[0]} has no hr counterpart in {folder} ({len(left)} such files); remove it, or "
-            "add the hr photo."
+            f"{path} has no lr counterpart in {lr_folder}; expected a file {name} "
+            f"or {name}x{scale} there."
         )
-    return [matches[name] for name in names]
-
-
-def _in_order(function: Callable, jobs: list[tuple]) -> Iterator:
-    """Runs jobs on all cores, yields results in order, and holds only a few at a time."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    with ThreadPoolExecutor(workers) as pool:
-        running: deque[Future] = deque()
-        for job in jobs:
-            running.append(pool.submit(function, *job))
-            if len(running) > 2 * (workers or 1):
-                yield running.popleft().result()
-        while running:
-            yield running.popleft().result()
+    if left_over:
+        raise ValueError(
+            f"{left_over[0]} has no hr counterpart in {folder} "
+            f"({len(left_over)} such files); remove it, or add the hr photo."
+        )
+    return partners
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -1,0 +1,83 @@
+"""Counts the test images that `srgan check` finds in a pool of photos they were mixed into.
+
+    python benchmarks/leaks.py POOL TESTSET
+
+Needs `pip install srgan[check]`. Each kind of copy is a pool of its own: all photos of POOL, and a
+copy of every image of TESTSET under another name.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from srgan import audit, images, resize
+
+rng = np.random.default_rng(0)
+
+
+def jpeg(image: np.ndarray, quality: int = 80) -> np.ndarray:
+    coded = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1]
+
+
+def scaled(image: np.ndarray, factor: float) -> np.ndarray:
+    return resize.bicubic(image, *(round(factor * side) for side in image.shape[:2]))
+
+
+def cropped(image: np.ndarray) -> np.ndarray:
+    """A random quarter of the area."""
+    height, width = (side // 2 for side in image.shape[:2])
+    y = rng.integers(image.shape[0] - height + 1)
+    x = rng.integers(image.shape[1] - width + 1)
+    return image[y : y + height, x : x + width]
+
+
+COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "JPEG, quality 80": jpeg,
+    "mirrored": lambda image: image[:, ::-1],
+    "scaled by 0.5": lambda image: scaled(image, 0.5),
+    "turned by 90 degrees": np.rot90,
+    "cropped to a quarter": cropped,
+    "scaled by 1.5, JPEG 80": lambda image: jpeg(scaled(image, 1.5)),
+    "cropped, mirrored, JPEG 80": lambda image: jpeg(cropped(image)[:, ::-1]),
+    "cropped, scaled by 0.5": lambda image: scaled(cropped(image), 0.5),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pool", type=Path)
+    parser.add_argument("tests", type=Path)
+    arguments = parser.parse_args()
+
+    tests = images.find(arguments.tests)
+    print(f"{len(images.find(arguments.pool))} photos, {len(tests)} test images")
+    print("copies                        found  false alarms  seconds")
+    for name, change in COPIES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            pool = Path(folder)
+            for path in images.find(arguments.pool):
+                link = pool / path.relative_to(arguments.pool)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path.resolve())
+            copies = {}
+            for number, path in enumerate(tests):
+                copy = pool / f"holiday_{number:03d}.png"
+                images.write(copy, np.ascontiguousarray(change(images.read_uint8(path))))
+                copies[copy] = path
+            began = time.perf_counter()
+            report = audit.check(pool, [arguments.tests])
+            seconds = time.perf_counter() - began
+        leaks = [finding for finding in report.findings if finding.kind == "leak"]
+        right = {leak.file for leak in leaks if copies.get(leak.file) == leak.other}
+        wrong = sum(copies.get(leak.file) != leak.other for leak in leaks)
+        print(f"{name:28} {len(right):6} {wrong:13} {seconds:8.0f}")
+
+
+if __name__ == "__main__":
+    main()
