@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from srgan import evaluation, metrics, resize
+from srgan import datasets, evaluation, metrics, resize, sources
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("srgan", deadline=None)
@@ -95,10 +95,10 @@ class MadeEvaluation:
     protocol, scale = "y-crop4", 4
 
     def __init__(self, cases, offsets, curve, size, failed, referenced, noise):
-        self.cases = [evaluation.Case(*case) for case in cases]
+        self.cases = [datasets.Case(*case) for case in cases]
         self.offsets = offsets
         self.methods = [
-            evaluation.Method(name, curve if curve and name.startswith(curve) else name)
+            sources.Method(name, curve if curve and name.startswith(curve) else name)
             for name in offsets
         ]
         self._size, self._failed, self._referenced, self._noise = size, failed, referenced, noise

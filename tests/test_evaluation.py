@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from srgan import evaluation, images, metrics, models, resize
+from srgan import datasets, evaluation, images, metrics, models, resize, sources
 
 SCALE = 2  # that of the small models made here
 
@@ -32,8 +32,8 @@ def model(make_model):
 
 
 def evaluate(folder, upscalers, output, lr=(), **options):
-    datasets = evaluation.find_datasets([folder] if folder else [], lr)
-    return evaluation.evaluate(datasets, upscalers, output, **options)
+    sets = datasets.find([folder] if folder else [], lr)
+    return evaluation.evaluate(sets, upscalers, output, **options)
 
 
 def scores(found, method):
@@ -117,16 +117,16 @@ def test_a_folder_with_hr_and_lr_is_one_dataset(photos, tmp_path):
     whole = tmp_path / "Set2"
     (whole / "LR_bicubic").mkdir(parents=True)
     photos.rename(whole / "HR")
-    (found,) = evaluation.find_datasets([whole])
-    assert found == evaluation.Dataset("Set2", whole / "HR", whole / "LR_bicubic")
-    (found,) = evaluation.find_datasets([whole / "HR"])
-    assert found == evaluation.Dataset("Set2", whole / "HR", None)
+    (found,) = datasets.find([whole])
+    assert found == datasets.Dataset("Set2", whole / "HR", whole / "LR_bicubic")
+    (found,) = datasets.find([whole / "HR"])
+    assert found == datasets.Dataset("Set2", whole / "HR", None)
 
 
 def test_datasets_of_one_name_are_told_apart(tmp_path):
     for name in ("a/x", "b/x"):
         (tmp_path / name).mkdir(parents=True)
-    found = evaluation.find_datasets([tmp_path / "a/x", tmp_path / "b/x"])
+    found = datasets.find([tmp_path / "a/x", tmp_path / "b/x"])
     assert [dataset.name for dataset in found] == ["x", "x (2)"]
 
 
@@ -149,8 +149,8 @@ def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
         (made / dataset.name).mkdir(parents=True)
         for path in dataset.iterdir():
             images.write(made / dataset.name / path.name, images.read_uint8(path))
-    datasets = evaluation.find_datasets([photos, other])
-    found = evaluation.evaluate(datasets, [made], tmp_path / "out", scale=SCALE)
+    sets = datasets.find([photos, other])
+    found = evaluation.evaluate(sets, [made], tmp_path / "out", scale=SCALE)
     assert found.means("other")["program"].lpips == 0
 
 
@@ -259,14 +259,14 @@ def test_progress_reaches_the_end(photos, model, tmp_path):
 def made_of(table, tmp_path):
     """An evaluation of made-up PSNRs: a column a method."""
     names = ["bicubic", *"abc"[: table.shape[1] - 1]]
-    cases = [evaluation.Case("set", str(number)) for number in range(len(table))]
+    cases = [datasets.Case("set", str(number)) for number in range(len(table))]
     blank = metrics.Scores(*[float("nan")] * len(metrics.Scores._fields))
     results = [
         evaluation.Result(case, name, blank._replace(psnr=float(value)), "")
         for case, row in zip(cases, table, strict=True)
         for name, value in zip(names, row, strict=True)
     ]
-    methods = [evaluation.Method(name, name) for name in names]
+    methods = [sources.Method(name, name) for name in names]
     return evaluation.Evaluation("y", 2, False, methods, cases, results, {}, {}, {}, {}, tmp_path)
 
 
@@ -459,7 +459,7 @@ def test_a_folder_without_any_result_is_an_error(photos, tmp_path):
 )
 def test_wrong_folders_are_named(photos, data_folders, lr_folders, message):
     with pytest.raises((ValueError, NotADirectoryError), match=message):
-        evaluation.find_datasets(
+        datasets.find(
             [photos.parent / name for name in data_folders],
             [photos.parent / name for name in lr_folders],
         )

@@ -258,15 +258,15 @@ def evaluate(
 
     Exit code 1: some results could not be scored; they are listed.
     """
-    from srgan import evaluation, progress
+    from srgan import datasets, evaluation, progress
     from srgan import report as page
 
     if report:
         page.check_destination(report, overwrite)
-    datasets = evaluation.find_datasets(data or [], lr or [])
+    sets = datasets.find(data or [], lr or [])
     with progress.bar(1) as show:
         found = evaluation.evaluate(
-            datasets,
+            sets,
             model,
             output,
             protocol,

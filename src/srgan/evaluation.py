@@ -5,47 +5,24 @@ import json
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from srgan import files, images, metrics, models, pairing, parallel, resize, versions
+from srgan import files, images, metrics, models, parallel, resize, versions
+from srgan.datasets import Case, Dataset, Photo, load, sha256
+from srgan.datasets import photos as photos_of
+from srgan.sources import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Method, Network, Source, fit
 
-BICUBIC = "bicubic"
-ORIGINAL = "HR"
-
-_LR = "lr"  # folder of the small versions that were made, for other programs to enlarge
 _MEASURES = 1  # raise when a measure changes: scores of before are not taken up then
 _RESAMPLES = 10_000  # of the bootstrap
-
-
-class Dataset(NamedTuple):
-    """Photos to score with; `hr`, `lr` or both."""
-
-    name: str
-    hr: Path | None  # folder of originals; None: nobody knows them
-    lr: Path | None  # folder of small versions; None: made from the originals
-
-
-class Case(NamedTuple):
-    """One photo of a dataset."""
-
-    dataset: str
-    name: str  # its file's path in the folder, without suffix
-
-
-class Method(NamedTuple):
-    """One way to enlarge a photo."""
-
-    name: str
-    curve: str  # methods with the same one are points on the realism dial of one model
 
 
 class Result(NamedTuple):
@@ -67,122 +44,6 @@ class Interval(NamedTuple):
     mean: float
     low: float  # of the 95 % interval
     high: float
-
-
-def find_datasets(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
-    """Returns the datasets that folders stand for.
-
-    Args:
-        data: Folders of originals. One with a subfolder HR stands for that, with the small
-            versions of its subfolder LR..., if there is exactly one such.
-        lr: Folders of small versions, as many as `data`; or alone, without originals.
-
-    Raises:
-        NotADirectoryError: If one is not a folder.
-        ValueError: If there are not as many, or none at all.
-    """
-    if not data and not lr:
-        raise ValueError("There is nothing to score with; name a folder of photos by --data.")
-    if data and lr and len(data) != len(lr):
-        raise ValueError(
-            f"Got {len(data)} folders of originals and {len(lr)} of small versions; expected one "
-            "--lr for each --data, in the same order, or none."
-        )
-    found: list[Dataset] = []
-    for number in range(max(len(data), len(lr))):
-        hr_folder = data[number] if data else None
-        lr_folder = lr[number] if lr else None
-        if hr_folder and not hr_folder.is_dir():
-            raise NotADirectoryError(f"{hr_folder} is not a folder. Name an existing one.")
-        if hr_folder and (hr_folder / "HR").is_dir():
-            small = [path for path in hr_folder.glob("LR*") if path.is_dir()]
-            lr_folder = lr_folder or (small[0] if len(small) == 1 else None)
-            hr_folder = hr_folder / "HR"
-        folder = (hr_folder or lr_folder or Path()).resolve()
-        plain = folder.parent if folder.name == "HR" else folder
-        found.append(Dataset(_unused(plain.name, [d.name for d in found]), hr_folder, lr_folder))
-    return found
-
-
-class _Photo(NamedTuple):
-    """The files of a case."""
-
-    hr: Path | None
-    lr: Path | None
-    digest: str
-
-
-class _Source(Protocol):
-    """Where the results of a method come from."""
-
-    method: Method
-    kept: bool  # whether results are written to the evaluation's folder
-
-    def digest(self, case: Case) -> str: ...
-    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray: ...
-
-
-class _Bicubic:
-    kept = False
-
-    def __init__(self, scale: int):
-        self.method = Method(BICUBIC, BICUBIC)
-        self._scale = scale
-
-    def digest(self, case: Case) -> str:
-        return BICUBIC
-
-    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
-        return resize.upscale(lr, self._scale)
-
-
-class _Network:
-    kept = True
-
-    def __init__(self, model: models.Model, digest: str, taken: Sequence[str], curve: str = ""):
-        name = _unused(model.metadata.name, [*taken, ORIGINAL, _LR])
-        self.method = Method(name, curve or name)
-        self.sha256 = digest
-        self._model = model
-
-    def digest(self, case: Case) -> str:
-        return self.sha256
-
-    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
-        return self._model.upscale(lr, dtype=np.uint8)
-
-
-class _Folder:
-    kept = False
-
-    def __init__(self, folder: Path, cases: Iterable[Case], taken: Sequence[str]):
-        name = _unused(folder.resolve().name, taken)
-        self.method = Method(name, name)
-        self._folder = folder
-        self._files: dict[Case, Path] = {}
-        cases = list(cases)
-        for dataset in dict.fromkeys(case.dataset for case in cases):
-            # Results of several datasets may lie in subfolders of their names.
-            below = folder / dataset if (folder / dataset).is_dir() else folder
-            wanted = [case.name for case in cases if case.dataset == dataset]
-            matches = pairing.match(wanted, below)
-            self._files |= {Case(dataset, name): path for name, path in matches.items()}
-        if not self._files:
-            raise ValueError(
-                f"{folder} has no result for any photo; expected files with their names, such as "
-                f"{cases[0].name}.png."
-            )
-
-    def path(self, case: Case) -> Path:
-        if case not in self._files:
-            raise FileNotFoundError(f"{self._folder} has no result for {case.name}.")
-        return self._files[case]
-
-    def digest(self, case: Case) -> str:
-        return _sha256(self.path(case))
-
-    def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
-        return images.read_uint8(self.path(case))
 
 
 @dataclass(frozen=True)
@@ -208,17 +69,17 @@ class Evaluation:
     results: list[Result]
     originals: dict[Case, metrics.Scores]
     provenance: dict[str, Any]
-    _photos: dict[Case, _Photo]
-    _sources: dict[str, _Source]
+    _photos: dict[Case, Photo]
+    _sources: dict[str, Source]
     _folder: Path
 
     def lr(self, case: Case) -> np.ndarray:
         """Returns the small version of a photo, uint8."""
-        return _load(self._photos[case], self.scale)[1]
+        return load(self._photos[case], self.scale)[1]
 
     def hr(self, case: Case) -> np.ndarray | None:
         """Returns the original of a photo, uint8, cropped to a multiple of the scale."""
-        return _load(self._photos[case], self.scale)[0]
+        return load(self._photos[case], self.scale)[0]
 
     def sr(self, case: Case, method: str) -> np.ndarray | None:
         """Returns a photo enlarged by a method, uint8, or None if that failed."""
@@ -228,7 +89,7 @@ class Evaluation:
         if source.kept:
             return images.read_uint8(_kept(self._folder, case, method))
         lr = self.lr(case)
-        return _fit(source.enlarge(case, lr), lr, self.scale, self.crop, "")
+        return fit(source.enlarge(case, lr), lr, self.scale, self.crop, "")
 
     def means(self, dataset: str) -> dict[str, metrics.Scores]:
         """Returns the mean scores of each method over the photos that it enlarged.
@@ -340,7 +201,7 @@ def evaluate(
     model and the protocol are still the same: an evaluation that was stopped goes on.
 
     Args:
-        datasets: See `find_datasets`.
+        datasets: See `datasets.find`.
         upscalers: Names of shipped models, ONNX files, and folders of results of other programs,
             which have the names of the photos (see `pairing.match`).
         folder: Made; gets `scores.jsonl`, `evaluation.json`, the enlarged photos, and the small
@@ -359,7 +220,7 @@ def evaluate(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    photos = {case: photo for dataset in datasets for case, photo in _find_photos(dataset)}
+    photos = {case: photo for dataset in datasets for case, photo in photos_of(dataset)}
     loaded = {
         upscaler: models.load(upscaler)
         for upscaler in upscalers
@@ -373,20 +234,20 @@ def evaluate(
     scale = scales.pop() if scales else 4
     by = metrics.protocol(protocol) if protocol else metrics.Protocol("y", scale)
 
-    sources: dict[str, _Source] = {BICUBIC: _Bicubic(scale)}
+    sources: dict[str, Source] = {BICUBIC: Bicubic(scale)}
     for upscaler in upscalers:
         if upscaler not in loaded:
-            source = _Folder(Path(upscaler), photos, list(sources))
+            source = Folder(Path(upscaler), photos, list(sources))
             sources[source.method.name] = source
             continue
         model, file = loaded[upscaler], models.path(upscaler)
-        digest = _sha256(file)
+        digest = sha256(file)
         for value in realism if model.metadata.psnr_model else ():
             point = models.load(upscaler, realism=value)
-            ends = f"{_sha256(models.psnr_path(file, model.metadata))} {digest} @ {value!r}"
-            source = _Network(point, ends, list(sources), model.metadata.name)
+            ends = f"{sha256(models.psnr_path(file, model.metadata))} {digest} @ {value!r}"
+            source = Network(point, ends, list(sources), model.metadata.name)
             sources[source.method.name] = source
-        source = _Network(model, digest, list(sources))
+        source = Network(model, digest, list(sources))
         sources[source.method.name] = source
 
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
@@ -426,21 +287,21 @@ def evaluate(
 class _Scorer:
     """What all photos are scored with."""
 
-    sources: dict[str, _Source]
+    sources: dict[str, Source]
     folder: Path
     kept: "_Scores"
     by: metrics.Protocol
     scale: int
     crop: bool
 
-    def results(self, case: Case, photo: _Photo) -> list[Result]:
+    def results(self, case: Case, photo: Photo) -> list[Result]:
         """Returns what each method, and the original as `ORIGINAL`, scores; keeps each at once."""
 
         @cache
         def loaded() -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-            hr, lr = _load(photo, self.scale)
+            hr, lr = load(photo, self.scale)
             if photo.lr is None:
-                _keep(_kept(self.folder, case, _LR), lr)
+                _keep(_kept(self.folder, case, LR), lr)
             return hr, lr, resize.upscale(lr, self.scale)
 
         results = [self._result(case, photo, source, loaded) for source in self.sources.values()]
@@ -458,8 +319,8 @@ class _Scorer:
     def _result(
         self,
         case: Case,
-        photo: _Photo,
-        source: _Source,
+        photo: Photo,
+        source: Source,
         loaded: Callable[[], tuple[np.ndarray | None, np.ndarray, np.ndarray]],
     ) -> Result:
         name = source.method.name
@@ -470,7 +331,7 @@ class _Scorer:
             if scores is None or (source.kept and not path.exists()):
                 hr, lr, bicubic = loaded()
                 sr = bicubic if name == BICUBIC else source.enlarge(case, lr)
-                sr = _fit(sr, lr, self.scale, self.crop, f"{name}: {case.name}")
+                sr = fit(sr, lr, self.scale, self.crop, f"{name}: {case.name}")
                 if source.kept:
                     _keep(path, sr)
                 scores = metrics.score(hr, lr, sr, self.scale, self.by, bicubic)
@@ -519,62 +380,6 @@ class _Scores:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _find_photos(dataset: Dataset) -> list[tuple[Case, _Photo]]:
-    named = pairing.names(dataset.hr or dataset.lr or Path())
-    if not named:
-        raise ValueError(
-            f"There are no images in {dataset.hr or dataset.lr}; expected "
-            f"{', '.join(images.SUFFIXES)}."
-        )
-    small = pairing.match(named, dataset.lr) if dataset.hr and dataset.lr else {}
-    found = []
-    for name, path in named.items():
-        if dataset.hr is None:
-            photo = _Photo(None, path, _sha256(path))
-        elif dataset.lr is None:
-            photo = _Photo(path, None, _sha256(path))
-        else:  # a missing counterpart is told when the photo is loaded
-            lr = small.get(name, dataset.lr / name)
-            photo = _Photo(path, lr, _sha256(path) + (_sha256(lr) if lr.is_file() else ""))
-        found.append((Case(dataset.name, name), photo))
-    return found
-
-
-def _load(photo: _Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """The original, cropped to a multiple of the scale, and its small version."""
-    if photo.lr and photo.hr and not photo.lr.is_file():
-        raise FileNotFoundError(f"{photo.hr} has no small version in {photo.lr.parent}.")
-    hr = photo.hr and images.read_uint8(photo.hr)
-    if hr is not None and photo.lr is None:
-        hr = resize.crop_to_multiple(hr, scale)
-        return hr, resize.downscale(hr, scale)
-    lr = images.read_uint8(photo.lr or Path())
-    if hr is None:
-        return None, lr
-    if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
-        raise ValueError(
-            f"{photo.hr} is {_size(hr)} and {photo.lr} {_size(lr)}; expected "
-            f"{hr.shape[0] // scale}x{hr.shape[1] // scale}, 1/{scale} of it. Are these files a "
-            f"pair, and is scale={scale} right?"
-        )
-    return resize.crop_to_multiple(hr, scale), lr
-
-
-def _fit(sr: np.ndarray, lr: np.ndarray, scale: int, crop: bool, what: str) -> np.ndarray:
-    """The result, cropped if it is of a photo that was not cropped to a multiple of the scale."""
-    height, width = lr.shape[0] * scale, lr.shape[1] * scale
-    if sr.shape[:2] == (height, width):
-        return sr
-    more = sr.shape[0] - height, sr.shape[1] - width
-    if min(more) >= 0 and max(more) < scale:
-        if crop:
-            return sr[:height, :width]
-        advice = "Add --crop to compare the common part, from the top left."
-    else:
-        advice = f"Is it of this photo, and enlarged {scale} times?"
-    raise ValueError(f"{what} is {_size(sr)} and the original {height}x{width}. {advice}")
-
-
 def _keep(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     images.write(path, image, overwrite=True)
@@ -585,7 +390,7 @@ def _kept(folder: Path, case: Case, method: str) -> Path:
 
 
 def _provenance(
-    datasets: Sequence[Dataset], photos: dict[Case, _Photo], sources: dict[str, _Source]
+    datasets: Sequence[Dataset], photos: dict[Case, Photo], sources: dict[str, Source]
 ) -> dict[str, Any]:
     data = {}
     for dataset in datasets:
@@ -599,27 +404,10 @@ def _provenance(
         "models": {
             name: {"sha256": source.sha256}
             for name, source in sources.items()
-            if isinstance(source, _Network)
+            if isinstance(source, Network)
         },
         "data": data,
     }
-
-
-def _unused(name: str, taken: Sequence[str]) -> str:
-    number = 2
-    unused = name
-    while unused in taken:
-        unused, number = f"{name} ({number})", number + 1
-    return unused
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]}x{image.shape[1]}"
 
 
 def _mean(values: np.ndarray) -> float:
