@@ -40,6 +40,11 @@ def test_psnr_matches_skimage_on_luma(pair):
     assert metrics.psnr(*pair) == pytest.approx(expected)
 
 
+def test_psnr_matches_skimage_on_rgb(pair):
+    expected = peak_signal_noise_ratio(*pair, data_range=255)
+    assert metrics.psnr(*pair, colour="rgb") == pytest.approx(expected)
+
+
 def test_psnr_of_equal_images_is_infinite(pair):
     assert metrics.psnr(pair[0], pair[0]) == float("inf")
 
@@ -74,6 +79,30 @@ def test_ssim_matches_skimage_on_luma(pair):
         use_sample_covariance=False,
     )
     assert metrics.ssim(*pair) == pytest.approx(expected, abs=1e-12)
+
+
+def test_ssim_of_rgb_is_the_mean_of_the_channels(pair):
+    # skimage's own mean over channels; it filters the edges too, which are left out here.
+    _, similarity = structural_similarity(
+        *pair,
+        data_range=255,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    expected = similarity[5:-5, 5:-5].mean()
+    assert metrics.ssim(*pair, colour="rgb") == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_ssim_of_the_paper_is_computed_by_hand_on_flat_images():
+    # Variances are zero: (2 m m' + C1) / (m^2 + m'^2 + C1) everywhere, whatever the weights.
+    low, high = 16 + 219 * 100 / 255, 16 + 219 * 150 / 255
+    low, high = round(low), round(high)  # daala sees 8-bit lumas
+    c1 = (0.01 * 255) ** 2
+    expected = (2 * low * high + c1) / (low**2 + high**2 + c1)
+    assert metrics.ssim_paper(constant(100), constant(150)) == pytest.approx(expected)
 
 
 def test_ssim_of_equal_images_is_one(pair):
