@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import cli, demo, images, models
+from srgan import cli, demo, images, metrics, models
 from srgan.train import config
 from srgan.train.recipes import RECIPES
 
@@ -363,6 +363,10 @@ def test_evaluate_as_json_has_every_score(two_sets, tiny_model, tmp_path, capsys
             ]
         )
     )
+
+
+def test_every_measure_has_a_column():
+    assert tuple(cli._COLUMNS) == metrics.Scores._fields
 
 
 def test_evaluate_lists_what_it_could_not_score(two_sets, tiny_model, tmp_path, capsys):

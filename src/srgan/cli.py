@@ -300,21 +300,34 @@ def evaluate(
         raise typer.Exit(1)
 
 
+_COLUMNS = {  # of the table of means: heading and digits of every measure
+    "psnr": ("PSNR dB", 2),
+    "ssim": ("SSIM", 4),
+    "lpips": ("LPIPS", 4),
+    "lr_psnr": ("LR-PSNR dB", 2),
+    "grid": ("GRID", 3),
+    "checkerboard": ("checker", 3),
+    "sharpness": ("sharp", 3),
+    "sharpening": ("x bicubic", 2),
+    "ringing": ("ringing", 3),
+    "aliasing": ("aliasing", 3),
+    "colour_drift": ("drift", 3),
+}
+
+
 def _print_means(found: "Evaluation") -> None:
-    names = [method.name for method in found.methods]
-    widths = max(map(len, found.datasets)), max(map(len, names))
-    head = (
-        "  PSNR dB   SSIM   LPIPS  LR-PSNR dB   GRID  checker  sharp  x bicubic  ringing  aliasing"
-    )
-    print(f"{'set':{widths[0]}}  {'method':{widths[1]}}{head}  drift")
+    rows = [("set", "method", *(heading for heading, _ in _COLUMNS.values()))]
     for dataset in found.datasets:
-        for name, s in found.means(dataset).items():
-            print(
-                f"{dataset:{widths[0]}}  {name:{widths[1]}}  {s.psnr:7.2f}  {s.ssim:.4f}  "
-                f"{s.lpips:.4f}  {s.lr_psnr:10.2f}  {s.grid:.3f}  {s.checkerboard:7.3f}  "
-                f"{s.sharpness:5.3f}  {s.sharpening:9.2f}  {s.ringing:7.3f}  {s.aliasing:8.3f}  "
-                f"{s.colour_drift:5.3f}"
+        for method, scores in found.means(dataset).items():
+            values = (
+                "-" if math.isnan(value) else f"{value:.{digits}f}"
+                for value, (_, digits) in zip(scores, _COLUMNS.values(), strict=True)
             )
+            rows.append((dataset, method, *values))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{text:{'<' if k < 2 else '>'}{widths[k]}}" for k, text in enumerate(row))
+        print("  ".join(cells))
 
 
 def _print_differences(found: "Evaluation") -> None:
