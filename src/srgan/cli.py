@@ -144,6 +144,8 @@ def upscale(
 
     plan = batch.plan(inputs, output, overwrite)
     loaded = models.load(model, engine, realism)
+    if loaded.facts:
+        print(f"{loaded.metadata.name}: {loaded.facts.described}", file=sys.stderr)
     for destination in plan:
         destination.parent.mkdir(parents=True, exist_ok=True)
         images.check_destination(destination, overwrite)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srgan import dial, engines, images, resize, tiling
+from srgan import dial, engines, foreign, images, resize, tiling
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
@@ -59,11 +59,15 @@ class Model:
     Args:
         engine: Runs its graph.
         metadata: What it says about itself.
+        facts: What was found out about a model of another project.
     """
 
-    def __init__(self, engine: engines.Engine, metadata: Metadata):
+    def __init__(
+        self, engine: engines.Engine, metadata: Metadata, facts: foreign.Facts | None = None
+    ):
         self._engine = engine
         self.metadata = metadata
+        self.facts = facts
 
     def upscale(
         self,
@@ -92,9 +96,14 @@ class Model:
         scale, rounds = self.metadata.scale, self.metadata.consistency_rounds
         halo = self.metadata.receptive_field + projection_reach(rounds)
         finish = images.to_uint8 if dtype == np.uint8 else np.asarray
-        return tiling.upscale_tiled(
-            lambda part: finish(self._upscale(part)), lr, scale, halo, tile, progress, dtype
+        height, width = lr.shape[:2]
+        cut: int | tuple[int, int] = tile
+        if self.facts:
+            lr, halo, cut = _fit(lr, self.facts, halo, tile)
+        sr = tiling.upscale_tiled(
+            lambda part: finish(self._upscale(part)), lr, scale, halo, cut, progress, dtype
         )
+        return sr[: scale * height, : scale * width]
 
     def _upscale(self, lr: np.ndarray) -> np.ndarray:
         lr = lr / np.float32(255) if lr.dtype == np.uint8 else lr.astype(np.float32)
@@ -109,6 +118,26 @@ class Model:
             )
         sr = resize.project(sr, lr, self.metadata.consistency_rounds)
         return np.clip(sr, 0, 1)
+
+
+def _fit(
+    lr: np.ndarray, facts: foreign.Facts, halo: int, tile: int
+) -> tuple[np.ndarray, int, int | tuple[int, int]]:
+    """The picture, enlarged by repeated edges to an allowed size, the halo and the tiles."""
+    multiple = facts.multiple
+    least = facts.size or (1, 1)
+    sides = (
+        max(-(-side // multiple) * multiple, minimum)
+        for side, minimum in zip(lr.shape, least, strict=False)
+    )
+    margin = [(0, side - have) for side, have in zip(sides, lr.shape, strict=False)]
+    lr = np.pad(lr, [*margin, (0, 0)], mode="edge")
+    if facts.size:
+        return lr, halo, (facts.size[0] - 2 * halo, facts.size[1] - 2 * halo)
+    if facts.whole:
+        return lr, 0, max(lr.shape[:2])
+    # Tiles begin where the network's own, coarser grids do.
+    return lr, -(-halo // multiple) * multiple, max(tile // multiple, 1) * multiple
 
 
 def projection_reach(rounds: int) -> int:
@@ -147,8 +176,10 @@ def load(
 ) -> Model:
     """Opens a model.
 
+    Files of other projects are taken too: see `foreign.adapt`.
+
     Args:
-        model: The name of a shipped one, or the path of an ONNX file with srgan's metadata.
+        model: The name of a shipped one, or the path of an ONNX file.
         engine: What runs it; see `engines.open_engine`.
         realism: For a GAN model that knows its PSNR model, how much of the former, from 0 to 1;
             see `dial.interpolate`. None is the file as it is.
@@ -159,6 +190,10 @@ def load(
     """
     file = path(model)
     opened = engines.open_engine(file, engine)
+    if not any(key.startswith(_PREFIX) for key in opened.metadata):
+        if realism is not None:
+            raise ValueError(f"{file} has no realism dial: it is a model of another project.")
+        return _foreign(file, opened)
     metadata = _metadata(file, opened)
     if realism is None:
         return Model(opened, metadata)
@@ -166,6 +201,22 @@ def load(
     data = dial.interpolate(other.read_bytes(), file.read_bytes(), realism)
     between = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     return Model(engines.open_engine(file, engine, data=data), between)
+
+
+def _foreign(file: Path, opened: engines.Engine) -> Model:
+    adapted, facts = foreign.adapt(file, opened)
+    unknown = "unknown: a model of another project"
+    metadata = Metadata(
+        name=file.stem,
+        scale=facts.scale,
+        receptive_field=facts.halo,
+        consistency_rounds=0,
+        training_data=unknown,
+        licence=unknown,
+        scores="",
+        config_hash="",
+    )
+    return Model(adapted, metadata, facts)
 
 
 def psnr_path(file: Path, metadata: Metadata) -> Path:

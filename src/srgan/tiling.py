@@ -42,7 +42,7 @@ def upscale_tiled(
     lr: np.ndarray,
     scale: int,
     halo: int,
-    tile: int = 256,
+    tile: int | tuple[int, int] = 256,
     progress: Callable[[int, int], None] | None = None,
     dtype: type[np.generic] = np.float32,
 ) -> np.ndarray:
@@ -57,7 +57,7 @@ def upscale_tiled(
         lr: The image, `(height, width, channels)`.
         scale: Upscaling factor.
         halo: Context on each side of a tile, in lr pixels.
-        tile: Size of what a tile keeps, in lr pixels.
+        tile: Side of what a tile keeps, in lr pixels, or its height and width.
         progress: Called as `progress(done, total)` after each tile.
         dtype: Of the result; what `run` returns.
 
@@ -67,11 +67,12 @@ def upscale_tiled(
     Raises:
         ValueError: If `tile` is below one, or `halo` below zero.
     """
-    if tile < 1 or halo < 0:
+    down, across = (tile, tile) if isinstance(tile, int) else tile
+    if min(down, across) < 1 or halo < 0:
         raise ValueError(f"A tile keeps at least 1 pixel, with a halo >= 0; got {tile=}, {halo=}.")
     height, width, channels = lr.shape
     sr = np.empty((scale * height, scale * width, channels), dtype)
-    tiles = [(y, x) for y in spans(height, tile, halo) for x in spans(width, tile, halo)]
+    tiles = [(y, x) for y in spans(height, down, halo) for x in spans(width, across, halo)]
     for done, (y, x) in enumerate(tiles, start=1):
         patch = run(lr[y.outer, x.outer])
         kept = patch[_inside(y, scale), _inside(x, scale)]

@@ -1,0 +1,132 @@
+"""Receptive fields by hand, against perturbed pixels, and against those of the shipped models."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from srgan import graphs, models
+
+
+def network(*nodes, weights=(), height="h", width="w"):
+    """A graph from "lr" to "sr", channels first; weights are (name, array)."""
+    graph = helper.make_graph(
+        list(nodes),
+        "test",
+        [helper.make_tensor_value_info("lr", TensorProto.FLOAT, [1, 3, height, width])],
+        [helper.make_tensor_value_info("sr", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in weights],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def convolution(source, target, name, **attributes):
+    return helper.make_node("Conv", [source, name], [target], name=name, **attributes)
+
+
+def kernel(name, size, channels=3):
+    rng = np.random.default_rng(0)
+    return name, rng.random((channels, 3, size, size), dtype=np.float32)
+
+
+def changed(model, side=33):
+    """How far from the middle pixel's place the output changes with it, in lr pixels."""
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = np.random.default_rng(1).random((1, 3, side, side), dtype=np.float32)
+    before = session.run(None, {"lr": x})[0]
+    x[:, :, side // 2, side // 2] += 1
+    after = session.run(None, {"lr": x})[0]
+    rows, columns = np.nonzero(np.abs(after - before).max(axis=(0, 1)) > 1e-6)
+    scale = before.shape[2] / side
+    places = np.concatenate([rows, columns]) // scale - side // 2
+    return int(np.abs(places).max())
+
+
+def test_convolutions_add_up():
+    model = network(
+        convolution("lr", "a", "first", pads=[2, 2, 2, 2]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        convolution("b", "sr", "second", pads=[1, 1, 1, 1]),
+        weights=[kernel("first", 5), kernel("second", 3)],
+    )
+    assert graphs.receptive_field(model) == 3 == changed(model)
+
+
+def test_dilation_widens():
+    model = network(
+        convolution("lr", "sr", "wide", pads=[3, 3, 3, 3], dilations=[3, 3]),
+        weights=[kernel("wide", 3)],
+    )
+    assert graphs.receptive_field(model) == 3 == changed(model)
+
+
+def test_of_two_ways_the_longer_counts():
+    model = network(
+        convolution("lr", "a", "near", pads=[1, 1, 1, 1]),
+        convolution("lr", "b", "far", pads=[3, 3, 3, 3]),
+        helper.make_node("Add", ["a", "b"], ["sr"]),
+        weights=[kernel("near", 3), kernel("far", 7)],
+    )
+    assert graphs.receptive_field(model) == 3 == changed(model)
+
+
+def test_after_a_pixel_shuffle_a_convolution_reaches_less_far():
+    model = network(
+        convolution("lr", "a", "first", pads=[1, 1, 1, 1]),
+        helper.make_node("DepthToSpace", ["a"], ["b"], blocksize=2),
+        convolution("b", "sr", "second", pads=[1, 1, 1, 1]),
+        weights=[kernel("first", 3, 12), kernel("second", 3)],
+    )
+    assert graphs.receptive_field(model) == 2 == changed(model)  # 1, and a half
+
+
+def test_after_a_stride_a_convolution_reaches_farther():
+    model = network(
+        convolution("lr", "a", "first", pads=[1, 1, 1, 1], strides=[2, 2]),
+        convolution("a", "b", "second", pads=[1, 1, 1, 1]),
+        helper.make_node("Resize", ["b", "", "scales"], ["sr"], mode="nearest"),
+        weights=[
+            kernel("first", 3),
+            kernel("second", 3),
+            ("scales", np.array([1, 1, 2, 2], np.float32)),
+        ],
+    )
+    assert graphs.receptive_field(model) >= changed(model, side=32)
+    assert graphs.receptive_field(model) == 1 + 2 + 2
+
+
+def test_without_padding_the_whole_kernel_lies_to_one_side():
+    model = network(convolution("lr", "sr", "valid"), weights=[kernel("valid", 5)])
+    assert graphs.receptive_field(model) == 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes"),
+    [
+        ("GlobalAveragePool", {}),
+        ("ReduceMean", {"axes": [2, 3]}),
+        ("InstanceNormalization", {}),
+        ("Softmax", {}),
+    ],
+)
+def test_what_mixes_all_pixels_is_named(kind, attributes):
+    model = network(helper.make_node(kind, ["lr"], ["sr"], name="mixer", **attributes))
+    with pytest.raises(graphs.GlobalOperation, match=rf"{kind} \(mixer\) may mix all pixels"):
+        graphs.receptive_field(model)
+
+
+def test_a_size_taken_from_the_picture_does_not_count():
+    model = network(
+        helper.make_node("Shape", ["lr"], ["shape"]),
+        helper.make_node("Cast", ["shape"], ["floats"], to=TensorProto.FLOAT),
+        convolution("lr", "sr", "near", pads=[1, 1, 1, 1]),
+        weights=[kernel("near", 3)],
+    )
+    assert graphs.receptive_field(model) == 1
+
+
+@pytest.mark.parametrize("name", models.shipped())
+def test_it_is_what_the_shipped_models_say(name):
+    found = graphs.receptive_field(onnx.load(models.path(name)))
+    assert found == models.load(name).metadata.receptive_field
