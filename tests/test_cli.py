@@ -313,7 +313,7 @@ def test_demo_as_json_has_every_score(tmp_path, capsys):
     assert cli.main(["demo", "-o", str(tmp_path / "demo"), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 8
-    assert list(rows[0]) == ["photo", "method", "psnr", "ssim", "lpips", "lr_psnr", "grid"]
+    assert list(rows[0]) == ["photo", "method", *metrics.Scores._fields]
 
 
 def test_the_demo_without_models_says_so(tmp_path, fails, monkeypatch):
