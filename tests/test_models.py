@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from skimage import data
 
 from srgan import images, models, resize
 
@@ -179,6 +180,35 @@ def test_load_refuses_a_folder(tmp_path):
 def test_shipped_models_open_by_name():
     for name in models.shipped():
         assert models.load(name).metadata.name == name
+
+
+def assert_tiles_equal_the_whole(name, lr, tile):
+    model = models.load(name)
+    whole = model.upscale(lr, tile=10_000)
+    np.testing.assert_allclose(model.upscale(lr, tile=tile), whole, atol=1e-5)
+    rounded = model.upscale(lr, tile=10_000, dtype=np.uint8).astype(int)
+    difference = np.abs(model.upscale(lr, tile=tile, dtype=np.uint8) - rounded)
+    assert difference.max() <= 1  # a tie of rounding
+    assert np.count_nonzero(difference) <= max(1, whole.size // 1_000_000)
+
+
+@pytest.mark.parametrize("name", models.shipped())
+@given(height=st.integers(1, 70), width=st.integers(1, 90), tile=st.integers(16, 64))
+@settings(max_examples=8)
+@example(height=1, width=1, tile=16)
+@example(height=5, width=40, tile=16)
+@example(height=33, width=47, tile=16)
+def test_tiles_of_shipped_models_leave_no_seams(name, height, width, tile):
+    lr = np.random.default_rng(0).random((height, width, 3), dtype=np.float32)
+    assert_tiles_equal_the_whole(name, lr, tile)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tile", [48, 256, 512])
+@pytest.mark.parametrize("name", models.shipped())
+def test_tiles_of_large_pictures_leave_no_seams(name, tile):
+    photo = data.astronaut()[:257, :511]
+    assert_tiles_equal_the_whole(name, photo / np.float32(255), tile)
 
 
 def test_the_quality_measure_is_not_listed_among_the_models():
