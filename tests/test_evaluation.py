@@ -267,7 +267,7 @@ def made_of(table, tmp_path):
         for name, value in zip(names, row, strict=True)
     ]
     methods = [sources.Method(name, name) for name in names]
-    return evaluation.Evaluation("y", 2, False, methods, cases, results, {}, {}, {}, {}, tmp_path)
+    return evaluation.Evaluation("y", 2, methods, cases, results, {}, {}, {}, {}, tmp_path)
 
 
 def test_a_constant_difference_is_certain(tmp_path):
@@ -390,8 +390,8 @@ def test_a_result_of_the_uncropped_size_is_refused_with_the_remedy(uncropped, tm
     folder, made = uncropped
     found = evaluate(folder, [made], tmp_path / "out", scale=SCALE)
     assert errors(found)["odd", "program"] == (
-        "program: odd is 49x61 and the original 48x60. Add --crop to compare the common part, "
-        "from the top left."
+        f"{made / 'odd.png'} is 49x61 and the original of odd 48x60. Add --crop to compare the "
+        "common part, from the top left."
     )
     cropped = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
     assert errors(cropped) == {}
@@ -404,7 +404,8 @@ def test_a_result_of_another_size_names_both(uncropped, tmp_path):
     images.write(made / "odd.png", picture(0, 40, 60), overwrite=True)
     found = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
     assert errors(found)["odd", "program"] == (
-        "program: odd is 40x60 and the original 48x60. Is it of this photo, and enlarged 2 times?"
+        f"{made / 'odd.png'} is 40x60 and the original of odd 48x60. Is it of this photo, and "
+        "enlarged 2 times?"
     )
 
 

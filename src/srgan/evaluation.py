@@ -19,7 +19,7 @@ import numpy as np
 from srgan import files, images, metrics, models, parallel, resize, versions
 from srgan.datasets import Case, Dataset, Photo, load, sha256
 from srgan.datasets import photos as photos_of
-from srgan.sources import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Method, Network, Source, fit
+from srgan.sources import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Method, Network, Source
 
 _MEASURES = 1  # raise when a measure changes: scores of before are not taken up then
 _RESAMPLES = 10_000  # of the bootstrap
@@ -53,7 +53,6 @@ class Evaluation:
     Attributes:
         protocol: Name of the protocol of PSNR and SSIM.
         scale: Factor from lr to hr.
-        crop: Whether larger results were cropped to the size of hr.
         methods: Bicubic first.
         cases: All photos, dataset by dataset.
         results: Of each case, one a method, in their order.
@@ -63,7 +62,6 @@ class Evaluation:
 
     protocol: str
     scale: int
-    crop: bool
     methods: list[Method]
     cases: list[Case]
     results: list[Result]
@@ -88,8 +86,7 @@ class Evaluation:
         source = self._sources[method]
         if source.kept:
             return images.read_uint8(_kept(self._folder, case, method))
-        lr = self.lr(case)
-        return fit(source.enlarge(case, lr), lr, self.scale, self.crop, "")
+        return source.enlarge(case, self.lr(case))
 
     def means(self, dataset: str) -> dict[str, metrics.Scores]:
         """Returns the mean scores of each method over the photos that it enlarged.
@@ -237,7 +234,7 @@ def evaluate(
     sources: dict[str, Source] = {BICUBIC: Bicubic(scale)}
     for upscaler in upscalers:
         if upscaler not in loaded:
-            source = Folder(Path(upscaler), photos, list(sources))
+            source = Folder(Path(upscaler), photos, list(sources), scale, crop)
             sources[source.method.name] = source
             continue
         model, file = loaded[upscaler], models.path(upscaler)
@@ -251,7 +248,7 @@ def evaluate(
         sources[source.method.name] = source
 
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
-    scorer = _Scorer(sources, folder, kept, by, scale, crop)
+    scorer = _Scorer(sources, folder, kept, by, scale)
     finished: dict[Case, list[Result]] = {}
 
     with ThreadPoolExecutor(parallel.available_cores()) as pool:
@@ -269,7 +266,6 @@ def evaluate(
     evaluation = Evaluation(
         protocol=by.name,
         scale=scale,
-        crop=crop,
         methods=[source.method for source in sources.values()],
         cases=list(photos),
         results=[result for result in results if result.method != ORIGINAL],
@@ -292,7 +288,6 @@ class _Scorer:
     kept: "_Scores"
     by: metrics.Protocol
     scale: int
-    crop: bool
 
     def results(self, case: Case, photo: Photo) -> list[Result]:
         """Returns what each method, and the original as `ORIGINAL`, scores; keeps each at once."""
@@ -331,7 +326,6 @@ class _Scorer:
             if scores is None or (source.kept and not path.exists()):
                 hr, lr, bicubic = loaded()
                 sr = bicubic if name == BICUBIC else source.enlarge(case, lr)
-                sr = fit(sr, lr, self.scale, self.crop, f"{name}: {case.name}")
                 if source.kept:
                     _keep(path, sr)
                 scores = metrics.score(hr, lr, sr, self.scale, self.by, bicubic)

@@ -66,14 +66,20 @@ class Network:
 
 
 class Folder:
-    """What another program made, in a folder of files named like the photos."""
+    """What another program made, in a folder of files named like the photos.
+
+    With `crop`, results that exceed lr times `scale` by less than `scale` are cropped: they are of
+    photos that had not been cropped to a multiple.
+    """
 
     kept = False
 
-    def __init__(self, folder: Path, cases: Iterable[Case], taken: Sequence[str]):
+    def __init__(
+        self, folder: Path, cases: Iterable[Case], taken: Sequence[str], scale: int, crop: bool
+    ):
         name = unused(folder.resolve().name, taken)
         self.method = Method(name, name)
-        self._folder = folder
+        self._folder, self._scale, self._crop = folder, scale, crop
         self._files: dict[Case, Path] = {}
         cases = list(cases)
         for dataset in dict.fromkeys(case.dataset for case in cases):
@@ -97,25 +103,18 @@ class Folder:
         return sha256(self.path(case))
 
     def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
-        return images.read_uint8(self.path(case))
-
-
-def fit(sr: np.ndarray, lr: np.ndarray, scale: int, crop: bool, what: str) -> np.ndarray:
-    """Returns the result `what`, cropped if it is of a photo that was not cropped itself.
-
-    Raises:
-        ValueError: If it is not of the size of `lr` times `scale`, nor `crop` may make it so.
-    """
-    height, width = lr.shape[0] * scale, lr.shape[1] * scale
-    if sr.shape[:2] == (height, width):
-        return sr
-    more = sr.shape[0] - height, sr.shape[1] - width
-    if min(more) >= 0 and max(more) < scale:
-        if crop:
-            return sr[:height, :width]
-        advice = "Add --crop to compare the common part, from the top left."
-    else:
-        advice = f"Is it of this photo, and enlarged {scale} times?"
-    raise ValueError(
-        f"{what} is {sr.shape[0]}x{sr.shape[1]} and the original {height}x{width}. {advice}"
-    )
+        path = self.path(case)
+        sr = images.read_uint8(path)
+        height, width = (self._scale * side for side in lr.shape[:2])
+        more = sr.shape[0] - height, sr.shape[1] - width
+        if more == (0, 0):
+            return sr
+        advice = f"Is it of this photo, and enlarged {self._scale} times?"
+        if min(more) >= 0 and max(more) < self._scale:  # of a photo that was not cropped
+            if self._crop:
+                return sr[:height, :width]
+            advice = "Add --crop to compare the common part, from the top left."
+        raise ValueError(
+            f"{path} is {sr.shape[0]}x{sr.shape[1]} and the original of {case.name} "
+            f"{height}x{width}. {advice}"
+        )
