@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import artefacts, images, metrics, report, resize
+from srgan import artefacts, files, images, metrics, report, resize
 from srgan.report import crops, pictures
 
 HOSTILE = "</script><img src=x onerror=pwned=1>$style.png"
@@ -174,7 +174,7 @@ def test_nothing_is_overwritten_unasked(make_evaluation, tmp_path):
 )
 def test_places_where_no_file_can_be_are_named(tmp_path, name, error):
     with pytest.raises(error, match="Cannot write"):
-        report.check_destination(tmp_path / name)
+        files.check_destination(tmp_path / name)
 
 
 def test_progress_counts_the_images(make_evaluation, tmp_path):

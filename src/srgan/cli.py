@@ -260,11 +260,11 @@ def evaluate(
 
     Exit code 1: some results could not be scored; they are listed.
     """
-    from srgan import datasets, evaluation, progress
+    from srgan import datasets, evaluation, files, progress
     from srgan import report as page
 
     if report:
-        page.check_destination(report, overwrite)
+        files.check_destination(report, overwrite)
     sets = datasets.find(data or [], lr or [])
     with progress.bar(1) as show:
         found = evaluation.evaluate(

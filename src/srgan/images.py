@@ -97,19 +97,7 @@ def check_destination(
             f"Cannot write {path}: the suffix {path.suffix!r} names no known format. "
             f"Use one of {', '.join(SUFFIXES)}."
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot write {path}: there is no folder {path.parent}. Create it first."
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"Cannot write {path}: it is a folder. Name a file in it.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already. Choose another name, or ask to overwrite.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"Cannot write {path}: the folder {path.parent} is not writable. "
-            "Choose another folder, or change its permissions."
-        )
+    files.check_destination(path, overwrite)
     longest = _LONGEST_SIDE.get(suffix)
     if longest and max(height, width) > longest:
         raise UnsupportedImage(

@@ -18,7 +18,7 @@ from srgan import artefacts, evaluation, files, metrics, parallel, resize
 from srgan.report import crops, pictures
 from srgan.report.measures import MEASURES, OVERSHOOT, Measure
 
-__all__ = ["MEASURES", "Measure", "check_destination", "write"]
+__all__ = ["MEASURES", "Measure", "write"]
 
 _PAGE = Path(__file__).parent
 
@@ -40,36 +40,13 @@ def write(
         progress: Called as `progress(done, total)` after each image.
 
     Raises:
-        OSError: As `check_destination` says, or if the disk is full.
+        OSError: As `files.check_destination` says, or if the disk is full.
     """
     destination = Path(destination)
-    check_destination(destination, overwrite)
+    files.check_destination(destination, overwrite)
     store = _Store()
     data = _summary(found) | _images(found, store, progress)
     files.write(destination, _page(data, store.addresses))
-
-
-def check_destination(path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Raises what `write` would raise, before the work of scoring.
-
-    Raises:
-        FileExistsError: If the file exists, unless `overwrite`.
-        FileNotFoundError, PermissionError, IsADirectoryError: If there is no way to write there.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"Cannot write {path}: there is no folder {path.parent}. Create it first."
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"Cannot write {path}: it is a folder. Name a file in it.")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already. Choose another name, or ask to overwrite.")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise PermissionError(
-            f"Cannot write {path}: the folder {path.parent} is not writable. "
-            "Choose another folder, or change its permissions."
-        )
 
 
 class _Store:
