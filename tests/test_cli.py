@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from srgan import cli, demo, images, metrics, models
+from srgan.cli import evaluate, train
 from srgan.train import config
 from srgan.train.recipes import RECIPES
 
@@ -366,7 +367,7 @@ def test_evaluate_as_json_has_every_score(two_sets, tiny_model, tmp_path, capsys
 
 
 def test_every_measure_has_a_column():
-    assert tuple(cli._COLUMNS) == metrics.Scores._fields
+    assert tuple(evaluate._COLUMNS) == metrics.Scores._fields
 
 
 def test_evaluate_lists_what_it_could_not_score(two_sets, tiny_model, tmp_path, capsys):
@@ -452,14 +453,14 @@ def test_recipe_and_configuration_exclude_each_other(fails):
 
 @pytest.mark.parametrize("missing", ["tensorflow", "keras", "h5py"])
 def test_without_the_extra_training_says_what_to_install(missing, fails, monkeypatch):
-    monkeypatch.setattr(cli, "_import_tensorflow", lambda: None)
+    monkeypatch.setattr(train, "_import_tensorflow", lambda: None)
     monkeypatch.delitem(sys.modules, "srgan.train.run", raising=False)
     monkeypatch.setitem(sys.modules, "srgan.train.run", None)
 
     def absent():
         raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
-    monkeypatch.setattr(cli, "_import_tensorflow", absent)
+    monkeypatch.setattr(train, "_import_tensorflow", absent)
     error = fails("train", "photos", "-o", "run")
     assert missing in error
     assert 'pip install "srgan[train]"' in error

@@ -1,0 +1,106 @@
+"""The command line: arguments and exit codes; with `progress`, the only place that prints.
+
+Exit codes: 0 done; 1 some files failed, an audit found something, or a fault of the program; 2 bad
+usage or input; 130 ended by Ctrl-C. What was asked for goes to stdout, and everything else to
+stderr. Whatever takes time to import is imported by the command that needs it.
+"""
+
+import _thread
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from srgan.cli import check, demo, evaluate, messages, models, train, upscale
+
+app = typer.Typer(
+    help="Turn small photographs into large, sharp ones, and train models that do so.",
+    epilog="Example: srgan upscale photo.jpg -o photo_x4.png",
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # rich takes longer to import than all the rest of `srgan --help`
+)
+
+_EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError)
+_SEVERAL = {  # options of commands that may have several values
+    "check": ("--against",),
+    "evaluate": ("--data", "--lr", "--model", "--realism"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command, by default that of `sys.argv`, and returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    debug = "--debug" in arguments  # wherever it stands: it is added to a command that failed
+    arguments = _repeat([argument for argument in arguments if argument != "--debug"])
+    unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
+    try:
+        code = app(args=arguments, standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" See {context.command_path} --help." if context else ""
+        return messages.fail(error.format_message() + hint)
+    except Exception as error:
+        if debug:
+            raise
+        if isinstance(error, _EXPECTED):
+            return messages.fail(messages.explain(error))
+        return messages.fail(f"{type(error).__name__}: {error}. Add --debug to see where.", code=1)
+    finally:
+        sys.unraisablehook = unraisablehook
+    if code == 130:
+        messages.fail("interrupted; every file that was written is complete.")
+    return code or 0
+
+
+def _raise_later(ignored: "sys.UnraisableHookArgs") -> None:
+    """Repeats a Ctrl-C that came where no exception can be raised: while libvips called back."""
+    if ignored.exc_type is KeyboardInterrupt:
+        threading.Timer(0.05, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)
+
+
+def _repeat(arguments: Sequence[str]) -> list[str]:
+    """Writes `--data a b` as `--data a --data b`, for the options that take several."""
+    known = _SEVERAL.get(arguments[0], ())
+    repeated, several = list(arguments[:1]), ""
+    for argument in arguments[1:]:
+        if argument.startswith("-"):
+            several = argument if argument in known else ""
+        elif several and repeated[-1] != several:
+            repeated.append(several)
+        repeated.append(argument)
+    return repeated
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print("srgan", version("srgan"))
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+) -> None:
+    pass  # --debug is taken by `main`
+
+
+for command, example in (
+    (upscale.upscale, "srgan upscale holiday more/photo.jpg -o large --overwrite"),
+    (demo.demo, "srgan demo -o demo"),
+    (evaluate.evaluate, "srgan evaluate --data Set5 Set14 --model srgan-x4 srgan-psnr-x4"),
+    (train.train, "srgan train photos -o runs/first --recipe compact-x4"),
+    (check.check, "srgan check photos --against Set5 BSD100"),
+    (train.recipes, "srgan recipes compact-x4 > run.toml"),
+    (models.models, "srgan models --json"),
+):
+    app.command(epilog=f"Example: {example}")(command)

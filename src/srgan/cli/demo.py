@@ -1,0 +1,47 @@
+"""`srgan demo`."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srgan.cli.options import AsJson, Overwrite
+
+if TYPE_CHECKING:
+    from srgan.metrics import Scores
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, made.")] = Path("demo"),
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the shipped models on bundled photos.
+
+    Writes what becomes of the photos and a picture of all side by side, and prints the scores.
+    """
+    from srgan import demo, progress
+
+    with progress.bar(1) as show:
+        results = demo.run(
+            output, overwrite=overwrite, progress=lambda done, total: show(done / total, "demo")
+        )
+    rows = [(result.photo, result.method, result.scores) for result in results]
+    rows += [("mean", method, scores) for method, scores in demo.mean(results).items()]
+    if as_json:
+        print(json.dumps([{"photo": p, "method": m} | _finite(s) for p, m, s in rows]))
+        return
+    print("photo      method         PSNR-Y dB  SSIM-Y   LPIPS  LR-PSNR dB   (protocol y-crop4)")
+    for photo, method, scores in rows:
+        print(
+            f"{photo:10} {method:14} {scores.psnr:9.2f}  {scores.ssim:.4f}  {scores.lpips:.4f}"
+            f"  {scores.lr_psnr:10.2f}"
+        )
+    print(f"Side by side: {output / 'comparison.png'}")
+
+
+def _finite(scores: "Scores") -> dict[str, float | None]:
+    """Scores for JSON, which has no infinity: None is what equal images score."""
+    return {k: float(v) if math.isfinite(v) else None for k, v in scores._asdict().items()}

@@ -1,0 +1,142 @@
+"""`srgan evaluate`: scores, as tables."""
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srgan.cli import messages
+from srgan.cli.options import AsJson, Overwrite
+
+if TYPE_CHECKING:
+    from srgan.evaluation import Evaluation
+
+
+def evaluate(
+    model: Annotated[
+        list[str],
+        typer.Option(metavar="M...", help="Shipped models, ONNX files, folders of results."),
+    ],
+    data: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR...", help="Folders of originals.")
+    ] = None,
+    lr: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR...", help="Folders of small versions; else they are made."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for scores and enlarged photos, made.")
+    ] = Path("evaluation"),
+    protocol: Annotated[
+        str | None, typer.Option(help="y-crop4, rgb, rgb-crop4, srgan-paper. [y-cropSCALE]")
+    ] = None,
+    scale: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Factor; else that of the models.")
+    ] = None,
+    realism: Annotated[
+        list[float] | None,
+        typer.Option(min=0, max=1, metavar="R...", help="Points on the dial of GAN models."),
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Crop results that exceed a multiple of the scale.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="Write a page to look at.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score models on photos, beside bicubic.
+
+    --data are folders of originals, from which the small versions are made by MATLAB's bicubic;
+    with --lr, these are given, in the same order; --lr alone scores without originals what can be
+    scored so. --model also takes folders of what other programs made of the small versions.
+    Results are kept as they come in: after Ctrl-C, the same command goes on.
+
+    Exit code 1: some results could not be scored; they are listed.
+    """
+    from srgan import datasets, evaluation, files, progress
+    from srgan import report as page
+
+    if report:
+        files.check_destination(report, overwrite)
+    sets = datasets.find(data or [], lr or [])
+    with progress.bar(1) as show:
+        found = evaluation.evaluate(
+            sets,
+            model,
+            output,
+            protocol,
+            scale,
+            crop,
+            sorted(realism or []),
+            progress=lambda done, total: show(done / total, f"{done} of {total} results"),
+        )
+    if report:
+        with progress.bar(1) as show:
+            page.write(
+                found,
+                report,
+                overwrite,
+                progress=lambda done, total: show(done / total, f"page, {done} of {total} photos"),
+            )
+    if as_json:
+        print(json.dumps(found.to_json()))
+    else:
+        print(f"Protocol {found.protocol}, x{found.scale}; means over the images.")
+        _print_means(found)
+        _print_differences(found)
+        print(f"Scores of every image: {output / 'evaluation.json'}")
+        if report:
+            print(f"Page to look at: {report}")
+    failed = [result for result in found.results if result.error]
+    for result in failed:
+        messages.fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")
+    if failed:
+        messages.fail(f"{len(failed)} of {len(found.results)} results could not be scored.")
+        raise typer.Exit(1)
+
+
+_COLUMNS = {  # of the table of means: heading and digits of every measure
+    "psnr": ("PSNR dB", 2),
+    "ssim": ("SSIM", 4),
+    "lpips": ("LPIPS", 4),
+    "lr_psnr": ("LR-PSNR dB", 2),
+    "grid": ("GRID", 3),
+    "checkerboard": ("checker", 3),
+    "sharpness": ("sharp", 3),
+    "sharpening": ("x bicubic", 2),
+    "ringing": ("ringing", 3),
+    "aliasing": ("aliasing", 3),
+    "colour_drift": ("drift", 3),
+}
+
+
+def _print_means(found: "Evaluation") -> None:
+    rows = [("set", "method", *(heading for heading, _ in _COLUMNS.values()))]
+    for dataset in found.datasets:
+        for method, scores in found.means(dataset).items():
+            values = (
+                "-" if math.isnan(value) else f"{value:.{digits}f}"
+                for value, (_, digits) in zip(scores, _COLUMNS.values(), strict=True)
+            )
+            rows.append((dataset, method, *values))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{text:{'<' if k < 2 else '>'}{widths[k]}}" for k, text in enumerate(row))
+        print("  ".join(cells))
+
+
+def _print_differences(found: "Evaluation") -> None:
+    """Every model against the first, or the only one against bicubic, in what is mostly asked."""
+    first = found.methods[1 if len(found.methods) > 2 else 0].name
+    digits = {"psnr": 2, "ssim": 4, "lpips": 4}
+    rows = [d for d in found.differences if d.other == first and d.measure in digits]
+    if rows:
+        print(f"Difference to {first}, with the 95 % interval of a paired bootstrap:")
+    for row in rows:
+        mean, low, high = (f"{x:+.{digits[row.measure]}f}" for x in (row.mean, row.low, row.high))
+        unclear = "" if row.low * row.high > 0 else "  (no difference shown)"
+        print(f"  {row.dataset}  {row.method}  {row.measure} {mean} [{low}, {high}]{unclear}")

@@ -1,0 +1,32 @@
+"""What is said of errors."""
+
+import errno
+import sys
+
+_TRAINING = ("Training", "train")
+_EXTRAS = {  # by module that may be missing: what needs it, and what installs it
+    "cv2": ("The audit of photos", "check"),
+    "h5py": _TRAINING,
+    "keras": _TRAINING,
+    "tensorboard": _TRAINING,
+    "tensorflow": _TRAINING,
+    "tomli_w": _TRAINING,
+}
+
+
+def explain(error: Exception) -> str:
+    """What happened, in the words for a user."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        what, extra = _EXTRAS[error.name]
+        return f'{what} needs {error.name}, which is missing. Run: pip install "srgan[{extra}]"'
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        advice = " Free some space, and run it again." if error.errno == errno.ENOSPC else ""
+        return f"{error.strerror}{where}.{advice}"
+    return str(error)
+
+
+def fail(message: str, code: int = 2) -> int:
+    """Prints what happened, and returns the exit code."""
+    print(f"error: {message}", file=sys.stderr)
+    return code
