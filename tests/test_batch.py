@@ -18,20 +18,20 @@ def photos(tmp_path):
 
 def test_one_file_becomes_the_file_that_is_named(photos, tmp_path):
     large = tmp_path / "large.jpg"
-    assert batch.plan([photos / "a.jpg"], large) == {large: photos / "a.jpg"}
+    assert batch.plan([photos / "a.jpg"], large).sources == {large: photos / "a.jpg"}
 
 
 def test_one_file_goes_into_a_folder_if_that_is_what_is_named(photos, tmp_path):
-    assert batch.plan([photos / "a.jpg"], tmp_path / "new") == {
+    assert batch.plan([photos / "a.jpg"], tmp_path / "new").sources == {
         tmp_path / "new" / "a.png": photos / "a.jpg"
     }
     there = tmp_path / "x4.dir"
     there.mkdir()
-    assert list(batch.plan([photos / "a.jpg"], there)) == [there / "a.png"]
+    assert list(batch.plan([photos / "a.jpg"], there).sources) == [there / "a.png"]
 
 
 def test_a_folder_keeps_its_subfolders(photos, tmp_path):
-    assert batch.plan([photos], tmp_path / "large") == {
+    assert batch.plan([photos], tmp_path / "large").sources == {
         tmp_path / "large" / "a.png": photos / "a.jpg",
         tmp_path / "large" / "b.png": photos / "b.png",
         tmp_path / "large" / "summer" / "a.png": photos / "summer" / "a.jpg",
@@ -39,7 +39,7 @@ def test_a_folder_keeps_its_subfolders(photos, tmp_path):
 
 
 def test_a_photo_that_is_named_twice_is_upscaled_once(photos, tmp_path):
-    plan = batch.plan([photos, photos / "a.jpg", photos], tmp_path / "large")
+    plan = batch.plan([photos, photos / "a.jpg", photos], tmp_path / "large").sources
     assert len(plan) == 3
 
 
@@ -47,11 +47,11 @@ def test_earlier_results_inside_the_folder_of_photos_are_not_upscaled_again(phot
     large = photos / "large"
     large.mkdir()
     (large / "a.png").touch()
-    assert large / "large" / "a.png" not in batch.plan([photos], large, overwrite=True)
+    assert large / "large" / "a.png" not in batch.plan([photos], large, overwrite=True).sources
 
 
 def test_results_may_go_above_the_photos(photos, tmp_path):
-    assert tmp_path / "b.png" in batch.plan([photos], tmp_path)
+    assert tmp_path / "b.png" in batch.plan([photos], tmp_path).sources
 
 
 def test_two_photos_for_one_file_are_both_named(photos, tmp_path):
@@ -72,7 +72,7 @@ def test_files_that_exist_are_counted(photos, tmp_path):
     (large / "b.png").touch()
     with pytest.raises(FileExistsError, match=r"a\.png \(and 1 more\) exists already"):
         batch.plan([photos], large)
-    assert len(batch.plan([photos], large, overwrite=True)) == 3
+    assert len(batch.plan([photos], large, overwrite=True).sources) == 3
 
 
 def test_a_file_is_no_folder_for_several_results(photos, tmp_path):

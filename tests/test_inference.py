@@ -28,7 +28,7 @@ def test_a_model_may_be_loaded_once_for_many_files(photo, tiny_model, tmp_path):
     model, seen = models.load(tiny_model), []
     for name in ("a.jpg", "b.webp"):
         inference.upscale_file(
-            photo, tmp_path / name, model, progress=lambda *now: seen.append(now)
+            photo, tmp_path / name, model, tile=64, progress=lambda *now: seen.append(now)
         )
         assert images.read(tmp_path / name).shape == (60, 40, 3)
     assert seen == [(1, 1), (1, 1)]

@@ -115,9 +115,9 @@ def test_engines_give_one_result(make_model):
 @pytest.mark.parametrize(
     ("lr", "message"),
     [
-        (np.zeros((4, 4), np.uint8), r"\(height, width, 3\); got shape \(4, 4\)"),
+        (np.zeros((4, 4), np.uint8), r"\(height, width, channels\) .* got shape \(4, 4\)"),
         (np.zeros((0, 4, 3), np.uint8), r"got shape \(0, 4, 3\)"),
-        (np.zeros((4, 4, 3), np.int16), "float in .0, 1. or uint8; got int16"),
+        (np.zeros((4, 4, 3), np.int16), "float in .0, 1., uint8 or uint16; got int16"),
         (np.full((4, 4, 3), 255.0), "got 255 to 255. Divide 8-bit values by 255"),
         (np.full((4, 4, 3), -0.1), "got -0.1 to -0.1"),
         (np.full((4, 4, 3), np.nan), "got nan to nan"),

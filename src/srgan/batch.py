@@ -1,54 +1,254 @@
-"""Many files at once: which photo becomes which file."""
+"""Many files at once: which photo becomes which file, several at a time, and where to go on."""
 
-from collections.abc import Sequence
+import errno
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
-from srgan import images
+from srgan import images, inference, parallel, pictures
+
+MANIFEST = ".srgan-upscale.jsonl"  # in the folder of the results; hidden, since it is no picture
+
+_NAMES = ("stem", "ext", "model")  # what a pattern of names may hold, in braces
 
 
-def plan(inputs: Sequence[Path], output: Path, overwrite: bool = False) -> dict[Path, Path]:
+class Plan(NamedTuple):
+    """What is to be done.
+
+    Attributes:
+        sources: Of every file to make.
+        skipped: Files that are there already.
+        folder: Of the results, if they go into one.
+    """
+
+    sources: dict[Path, Path]
+    skipped: list[Path]
+    folder: Path | None
+
+
+class Result(NamedTuple):
+    """What became of one photo; `error` is None if all went well."""
+
+    source: Path
+    destination: Path
+    seconds: float
+    error: Exception | None
+
+
+def plan(
+    inputs: Sequence[Path],
+    output: Path,
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    name: str = "",
+    model: str = "",
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Plan:
     """Returns the source of every file to make, having found what would go wrong.
 
     Args:
         inputs: Image files, and folders of them.
-        output: A file, if there is one input file; otherwise a folder, in which every photo
-            becomes a PNG file of the same name, in the same subfolders. One input file goes to a
-            folder too if `output` is one, or has no suffix.
+        output: A file, if there is one input file; otherwise a folder, which gets a file for every
+            photo, in the same subfolders. One input file goes to a folder too if `output` is one,
+            or has no suffix.
         overwrite: Whether files may be replaced.
+        skip_existing: Leave out photos whose file is there.
+        name: Pattern of the names in the folder, as "{stem}-{model}.{ext}", where "ext" is the
+            photo's; by default its stem with .png, or .webp or .tif for several frames.
+        model: Name for the pattern.
+        include: Of the photos in folders, take those whose name or path in the folder fits one
+            of these patterns, as "*.jpg"; by default all.
+        exclude: And leave out those that fit one of these.
 
     Raises:
         FileNotFoundError: If an input does not exist.
-        FileExistsError: If a file exists, unless `overwrite`.
-        ValueError: If a folder has no images, two photos would become one file, or a photo would
-            be overwritten by itself or another.
+        FileExistsError: If a file exists, unless `overwrite` or `skip_existing`.
+        ValueError: If a folder has no images, two photos would become one file, a photo would
+            be overwritten by itself or another, or `name` is no such pattern.
     """
     into_folder = len(inputs) > 1 or inputs[0].is_dir() or output.is_dir() or not output.suffix
     if into_folder and output.is_file():
         raise ValueError(f"{output} is a file; expected a folder for the results, which is made.")
+    _check_pattern(name)
     sources: dict[Path, Path] = {}
     for given in inputs:
-        for source, name in _photos(given, output):
-            destination = output / name.with_suffix(".png") if into_folder else output
+        for source, place in _photos(given, output, include, exclude):
+            destination = output / _named(place, source, name, model) if into_folder else output
             other = sources.setdefault(destination, source)
             if not other.samefile(source):
                 raise ValueError(
                     f"{other} and {source} would both become {destination}. Rename one of them, "
-                    "or upscale them into two folders."
+                    'upscale them into two folders, or use --name "{stem}-{ext}.png".'
                 )
     photos = {source.resolve() for source in sources.values()}
     for destination in sources:
         if destination.resolve() in photos:
             raise ValueError(f"{destination} is one of the photos. Choose another place for it.")
     taken = [destination for destination in sources if destination.exists()]
-    if taken and not overwrite:
+    if taken and not overwrite and not skip_existing:
         more = f" (and {len(taken) - 1} more)" if taken[1:] else ""
         raise FileExistsError(
-            f"{taken[0]}{more} exists already. Choose another place, or replace with --overwrite."
+            f"{taken[0]}{more} exists already. Choose another place, replace with --overwrite, "
+            "or leave out with --skip-existing."
         )
-    return sources
+    skipped = taken if skip_existing else []
+    left = {d: source for d, source in sources.items() if d not in skipped}
+    return Plan(left, skipped, output if into_folder else None)
 
 
-def _photos(given: Path, output: Path) -> list[tuple[Path, Path]]:
+def run(
+    plan: Plan,
+    upscale: Callable[..., None],
+    progress: Callable[[float, Path], None] | None = None,
+    settings: Mapping[str, object] | None = None,
+) -> Iterator[Result]:
+    """Upscales the photos of a plan, several at a time, and yields each result when it is there.
+
+    What was done is noted in a manifest in the folder of the results. If the disk is full, the
+    rest is given up. If the caller stops asking, the tiles that run are finished, and no file is
+    left half-written.
+
+    Args:
+        plan: What to do.
+        upscale: `inference.upscale_file` with all that does not change; called as
+            `upscale(source, destination, progress=..., stop=...)`.
+        progress: Called as `progress(files, source)`, where a part of a file counts as that part.
+        settings: What the results depend on, for the manifest.
+    """
+    stop, lock, shares = threading.Event(), threading.Lock(), dict.fromkeys(plan.sources, 0.0)
+    manifest = _Manifest(plan.folder, settings or {}) if plan.folder else None
+
+    def work(destination: Path, source: Path) -> Result:
+        def tell(done: int, total: int) -> None:
+            with lock:
+                shares[destination] = done / total
+                if progress:
+                    progress(sum(shares.values()), source)
+
+        began = time.perf_counter()
+        try:
+            if stop.is_set():
+                raise inference.Stopped("Not begun, since the disk is full.")
+            if manifest:
+                manifest.note(source, destination, done=False)
+            upscale(source, destination, progress=tell, stop=stop)
+            if manifest:
+                manifest.note(source, destination, done=True)
+        except (ValueError, OSError, MemoryError, inference.Stopped) as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                stop.set()
+            return Result(source, destination, time.perf_counter() - began, error)
+        return Result(source, destination, time.perf_counter() - began, None)
+
+    # One more than cores: what is decoded and encoded fills the gaps.
+    with ThreadPoolExecutor(parallel.available_cores() + 1) as pool:
+        running = [pool.submit(work, *item) for item in plan.sources.items()]
+        try:
+            for future in as_completed(running):
+                yield future.result()
+        except BaseException:  # Ctrl-C too
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def resume(plan: Plan, settings: Mapping[str, object]) -> Plan:
+    """Leaves out what an earlier run has done, according to its manifest.
+
+    A photo is done again if it was changed since, if it was done with other settings, or if it was
+    begun and not ended.
+
+    Args:
+        plan: With `overwrite`.
+        settings: What the results depend on.
+
+    Raises:
+        FileExistsError: If a file is there that no earlier run has made.
+    """
+    if not plan.folder:
+        return plan
+    manifest = _Manifest(plan.folder, settings)
+    done = [d for d, source in plan.sources.items() if d.exists() and manifest.is_done(source, d)]
+    for destination in plan.sources:
+        if destination.exists() and not manifest.knows(destination):
+            raise FileExistsError(
+                f"{destination} exists already, and no earlier run has made it. Choose another "
+                "place, or replace with --overwrite."
+            )
+    left = {d: source for d, source in plan.sources.items() if d not in done}
+    return plan._replace(sources=left, skipped=plan.skipped + done)
+
+
+class _Manifest:
+    """A line of JSON for every photo that was begun, and one for every file that was made."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, object]):
+        self._folder, self._path = folder, folder / MANIFEST
+        self._settings = json.loads(json.dumps(settings))
+        self._lock = threading.Lock()
+        self._last: dict[str, dict] = {}
+        if self._path.exists():
+            for line in self._path.read_text(errors="replace").splitlines():
+                try:
+                    entry = json.loads(line)
+                    self._last[entry["destination"]] = entry
+                except (ValueError, TypeError, KeyError):
+                    continue  # cut short by a kill
+
+    def note(self, source: Path, destination: Path, done: bool) -> None:
+        line = json.dumps(self._entry(source, destination) | {"done": done})
+        with self._lock, self._path.open("a") as file:
+            file.write(f"{line}\n")
+
+    def knows(self, destination: Path) -> bool:
+        return self._relative(destination) in self._last
+
+    def is_done(self, source: Path, destination: Path) -> bool:
+        entry = self._entry(source, destination) | {"done": True}
+        return self._last.get(self._relative(destination)) == entry
+
+    def _entry(self, source: Path, destination: Path) -> dict:
+        state = source.stat()
+        return {
+            "destination": self._relative(destination),
+            "source": str(source.resolve()),
+            "bytes": state.st_size,
+            "changed": state.st_mtime_ns,
+            "settings": self._settings,
+        }
+
+    def _relative(self, destination: Path) -> str:
+        return destination.relative_to(self._folder).as_posix()
+
+
+def _check_pattern(name: str) -> None:
+    unknown = [key for key in re.findall(r"{(.*?)}", name) if key not in _NAMES]
+    if unknown or "/" in name or os.sep in name:
+        wrong = f"{{{unknown[0]}}}" if unknown else "a folder"
+        raise ValueError(
+            f"The names {name!r} hold {wrong}; expected a file name with "
+            f"{', '.join(f'{{{key}}}' for key in _NAMES)}."
+        )
+
+
+def _named(place: Path, source: Path, name: str, model: str) -> Path:
+    if not name:
+        return place.with_suffix(pictures.natural_suffix(source))
+    values = {"stem": place.stem, "ext": place.suffix[1:].lower(), "model": model}
+    return place.with_name(re.sub(r"{(.*?)}", lambda match: values[match[1]], name))
+
+
+def _photos(
+    given: Path, output: Path, include: Sequence[str], exclude: Sequence[str]
+) -> list[tuple[Path, Path]]:
     """The photos of one input, each with its path in the output folder."""
     if not given.exists():
         raise FileNotFoundError(f"There is no file or folder {given}. Check the name.")
@@ -60,4 +260,13 @@ def _photos(given: Path, output: Path) -> list[tuple[Path, Path]]:
         found = [path for path in found if results not in path.resolve().parents]
     if not found:
         raise ValueError(f"There are no images in {given}; expected {', '.join(images.SUFFIXES)}.")
-    return [(path, path.relative_to(given)) for path in found]
+
+    def fits(place: Path, patterns: Sequence[str]) -> bool:
+        return any(fnmatch(text, p) for p in patterns for text in (place.name, place.as_posix()))
+
+    places = [path.relative_to(given) for path in found]
+    places = [place for place in places if not include or fits(place, include)]
+    places = [place for place in places if not fits(place, exclude)]
+    if not places:
+        raise ValueError(f"None of the {len(found)} images in {given} fits the patterns.")
+    return [(given / place, place) for place in places]

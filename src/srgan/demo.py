@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import images, metrics, models, resize
+from srgan import formats, images, metrics, models, resize
 
 MODELS = ("srgan-psnr-x4", "srgan-x4")
 
@@ -71,7 +71,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {(p, m): folder / f"{p}-{m}.png" for p in _ZOOMS for m in ("lr", *methods)}
     for path in (folder / "comparison.png", *paths.values()):
-        images.check_destination(path, overwrite)
+        formats.check_destination(path, overwrite)
 
     results, rows = [], []
     for photo, corner in _ZOOMS.items():

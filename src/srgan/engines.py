@@ -7,7 +7,8 @@ used by several threads at once.
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -31,14 +32,18 @@ class Engine(Protocol):
         ...
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        """Maps a float32 batch `(batch, height, width, channels)` to the model's output."""
+        """Maps a float32 batch `(batch, height, width, channels)` to the model's output.
+
+        Raises:
+            MemoryError: If there is too little.
+        """
         ...
 
 
 def open_engine(
     path: str | os.PathLike[str],
     kind: Kind = "onnxruntime",
-    threads: int | None = None,
+    calls: int = 1,
     data: bytes | None = None,
 ) -> Engine:
     """Reads an ONNX file into an engine.
@@ -49,7 +54,8 @@ def open_engine(
         path: The file.
         kind: Both engines give the same values to about 1e-6. ONNX Runtime is the smaller one;
             OpenVINO is as fast, or faster on processors with AVX-512.
-        threads: Processor cores to use; by default all that this process may use.
+        calls: How many at a time the engine will run, from as many threads; the processor cores
+            that this process may use are shared among them.
         data: What to read in place of the file's contents; `path` is then only a name.
 
     Raises:
@@ -65,7 +71,7 @@ def open_engine(
         )
     engine = _OpenVino if kind == "openvino" else _OnnxRuntime
     try:
-        return engine(data, threads or parallel.available_cores())
+        return engine(data, calls)
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f"The engine {kind} is not installed. Run: pip install {kind}", name=kind
@@ -79,11 +85,11 @@ def open_engine(
 
 
 class _OnnxRuntime:
-    def __init__(self, model: bytes, threads: int):
+    def __init__(self, model: bytes, calls: int):
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = max(parallel.available_cores() // calls, 1)
         options.log_severity_level = 4  # errors are raised; they need not go to stderr too
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
@@ -93,11 +99,12 @@ class _OnnxRuntime:
         self.metadata = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self._session.run(None, {self._input: images})[0])
+        with _naming_lack_of_memory():
+            return np.asarray(self._session.run(None, {self._input: images})[0])
 
 
 class _OpenVino:
-    def __init__(self, model: bytes, threads: int):
+    def __init__(self, model: bytes, calls: int):
         import openvino
         from openvino.frontend import FrontEndManager
 
@@ -112,9 +119,9 @@ class _OpenVino:
             graph,
             "CPU",
             {
-                "INFERENCE_NUM_THREADS": threads,
+                "INFERENCE_NUM_THREADS": parallel.available_cores(),
                 "INFERENCE_PRECISION_HINT": "f32",  # not bfloat16 where the processor has it
-                "PERFORMANCE_HINT": "LATENCY",
+                "NUM_STREAMS": calls,
             },
         )
         stored = graph.get_rt_info("framework").astype(dict) if "framework" in graph.rt_info else {}
@@ -122,7 +129,38 @@ class _OpenVino:
 
     def run(self, images: np.ndarray) -> np.ndarray:
         request = self._compiled.create_infer_request()  # its own, so that threads do not share
-        return request.infer([images])[0]
+        with _naming_lack_of_memory():
+            return request.infer([images])[0]
+
+
+class SelfEnsemble:
+    """The mean of what an engine makes of a picture in its eight orientations, turned back."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self.metadata = engine.metadata
+
+    def run(self, images: np.ndarray) -> np.ndarray:
+        turned = []
+        for turns in range(4):
+            for mirrored in (False, True):
+                x = np.rot90(images, turns, axes=(1, 2))
+                x = np.ascontiguousarray(x[:, :, ::-1] if mirrored else x)
+                y = self._engine.run(x)
+                y = y[:, :, ::-1] if mirrored else y
+                turned.append(np.rot90(y, -turns, axes=(1, 2)))
+        return np.mean(turned, axis=0)
+
+
+@contextmanager
+def _naming_lack_of_memory() -> Iterator[None]:
+    """Raises as a MemoryError what engines say in words of their own."""
+    try:
+        yield
+    except Exception as error:
+        if re.search("alloc|out of memory", str(error), re.IGNORECASE):
+            raise MemoryError("There is not enough memory for the model.") from error
+        raise
 
 
 def _only(ports: Any) -> Any:

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,8 +29,11 @@ def check_destination(path: Path, overwrite: bool = False) -> None:
         )
 
 
-def write(path: Path, data: bytes) -> None:
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
     """Writes a file, or replaces it, in one step: a kill leaves the old file or the new one.
+
+    Yields the path of a file to be written in the block, which becomes `path` if nothing is raised.
 
     Raises:
         OSError: If there is no way to write there, or no space; nothing is left behind.
@@ -37,13 +42,20 @@ def write(path: Path, data: bytes) -> None:
     # step is one rename.
     partial = path.with_name(f".{secrets.token_hex(8)}.partial")
     try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
+        yield partial
+        with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        reason = f"{error.strerror}; nothing was written to"
+        if error.filename not in (None, str(partial)):
+            raise  # it has to do with another file
+        reason = f"{error.strerror or error}; nothing was written to"
         raise OSError(error.errno, reason, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a file as `replacing` does."""
+    with replacing(path) as partial:
+        partial.write_bytes(data)

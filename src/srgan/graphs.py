@@ -1,4 +1,4 @@
-"""How far an ONNX network looks: the receptive field, found in its graph."""
+"""What a network needs, found in its ONNX graph: context around a pixel, and memory."""
 
 import math
 import re
@@ -71,6 +71,61 @@ def receptive_field(model: "onnx.ModelProto") -> int:
     if not found:
         raise GlobalOperation("The output does not depend on the input in a way that is known.")
     return math.ceil(max(reach.pixels for reach in found))
+
+
+def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
+    """Returns the bytes for a pixel of lr that are in use at once, at most, while it runs.
+
+    Those of all results that are still needed by an operation to come; or None if the shapes
+    cannot be inferred.
+
+    Args:
+        model: The network.
+        side: Of the square picture to reckon with, which the model must take.
+    """
+    import onnx
+
+    model = onnx.shape_inference.infer_shapes(_with_size(model, side))
+    graph = model.graph
+    sizes = {
+        value.name: _bytes(value) for value in (*graph.value_info, *graph.input, *graph.output)
+    }
+    last = {name: index for index, node in enumerate(graph.node) for name in node.input}
+    last |= {value.name: len(graph.node) for value in graph.output}
+    alive, most = {value.name for value in graph.input}, 0
+    for index, node in enumerate(graph.node):
+        if not alive.intersection(node.input):
+            continue  # made of constants
+        alive.update(node.output)
+        needed = [sizes.get(name) for name in alive]
+        if None in needed:
+            return None
+        most = max(most, sum(filter(None, needed)))
+        alive = {name for name in alive if last.get(name, -1) > index}
+    return most / side**2
+
+
+def _with_size(model: "onnx.ModelProto", side: int) -> "onnx.ModelProto":
+    """A copy whose input is one picture of `side` x `side`, where it leaves the size open."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for value in copy.graph.input:
+        dimensions = value.type.tensor_type.shape.dim
+        for axis, dimension in enumerate(dimensions):
+            if not dimension.dim_value:
+                dimension.dim_value = 1 if axis == 0 else side
+    for value in copy.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return copy
+
+
+def _bytes(value: "onnx.ValueInfoProto") -> int | None:
+    """The size of a tensor, if it is known."""
+    sides = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+    width = {1: 4, 10: 2, 11: 8}.get(value.type.tensor_type.elem_type, 4)  # float32, 16, 64
+    return math.prod(sides) * width if sides and all(sides) else None
 
 
 def _through(node: Any, inputs: list[_Reach], constants: dict[str, Any]) -> _Reach:

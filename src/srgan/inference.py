@@ -1,44 +1,237 @@
-"""From image file to image file."""
+"""From picture file to picture file."""
 
+import math
 import os
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from srgan import images, models
+from srgan import formats, images, models, parallel, pictures, resize, tiling
+
+_PASSES = 2  # of a model, one on the result of the other
+_BETWEEN = np.uint16  # what is kept of a sample between two steps
+
+
+class Stopped(Exception):  # noqa: N818 - nothing is wrong
+    """The work was ended before its end, as asked."""
+
+
+class Size(NamedTuple):
+    """How large a result is to be; of several wishes, the smallest counts.
+
+    Attributes:
+        scale: Times each side of the picture.
+        width: Pixels, at most.
+        height: Pixels, at most.
+        megapixels: Millions of pixels, about.
+    """
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    megapixels: float | None = None
+
+    def of(self, height: int, width: int, scale: int) -> tuple[int, int]:
+        """Returns height and width of what a picture becomes; its proportions are kept.
+
+        Args:
+            height: Of the picture.
+            width: Likewise.
+            scale: What is meant if there is no wish.
+
+        Raises:
+            ValueError: If a wish is not above zero.
+        """
+        wishes = self._asdict()
+        if wrong := [name for name, wish in wishes.items() if wish is not None and not wish > 0]:
+            raise ValueError(f"{wrong[0]}={wishes[wrong[0]]} must be above 0.")
+        factors = [
+            self.scale,
+            self.width and self.width / width,
+            self.height and self.height / height,
+            self.megapixels and math.sqrt(1e6 * self.megapixels / (height * width)),
+        ]
+        factor = min((factor for factor in factors if factor), default=scale)
+        return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
+OF_MODEL = Size()
+
+
+class Job(NamedTuple):
+    """What `upscale_file` will do: known before the first tile.
+
+    Attributes:
+        height: Of the result; of one frame, if there are several.
+        width: Of the result.
+        frames: How many there are.
+        cuts: How each pass of the model cuts a frame.
+        memory: Bytes that it needs, about, beside the program and its model.
+        work: Pixels that the model will see, those of overlaps included.
+    """
+
+    height: int
+    width: int
+    frames: int
+    cuts: list[tiling.Plan]
+    memory: float
+    work: int
+
+    @property
+    def tiles(self) -> int:
+        return self.frames * sum(cut.tiles for cut in self.cuts)
 
 
 def upscale_file(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | bytes,
     destination: str | os.PathLike[str],
     model: models.Model | str | os.PathLike[str] = "srgan-x4",
     overwrite: bool = False,
-    tile: int = 256,
+    tile: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    size: Size = OF_MODEL,
+    metadata: bool = True,
+    srgb: bool = False,
+    most_pixels: int = formats.MOST_PIXELS,
+    stop: threading.Event | None = None,
 ) -> None:
-    """Upscales an image file, and writes the result whole or not at all.
+    """Upscales a picture file, and writes the result whole or not at all.
 
-    Everything that can be known to be wrong is found before the work begins.
+    Rows are read, upscaled and written as they come, so that pictures may be larger than memory.
+    What a photo carries is carried over; see `pictures`.
 
     Args:
-        source: A PNG, JPEG, WebP or TIFF file; see `images.read`.
-        destination: Its suffix chooses the format; see `images.write`.
+        source: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, or what is in one.
+        destination: Its suffix chooses the format; see `formats.FORMATS`.
         model: A shipped model's name, the path of an ONNX file, or, for many files, what
             `models.load` returned.
         overwrite: Replace an existing `destination`.
-        tile: Side of the tiles, in pixels of `source`; smaller ones need less memory.
+        tile: Side of the tiles, in pixels of `source`; by default as memory allows.
         progress: Called as `progress(done, total)` after each tile.
+        size: Of the result, if not that of the model. Up to the model's scale, what it makes is
+            scaled down by `resize.bicubic`; beyond, it is run twice.
+        metadata: Carry over EXIF, XMP and IPTC; the colour profile always is.
+        srgb: Convert colours to sRGB, for programs that ignore profiles.
+        most_pixels: Refuse pictures that claim more.
+        stop: Once it is set, the tiles that run are finished, and `Stopped` is raised.
 
     Raises:
-        UnsupportedImage: If `source` is not an image, or `destination` cannot hold the result.
+        UnsupportedImage: If `source` is not a picture, or `destination` cannot hold the result.
         OSError: If `source`, the model or the folder of `destination` is missing, `destination`
             exists, or the disk is full.
         ValueError: If the model's file is not a model, or is damaged.
+        MemoryError: If there is not even enough for the smallest tiles.
     """
-    images.check_destination(destination, overwrite)
-    lr = images.read(source)
+    destination = Path(destination)
+    formats.check_destination(destination, overwrite)
+    suffix = destination.suffix.lower()
+    picture = pictures.Picture(source, most_pixels, suffix, srgb)
     if not isinstance(model, models.Model):
         model = models.load(model)
-    height, width = (side * model.metadata.scale for side in lr.shape[:2])
-    images.check_destination(destination, overwrite, height, width)
-    images.write(destination, model.upscale(lr, tile, progress, np.uint8), overwrite)
+    job = plan(picture, model, size, tile)
+    formats.check_destination(destination, overwrite, job.height, job.width)
+    done = count(1)
+
+    def tell() -> None:
+        if stop and stop.is_set():
+            raise Stopped
+        if progress:
+            progress(next(done), job.tiles)
+
+    held = formats.FORMATS[suffix].bits
+    dtype = np.uint16 if picture.dtype == np.uint16 and held == 16 else np.uint8
+    bands = _frames(picture, model, job, dtype, tell)
+    pictures.write(destination, bands, job.height, job.width, picture, overwrite, metadata)
+
+
+def plan(
+    picture: pictures.Picture, model: models.Model, size: Size = OF_MODEL, tile: int | None = None
+) -> Job:
+    """Returns what `upscale_file` will do with a picture.
+
+    Raises:
+        ValueError: If the result would be larger than two passes of the model make it.
+    """
+    scale = model.metadata.scale
+    height, width = size.of(picture.height, picture.width, scale)
+    factor = max(height / picture.height, width / picture.width)
+    passes = sum(factor > scale**done for done in range(_PASSES + 1)) if scale > 1 else 1
+    if passes > _PASSES:
+        raise ValueError(
+            f"{height}x{width} pixels are {factor:.4g} times the picture's {picture.height}x"
+            f"{picture.width}; {model.metadata.name} makes at most {scale**_PASSES} times as many "
+            "a side, in two passes. Ask for less."
+        )
+    cuts, memory, rows = [], 0.0, picture.height
+    for index in range(passes):
+        times = scale**index
+        cut = model.plan(times * picture.height, times * picture.width, picture.channels, tile)
+        at_once = min(cut.tiles, parallel.available_cores())
+        memory = max(memory, at_once * cut.size[0] * cut.size[1] * model.pixel_bytes)
+        rows = scale * min(cut.size[0], cut.height)
+        # What is read for a row of tiles, and what came of the one before while it is written.
+        band = (cut.size[0] + 2 * rows * scale) * cut.width * picture.channels
+        memory += band * (2 if index + 1 < passes or size != OF_MODEL else picture.dtype.itemsize)
+        cuts.append(cut)
+    work = picture.frames * sum(cut.work for cut in cuts)
+    return Job(height, width, picture.frames, cuts, memory, work)
+
+
+def speed(model: models.Model) -> float:
+    """Returns how many pixels of tiles this machine upscales in a second, from a short trial."""
+    cut = model.plan(128, 128)
+    tile = np.full((min(cut.size[0], 128), min(cut.size[1], 128), 3), 0.5, np.float32)
+    calls = parallel.available_cores()
+    seconds = []
+    for _ in range(2):  # the first time, an engine sets itself up
+        began = time.perf_counter()
+        for _ in parallel.in_order(model.upscale, [(tile,)] * calls):
+            pass
+        seconds.append(time.perf_counter() - began)
+    return calls * tile.shape[0] * tile.shape[1] / min(seconds)
+
+
+def _frames(
+    picture: pictures.Picture,
+    model: models.Model,
+    job: Job,
+    dtype: images.Sample,
+    tell: Callable[[], None],
+) -> Iterator[np.ndarray]:
+    """The rows of the result, one frame after the other."""
+    rows = _Cutter(parallel.ahead(picture.rows()))
+    for _ in range(picture.frames):
+        bands = rows.take(picture.height)
+        height, width = picture.height, picture.width
+        exact = (job.height, job.width) == tuple(
+            model.metadata.scale ** len(job.cuts) * side for side in (height, width)
+        )
+        for index, cut in enumerate(job.cuts):
+            kept = dtype if exact and index + 1 == len(job.cuts) else _BETWEEN
+            bands = model.upscale_rows(bands, height, width, cut, kept, tell)
+            height, width = (side * model.metadata.scale for side in (height, width))
+        if not exact:
+            bands = resize.bicubic_rows(map(images.to_float, bands), height, job.height, job.width)
+            bands = (images.from_float(band, dtype) for band in bands)
+        yield from bands
+
+
+class _Cutter:
+    """Cuts rows that come in bands where frames end."""
+
+    def __init__(self, bands: Iterator[np.ndarray]):
+        self._bands = bands
+        self._left = np.empty(0)
+
+    def take(self, count: int) -> Iterator[np.ndarray]:
+        """The next `count` rows."""
+        while count:
+            band = self._left if len(self._left) else next(self._bands)
+            part, self._left = band[:count], band[count:]
+            count -= len(part)  # before it is given away, and nothing more may be asked for
+            yield part

@@ -4,17 +4,21 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 `(batch, scale * height, scale * width, 3)`. Its metadata are texts with keys "srgan.name" etc.
 """
 
+import itertools
 import os
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srgan import dial, engines, foreign, images, resize, tiling
+from srgan import channels, dial, engines, foreign, graphs, images, parallel, resize, tiling
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
+_PIXEL_BYTES = 8192.0  # for a model of which nothing is known
 _NAME = r"^[^/\\\x00-\x1f]*[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # it becomes part of paths
 
 
@@ -57,56 +61,163 @@ class Model:
     """A super-resolution model, ready to run.
 
     Args:
-        engine: Runs its graph.
+        engine: Runs its graph, for as many calls at once as there are processor cores.
         metadata: What it says about itself.
+        pixel_bytes: What the engine needs for a pixel of a tile.
         facts: What was found out about a model of another project.
     """
 
     def __init__(
-        self, engine: engines.Engine, metadata: Metadata, facts: foreign.Facts | None = None
+        self,
+        engine: engines.Engine,
+        metadata: Metadata,
+        pixel_bytes: float = _PIXEL_BYTES,
+        facts: foreign.Facts | None = None,
     ):
         self._engine = engine
         self.metadata = metadata
         self.facts = facts
+        # The arithmetic after the engine needs some copies of the result beside it.
+        self.pixel_bytes = pixel_bytes + 4 * 3 * 4 * metadata.scale**2
+        self._most = sys.maxsize  # pixels of a tile; less once memory was short
 
     def upscale(
         self,
         lr: np.ndarray,
-        tile: int = 256,
+        tile: int | None = None,
         progress: Callable[[int, int], None] | None = None,
-        dtype: type[np.float32] | type[np.uint8] = np.float32,
+        dtype: images.Sample = np.float32,
     ) -> np.ndarray:
         """Upscales an image of any size, without seams between the tiles.
 
         Args:
-            lr: `(height, width, 3)` RGB, float in [0, 1] or uint8.
-            tile: Side of the tiles, in lr pixels. Larger ones are faster and need more memory.
+            lr: `(height, width, channels)`, float in [0, 1], uint8 or uint16. The channels are RGB,
+                or one for grey, and one more for alpha, as `channels.upscale` takes them.
+            tile: Side of the tiles, in lr pixels; by default as memory allows. Larger ones are
+                faster, and need more memory.
             progress: Called as `progress(done, total)` after each tile.
-            dtype: `np.uint8` for a result rounded as `images.to_uint8` does, in a quarter of the
-                memory.
+            dtype: `np.uint8` or `np.uint16` for a rounded result, in less memory.
 
         Returns:
-            `(scale * height, scale * width, 3)`, float32 in [0, 1] or uint8.
+            `(scale * height, scale * width, channels)`, float32 in [0, 1] or of `dtype`.
 
         Raises:
             ValueError: If `lr` is not such an image, or the model returns values that are not
                 finite.
+            MemoryError: If there is not even enough for the smallest tiles.
         """
         _check(lr)
-        scale, rounds = self.metadata.scale, self.metadata.consistency_rounds
-        halo = self.metadata.receptive_field + projection_reach(rounds)
-        finish = images.to_uint8 if dtype == np.uint8 else np.asarray
-        height, width = lr.shape[:2]
-        cut: int | tuple[int, int] = tile
-        if self.facts:
-            lr, halo, cut = _fit(lr, self.facts, halo, tile)
-        sr = tiling.upscale_tiled(
-            lambda part: finish(self._upscale(part)), lr, scale, halo, cut, progress, dtype
-        )
-        return sr[: scale * height, : scale * width]
+        height, width, count = lr.shape
+        cut = self.plan(height, width, count, tile)
+        done = itertools.count(1)
 
-    def _upscale(self, lr: np.ndarray) -> np.ndarray:
-        lr = lr / np.float32(255) if lr.dtype == np.uint8 else lr.astype(np.float32)
+        def tell() -> None:
+            if progress:
+                progress(next(done), cut.tiles)
+
+        scale = self.metadata.scale
+        sr = np.empty((scale * height, scale * width, count), dtype)
+        top = 0
+        for band in self.upscale_rows([lr], height, width, cut, dtype, tell):
+            sr[top : top + len(band)] = band
+            top += len(band)
+        return sr
+
+    def plan(
+        self,
+        height: int,
+        width: int,
+        count: int = 3,
+        tile: int | None = None,
+        memory: float | None = None,
+    ) -> tiling.Plan:
+        """Returns how an image will be cut.
+
+        Args:
+            height: Of the image, in lr pixels.
+            width: Likewise.
+            count: Of channels; see `upscale`.
+            tile: Side of what a tile keeps, in lr pixels.
+            memory: If there is no `tile`: bytes that the tiles that run at once may need; by
+                default as `parallel.tile_memory` says.
+        """
+        halo = self.metadata.receptive_field + projection_reach(self.metadata.consistency_rounds)
+        halo += channels.REACH if count in (2, 4) else 0  # with alpha
+        step = 1
+        if self.facts:
+            step = self.facts.multiple
+            least = self.facts.size or (1, 1)
+            height, width = (
+                max(-(-side // step) * step, minimum)
+                for side, minimum in zip((height, width), least, strict=True)
+            )
+            halo = -(-halo // step) * step  # tiles begin where the network's own, coarser grids do
+            if self.facts.size:
+                return tiling.Plan(height, width, halo, self.facts.size)
+            if self.facts.whole:
+                return tiling.Plan(height, width, 0, (height, width))
+        if tile is not None:
+            if tile < 1:
+                raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
+            side = -(-tile // step) * step + 2 * halo
+            return tiling.Plan(height, width, halo, (side, side))
+        workers = parallel.available_cores()
+        memory = parallel.tile_memory() if memory is None else memory
+        area = int(memory / workers / self.pixel_bytes)
+        return tiling.plan(height, width, halo, min(area, self._most), workers, step)
+
+    def upscale_rows(
+        self,
+        bands: Iterable[np.ndarray],
+        height: int,
+        width: int,
+        cut: tiling.Plan,
+        dtype: images.Sample = np.uint8,
+        progress: Callable[[], None] | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
+
+        Args:
+            bands: All rows of an image as `upscale` takes it, some at a time.
+            height: Of the image.
+            width: Likewise.
+            cut: What `plan` returned for it.
+            dtype: Of the result.
+            progress: Called after each tile.
+        """
+        scale = self.metadata.scale
+
+        def run(lr: np.ndarray) -> np.ndarray:
+            return images.from_float(self._upscale(images.to_float(lr), cut.halo), dtype)
+
+        padded = _padded(bands, cut.height - height, cut.width - width)
+        left = scale * height
+        for band in tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress):
+            if left > 0:
+                yield band[:left, : scale * width]
+            left -= len(band)
+
+    def _upscale(self, lr: np.ndarray, halo: int) -> np.ndarray:
+        """Upscales a tile; in parts if memory is short."""
+        height, width = lr.shape[:2]
+        if height * width <= self._most:
+            try:
+                return channels.upscale(self._rgb, lr)
+            except MemoryError:
+                if self.facts and (self.facts.size or self.facts.whole):
+                    raise
+                self._most = height * width // 2
+        step = self.facts.multiple if self.facts else 1
+        cut = tiling.plan(height, width, halo, self._most, step=step)
+        if cut.tiles == 1 or cut.size[0] * cut.size[1] > self._most:
+            raise MemoryError(
+                f"There is not enough memory for a tile of {height}x{width} pixels, which is the "
+                "smallest possible. Close other programs, or take a smaller model."
+            )
+        run = partial(self._upscale, halo=halo)
+        return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
+
+    def _rgb(self, lr: np.ndarray) -> np.ndarray:
         sr = self._engine.run(lr[None])[0]
         scale = self.metadata.scale
         expected = (lr.shape[0] * scale, lr.shape[1] * scale, 3)
@@ -116,28 +227,17 @@ class Model:
                 f"The model {self.metadata.name} returned {found} for a {lr.shape} image; expected "
                 f"finite values of shape {expected}. Its file is damaged: export it again."
             )
-        sr = resize.project(sr, lr, self.metadata.consistency_rounds)
-        return np.clip(sr, 0, 1)
+        return resize.project(sr, lr, self.metadata.consistency_rounds)
 
 
-def _fit(
-    lr: np.ndarray, facts: foreign.Facts, halo: int, tile: int
-) -> tuple[np.ndarray, int, int | tuple[int, int]]:
-    """The picture, enlarged by repeated edges to an allowed size, the halo and the tiles."""
-    multiple = facts.multiple
-    least = facts.size or (1, 1)
-    sides = (
-        max(-(-side // multiple) * multiple, minimum)
-        for side, minimum in zip(lr.shape, least, strict=False)
-    )
-    margin = [(0, side - have) for side, have in zip(sides, lr.shape, strict=False)]
-    lr = np.pad(lr, [*margin, (0, 0)], mode="edge")
-    if facts.size:
-        return lr, halo, (facts.size[0] - 2 * halo, facts.size[1] - 2 * halo)
-    if facts.whole:
-        return lr, 0, max(lr.shape[:2])
-    # Tiles begin where the network's own, coarser grids do.
-    return lr, -(-halo // multiple) * multiple, max(tile // multiple, 1) * multiple
+def _padded(bands: Iterable[np.ndarray], below: int, right: int) -> Iterator[np.ndarray]:
+    """Rows, enlarged by repeated edges."""
+    band = np.empty(0)
+    for band in bands:
+        yield np.pad(band, [(0, 0), (0, right), (0, 0)], mode="edge") if right else band
+    if below:
+        last = np.pad(band[-1:], [(0, 0), (0, right), (0, 0)], mode="edge")
+        yield last.repeat(below, axis=0)
 
 
 def projection_reach(rounds: int) -> int:
@@ -173,6 +273,7 @@ def load(
     model: str | os.PathLike[str],
     engine: engines.Kind = "onnxruntime",
     realism: float | None = None,
+    self_ensemble: bool = False,
 ) -> Model:
     """Opens a model.
 
@@ -183,30 +284,47 @@ def load(
         engine: What runs it; see `engines.open_engine`.
         realism: For a GAN model that knows its PSNR model, how much of the former, from 0 to 1;
             see `dial.interpolate`. None is the file as it is.
+        self_ensemble: Average what becomes of the eight orientations of a picture, for the last
+            tenths of a decibel in eight times the time (Timofte et al. 2016).
 
     Raises:
         FileNotFoundError: If there is neither such a name nor such a file.
         ValueError: If the file is not such a model, or has no dial.
     """
     file = path(model)
-    opened = engines.open_engine(file, engine)
+    calls = parallel.available_cores()
+    opened = engines.open_engine(file, engine, calls)
     if not any(key.startswith(_PREFIX) for key in opened.metadata):
         if realism is not None:
             raise ValueError(f"{file} has no realism dial: it is a model of another project.")
-        return _foreign(file, opened)
-    metadata = _metadata(file, opened)
-    if realism is None:
-        return Model(opened, metadata)
-    other = psnr_path(file, metadata)
-    data = dial.interpolate(other.read_bytes(), file.read_bytes(), realism)
-    between = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
-    return Model(engines.open_engine(file, engine, data=data), between)
+        opened, facts = foreign.adapt(file, opened)
+        metadata, data = _unknown(file, facts), file.read_bytes()
+    else:
+        metadata, data, facts = _metadata(file, opened), file.read_bytes(), None
+    if realism is not None:
+        other = psnr_path(file, metadata)
+        data = dial.interpolate(other.read_bytes(), data, realism)
+        opened = engines.open_engine(file, engine, calls, data)
+        metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
+    if self_ensemble:
+        if facts and facts.size and facts.size[0] != facts.size[1]:
+            raise ValueError(f"{file} takes {facts.size} pixels alone, which cannot be turned.")
+        opened = engines.SelfEnsemble(opened)
+        metadata = metadata.model_copy(update={"name": f"{metadata.name} x8"})
+    return Model(opened, metadata, _pixel_bytes(data), facts)
 
 
-def _foreign(file: Path, opened: engines.Engine) -> Model:
-    adapted, facts = foreign.adapt(file, opened)
+def _pixel_bytes(data: bytes) -> float:
+    """What an engine needs for a pixel of lr, about."""
+    import onnx
+
+    needed = graphs.memory(onnx.load_model_from_string(data))
+    return _PIXEL_BYTES if needed is None else 1.6 * needed  # measured: engines keep some more
+
+
+def _unknown(file: Path, facts: foreign.Facts) -> Metadata:
     unknown = "unknown: a model of another project"
-    metadata = Metadata(
+    return Metadata(
         name=file.stem,
         scale=facts.scale,
         receptive_field=facts.halo,
@@ -216,7 +334,6 @@ def _foreign(file: Path, opened: engines.Engine) -> Model:
         scores="",
         config_hash="",
     )
-    return Model(adapted, metadata, facts)
 
 
 def psnr_path(file: Path, metadata: Metadata) -> Path:
@@ -246,12 +363,15 @@ def _metadata(file: Path, opened: engines.Engine) -> Metadata:
 
 
 def _check(lr: np.ndarray) -> None:
-    if lr.ndim != 3 or lr.shape[2] != 3 or not lr.size:
-        raise ValueError(f"lr must be one RGB image (height, width, 3); got shape {lr.shape}.")
-    if lr.dtype == np.uint8:
+    if lr.ndim != 3 or lr.shape[2] not in (1, 2, 3, 4) or not lr.size:
+        raise ValueError(
+            f"lr must be one image (height, width, channels) with 1 to 4 channels; "
+            f"got shape {lr.shape}."
+        )
+    if lr.dtype in (np.uint8, np.uint16):
         return
     if not np.issubdtype(lr.dtype, np.floating):
-        raise ValueError(f"lr must be float in [0, 1] or uint8; got {lr.dtype}.")
+        raise ValueError(f"lr must be float in [0, 1], uint8 or uint16; got {lr.dtype}.")
     if not (lr.min() >= 0 and lr.max() <= 1):
         raise ValueError(
             f"lr must be in [0, 1] if it is float; got {lr.min():g} to {lr.max():g}. "

@@ -3,8 +3,9 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,18 +26,77 @@ def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     return cores
 
 
-def in_order(function: Callable[..., _Result], jobs: Iterable[tuple]) -> Iterator[_Result]:
+def available_memory(
+    machine: Path = Path("/proc/meminfo"), container: Path = Path("/sys/fs/cgroup")
+) -> int:
+    """Returns the bytes that this process may still take, or 4 GiB where that is not known.
+
+    Args:
+        machine: Where Linux states what is left.
+        container: Where its containers state their limit and what they use.
+    """
+    found = []
+    with suppress(OSError, ValueError, StopIteration):
+        lines = machine.read_text().splitlines()
+        line = next(line for line in lines if line.startswith("MemAvailable:"))
+        found.append(int(line.split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # not in a container, or "max" for no limit
+        limit = int((container / "memory.max").read_text())
+        found.append(limit - int((container / "memory.current").read_text()))
+    return max(min(found, default=4 * 2**30), 0)
+
+
+def tile_memory() -> int:
+    """Returns the bytes that what runs at once should take: a third of what is left, or 1 GiB."""
+    return min(available_memory() // 3, 2**30)
+
+
+@cache
+def shared_pool() -> ThreadPoolExecutor:
+    """Returns the threads, one a core, that all heavy arithmetic of this process shares.
+
+    What runs there must not wait for something else that runs there.
+    """
+    return ThreadPoolExecutor(available_cores(), "srgan")
+
+
+def in_order(
+    function: Callable[..., _Result], jobs: Iterable[tuple], pool: Executor | None = None
+) -> Iterator[_Result]:
     """Yields `function(*job)` of every job, in their order.
 
     Threads, since decoding and array arithmetic let go of the interpreter's lock. Only a few
-    results wait at a time, so that they need not fit into memory together.
+    results wait at a time, so that they need not fit into memory together. If the caller stops
+    asking, what runs is finished, and nothing more is begun.
+
+    Args:
+        function: What to do.
+        jobs: Its arguments; taken in the caller's thread, when they are needed.
+        pool: What runs it; by default threads of its own.
     """
-    workers = available_cores()
-    with ThreadPoolExecutor(workers) as pool:
-        running: deque[Future[_Result]] = deque()
+    if pool is None:
+        with ThreadPoolExecutor(available_cores()) as own:
+            yield from in_order(function, jobs, own)
+        return
+    running: deque[Future[_Result]] = deque()
+    try:
         for job in jobs:
             running.append(pool.submit(function, *job))
-            if len(running) > 2 * workers:
+            if len(running) > 2 * available_cores():
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
+    finally:
+        for future in running:
+            future.cancel()
+        wait(running)
+
+
+def ahead(items: Iterable[_Result]) -> Iterator[_Result]:
+    """Yields `items`, each of them made in a thread while the one before is used."""
+    waiting, end = iter(items), object()
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, waiting, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, waiting, end)
+            yield item  # type: ignore[misc]  # it is not `end`

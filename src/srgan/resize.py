@@ -5,6 +5,7 @@ libraries' "bicubic" differs in the kernel (a = -0.75), the antialiasing or the 
 to move scores by tenths of a decibel. Images are `(height, width, channels)`.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -43,6 +44,38 @@ def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
         )
     resized = _apply(image, _taps(image.shape[0], height))
     return _apply(resized.swapaxes(0, 1), _taps(image.shape[1], width)).swapaxes(0, 1)
+
+
+def bicubic_rows(
+    bands: Iterable[np.ndarray], source: int, height: int, width: int
+) -> Iterator[np.ndarray]:
+    """Resizes an image that comes as rows, to rows, as `bicubic` does.
+
+    Args:
+        bands: All rows from the top, some at a time; `(n, width, channels)`, float32.
+        source: How many rows that are.
+        height: Rows of the result.
+        width: Columns of the result.
+
+    Yields:
+        `(n, width, channels)`, float32.
+    """
+    taps = _taps(source, height)
+    # Row i of the result needs no source row below this one, and later ones none above that one.
+    below = np.maximum.accumulate(taps.indices.max(axis=1))
+    above = np.minimum.accumulate(taps.indices.min(axis=1)[::-1])[::-1]
+    held, top, done = np.empty(0), 0, 0
+    for band in bands:
+        columns = _taps(band.shape[1], width)
+        narrow = _apply(band.swapaxes(0, 1), columns).swapaxes(0, 1)
+        held = np.concatenate([held, narrow]) if held.size else narrow
+        ready = int(np.searchsorted(below, top + len(held)))
+        if ready > done:
+            now = _Taps(taps.indices[done:ready] - top, taps.weights[done:ready])
+            yield _apply(held, now)
+            done = ready
+            used = (above[done] if done < height else top + len(held)) - top
+            held, top = held[used:], top + used
 
 
 def downscale(hr: np.ndarray, scale: int) -> np.ndarray:
@@ -113,7 +146,9 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 8) -> np.ndarray:
         seen = _apply(_apply(residual, height).swapaxes(0, 1), width).swapaxes(0, 1)
         residual = residual - seen
         correction = correction + residual
-    return sr + upscale(correction, scale)
+    enlarged = upscale(correction, scale)
+    enlarged += sr
+    return enlarged
 
 
 class _Taps(NamedTuple):

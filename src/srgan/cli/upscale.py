@@ -1,21 +1,48 @@
 """`srgan upscale`."""
 
-import errno
 import json
 import sys
-import time
+import tempfile
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from srgan.cli import messages
 from srgan.cli.options import AsJson, Overwrite
 
+if TYPE_CHECKING:
+    from srgan.batch import Plan, Result
+    from srgan.inference import Size
+    from srgan.models import Model
+
+_PIPE = Path("-")
+
+
+def _tile(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 16:
+        raise ValueError("expected auto, or at least 16 pixels.")
+    return int(text)
+
+
+def _box(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise ValueError("expected width x height, as 1920x1080.")
+    return int(width), int(height)
+
 
 def upscale(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Photos, folders of them.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="File or folder.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="IN", help="Photos, folders of them, or - for stdin.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="OUT", help="File, folder, or - for stdout.")
+    ],
     model: Annotated[str, typer.Option(help="A shipped model, or an ONNX file.")] = "srgan-x4",
     engine: Annotated[
         Literal["onnxruntime", "openvino"], typer.Option(help="What runs the model.")
@@ -24,53 +51,224 @@ def upscale(
         float | None,
         typer.Option(min=0, max=1, help="Between the PSNR model (0) and the GAN model (1)."),
     ] = None,
+    self_ensemble: Annotated[
+        bool, typer.Option("--self-ensemble", help="A little better, in eight times the time.")
+    ] = False,
+    scale: Annotated[
+        float | None, typer.Option(help="Times each side. [that of the model]")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="Pixels, of the result.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels, of the result.")] = None,
+    fit: Annotated[
+        tuple | None,
+        typer.Option(parser=_box, metavar="WxH", help="As large as fits into this box."),
+    ] = None,
+    megapixels: Annotated[float | None, typer.Option(help="Of the result, about.")] = None,
     tile: Annotated[
-        int, typer.Option(min=16, help="Side of the tiles in pixels: smaller needs less memory.")
-    ] = 256,
+        int | None,
+        typer.Option(
+            parser=_tile,
+            metavar="N",
+            help="Side of the tiles: smaller ones need less memory. [auto]",
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help='In folders: as "{stem}-{model}.jpg"; {ext} is the photo\'s.')
+    ] = "",
+    include: Annotated[
+        list[str] | None, typer.Option(help='Of folders, only these: "*.jpg". Repeatable.')
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help='Of folders, not these: "drafts/*". Repeatable.')
+    ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out what is there already.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a folder, after Ctrl-C or worse.")
+    ] = False,
     overwrite: Overwrite = False,
+    strip: Annotated[bool, typer.Option("--strip", help="Leave out EXIF, XMP and IPTC.")] = False,
+    srgb: Annotated[
+        bool, typer.Option("--srgb", help="Convert colours to sRGB instead of keeping the profile.")
+    ] = False,
+    max_megapixels: Annotated[float, typer.Option(help="Refuse photos that claim more.")] = 268.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and what it needs.")
+    ] = False,
+    output_format: Annotated[str, typer.Option("--format", help="Of what goes to stdout.")] = "png",
     as_json: AsJson = False,
 ) -> None:
     """Upscale photos.
 
-    IN are PNG, JPEG, WebP or TIFF files, or folders of them. OUT is a file if there is one input
-    file, and otherwise a folder, which gets a PNG file for every photo, in the same subfolders.
-    """
-    from srgan import batch, images, inference, models, progress
+    IN are PNG, JPEG, WebP, TIFF, AVIF or GIF files, or folders of them. OUT is a file if there is
+    one input file, and otherwise a folder, which gets a PNG file for every photo, in the same
+    subfolders. What a photo carries is carried over: colour profile, EXIF, 16 bits, transparency,
+    frames.
 
-    plan = batch.plan(inputs, output, overwrite)
-    loaded = models.load(model, engine, realism)
+    Exit code 1: some photos could not be upscaled; they are listed.
+    """
+    from srgan import batch, inference, models
+
+    size = _size(scale, width, height, fit, megapixels)
+    plan = batch.Plan({}, [], None)
+    name_of_model = Path(model).stem
+    settings = {
+        "model": model,
+        "realism": realism,
+        "self_ensemble": self_ensemble,
+        "size": list(size),
+        "metadata": not strip,
+        "srgb": srgb,
+    }
+    if inputs != [_PIPE] and output != _PIPE:
+        plan = batch.plan(
+            inputs,
+            output,
+            overwrite or resume,
+            skip_existing,
+            name,
+            name_of_model,
+            include or (),
+            exclude or (),
+        )
+        if resume and not overwrite:
+            plan = batch.resume(plan, settings)
+    loaded = models.load(model, engine, realism, self_ensemble)
     if loaded.facts:
         print(f"{loaded.metadata.name}: {loaded.facts.described}", file=sys.stderr)
-    for destination in plan:
+    work = partial(
+        inference.upscale_file,
+        model=loaded,
+        overwrite=overwrite or resume,
+        tile=tile,
+        size=size,
+        metadata=not strip,
+        srgb=srgb,
+        most_pixels=int(1e6 * max_megapixels),
+    )
+    if inputs == [_PIPE] or output == _PIPE:
+        _pipe(inputs, output, output_format, work)
+    elif dry_run:
+        _print_estimate(plan, loaded, size, tile, int(1e6 * max_megapixels), as_json)
+    else:
+        _run(plan, work, settings, loaded, as_json)
+
+
+def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: bool) -> None:
+    from srgan import batch, formats, progress
+
+    for destination in plan.sources:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        images.check_destination(destination, overwrite)
-
-    done: list[dict] = []
-    failed: list[dict] = []
-    with progress.bar(len(plan)) as show:
-        for number, (destination, source) in enumerate(plan.items()):
-
-            def tiles(done: int, total: int, number=number, name=source.name) -> None:
-                show(number + done / total, name)
-
-            began = time.perf_counter()
-            try:
-                inference.upscale_file(source, destination, loaded, overwrite, tile, tiles)
-            except (ValueError, OSError, MemoryError) as error:
-                if len(plan) == 1:
-                    raise
-                failed.append({"input": str(source), "error": messages.explain(error)})
-                if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-                    break
-                continue
-            seconds = round(time.perf_counter() - began, 3)
-            done.append({"input": str(source), "output": str(destination), "seconds": seconds})
-            if not as_json:
-                print(destination, flush=True)
+        formats.check_destination(destination, work.keywords["overwrite"])
+    if not as_json:
+        for destination in plan.skipped:
+            print(f"{destination}: there already", file=sys.stderr)
+    failed: list[Result] = []
+    with progress.bar(len(plan.sources)) as show:
+        tell = lambda done, source: show(done, source.name)  # noqa: E731
+        for result in batch.run(plan, work, tell, settings):
+            if result.error:
+                if len(plan.sources) + len(plan.skipped) == 1:
+                    raise result.error
+                failed.append(result)
+            if as_json:
+                print(json.dumps(_line(result)), flush=True)
+            elif not result.error:
+                print(result.destination, flush=True)
     if as_json:
-        print(json.dumps({"model": loaded.metadata.name, "done": done, "failed": failed}))
-    for file in failed:
-        messages.fail(file["error"])
+        done = len(plan.sources) - len(failed)
+        summary = {"done": done, "failed": len(failed), "skipped": len(plan.skipped)}
+        print(json.dumps({"model": loaded.metadata.name} | summary))
+    for result in failed:
+        messages.fail(messages.explain(result.error or Exception()))
     if failed:
-        messages.fail(f"{len(plan) - len(done)} of {len(plan)} photos were not upscaled.")
+        messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
         raise typer.Exit(1)
+
+
+def _line(result: "Result") -> dict[str, object]:
+    line: dict[str, object] = {"input": str(result.source), "seconds": round(result.seconds, 3)}
+    if result.error:
+        return line | {"error": messages.explain(result.error)}
+    return line | {"output": str(result.destination)}
+
+
+def _pipe(inputs: list[Path], output: Path, output_format: str, work: partial) -> None:
+    """One picture from stdin or to stdout."""
+    from srgan import formats, progress
+
+    if len(inputs) > 1:
+        raise ValueError("Only one picture goes through a pipe; name one, or a folder for OUT.")
+    source = sys.stdin.buffer.read() if inputs == [_PIPE] else inputs[0]
+    folder = tempfile.TemporaryDirectory(prefix="srgan-") if output == _PIPE else nullcontext("")
+    with folder as made, progress.bar(1) as show:
+        suffix = f".{output_format.lower().lstrip('.')}"
+        if suffix not in formats.FORMATS:
+            raise ValueError(
+                f"There is no format {output_format!r} to write; expected one of "
+                f"{', '.join(known[1:] for known in formats.FORMATS)}."
+            )
+        destination = Path(made, f"picture{suffix}") if made else output
+        name = formats.describe(source)
+        work(source, destination, progress=lambda done, total: show(done / total, name))
+        if made:
+            with destination.open("rb") as file:
+                while part := file.read(2**20):
+                    sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+
+
+def _print_estimate(
+    plan: "Plan", loaded: "Model", size: "Size", tile: int | None, most: int, as_json: bool
+) -> None:
+    from srgan import formats, inference, pictures
+
+    speed = inference.speed(loaded)
+    total = 0.0
+    for destination, source in plan.sources.items():
+        suffix = destination.suffix.lower()
+        if suffix not in formats.FORMATS:
+            formats.check_destination(destination, overwrite=True)
+        picture = pictures.Picture(source, most, suffix)
+        job = inference.plan(picture, loaded, size, tile)
+        seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
+        total += seconds
+        if as_json:
+            files = {"input": str(source), "output": str(destination)}
+            result = {"width": job.width, "height": job.height, "frames": job.frames}
+            needs = {"bytes": round(job.memory), "seconds": round(seconds, 1), "tiles": job.tiles}
+            print(json.dumps(files | result | needs))
+        else:
+            frames = f" x {job.frames} frames" if job.frames > 1 else ""
+            print(
+                f"{source} {picture.width}x{picture.height} -> {destination} {job.width}x"
+                f"{job.height}{frames}: {job.tiles} tiles, about {_time(seconds)}, "
+                f"{job.memory / 2**20:,.0f} MiB"
+            )
+    if not as_json:
+        print(f"{len(plan.sources)} photos, {len(plan.skipped)} there already: {_time(total)}")
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _size(
+    scale: float | None,
+    width: int | None,
+    height: int | None,
+    fit: tuple[int, int] | None,
+    megapixels: float | None,
+) -> "Size":
+    from srgan.inference import Size
+
+    given = [scale, width or height, fit, megapixels]
+    if sum(wish is not None for wish in given) > 1:
+        raise ValueError("--scale, --width/--height, --fit and --megapixels exclude each other.")
+    if fit:
+        width, height = fit
+    return Size(scale, width, height, megapixels)

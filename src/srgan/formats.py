@@ -1,0 +1,230 @@
+"""The file formats of pictures: opening a file with care, its colours, and what each can hold."""
+
+import errno
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pyvips
+
+from srgan import files
+
+# libvips remembers what it decoded, by address: each file is read once here, so that a cache
+# would only hold memory.
+pyvips.cache_set_max(0)
+
+MOST_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
+
+_Value = TypeVar("_Value")
+
+_EXPECTED = "PNG, JPEG, WebP, TIFF, AVIF or GIF"
+_SIGNATURES = (  # the first bytes of the formats; TIFF has two byte orders and a big variant
+    *(b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8"),
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+)
+
+
+class UnsupportedImage(ValueError):  # noqa: N818 - it says what the image is
+    """An image that cannot be read, or cannot be written as asked; the message says which."""
+
+
+class Format(NamedTuple):
+    """What files of one format can hold, and how they are written.
+
+    Attributes:
+        options: Of libvips' writer. Lossy formats are written with a quality that hides it.
+        bits: Of a sample, at most.
+        alpha: Whether pixels can be transparent.
+        frames: Whether there can be several pictures.
+        longest: Pixels a side, at most.
+    """
+
+    options: Mapping[str, Any]
+    bits: int = 8
+    alpha: bool = True
+    frames: bool = False
+    longest: int = 10_000_000  # of libvips
+
+
+# The Paeth predictor makes photos 40 % smaller; levels beyond 3 save 1 % in twice the time.
+_PNG = Format({"compression": 3, "filter": "paeth"}, bits=16)
+_JPEG = Format({"Q": 95}, alpha=False, longest=65_500)
+_TIFF = Format({"compression": "deflate", "predictor": "horizontal"}, bits=16, frames=True)
+FORMATS = {
+    ".png": _PNG,
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".webp": Format({"Q": 95}, frames=True, longest=16_383),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".avif": Format({"Q": 85, "effort": 2, "compression": "av1"}, longest=16_384),
+    ".gif": Format({}, frames=True, longest=65_535),
+}
+READ_ONLY = (".heic", ".heif")  # where this build of libvips has the decoder
+
+
+def open_image(
+    source: str | os.PathLike[str] | bytes,
+    most_pixels: int = MOST_PIXELS,
+    all_frames: bool = False,
+) -> pyvips.Image:
+    """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
+
+    Frames of one size lie below each other; libvips calls the height of one "page-height".
+
+    Args:
+        source: A file, recognised by its content, or what is in one.
+        most_pixels: In all frames together.
+        all_frames: Of an animation or a document, and not the first alone.
+
+    Raises:
+        UnsupportedImage: If it is not a picture, or one too large.
+        OSError: If there is no such file, or it may not be read.
+    """
+    name = describe(source)
+    start = source[:12] if isinstance(source, bytes) else _start(Path(source))
+    if not (start.startswith(_SIGNATURES) or start[4:8] == b"ftyp"):  # the last: AVIF, HEIC
+        raise UnsupportedImage(
+            f"{name} is {'not an image in a known format' if start else 'empty'}; expected a "
+            f"{_EXPECTED} file, whatever its name. Convert it, or copy it again from where it came."
+        )
+    with decoding(source):
+        image = _open(source)
+        several = field(image, "n-pages", 1) > 1 and "heif" not in field(image, "vips-loader", "")
+        if all_frames and several:
+            with suppress(pyvips.Error):  # of several sizes: a pyramid, or with thumbnails
+                image = _open(source, n=-1)
+        if field(image, "orientation", 1) > 2:
+            image = _open(source, access="random")  # to be turned; a large one waits on the disk
+    colours = image.bands - image.hasalpha()
+    if image.format not in ("uchar", "ushort", "float") or colours not in (
+        (4,) if image.interpretation == "cmyk" else (1, 3)
+    ):
+        raise UnsupportedImage(
+            f"{name} has {image.bands} channels of {image.format} samples; expected grey, RGB or "
+            "CMYK of 8 or 16 bits, or float. Convert it."
+        )
+    if image.width * image.height > most_pixels:
+        raise UnsupportedImage(
+            f"{name} claims {image.height}x{image.width} pixels; expected at most "
+            f"{most_pixels:,} in all. Allow more, or cut it into parts."
+        )
+    return image
+
+
+def to_srgb(image: pyvips.Image) -> pyvips.Image:
+    """Returns an opened picture in sRGB, of 8 bits if it has 8, else of 16; alpha stays."""
+    depth = 8 if image.format == "uchar" else 16
+    if image.get_typeof("icc-profile-data") or image.interpretation == "cmyk":
+        return image.icc_transform(
+            "srgb", embedded=True, black_point_compensation=True, depth=depth
+        )
+    return image.colourspace("srgb" if depth == 8 else "rgb16")
+
+
+def field(image: pyvips.Image, name: str, default: _Value) -> _Value:
+    """Returns what an opened picture says of itself, or `default`."""
+    value = image.get(name) if image.get_typeof(name) else default
+    return value if isinstance(value, type(default)) else default
+
+
+def describe(source: str | os.PathLike[str] | bytes) -> str:
+    """Returns what to call a source of `open_image` in messages."""
+    return "The input" if isinstance(source, bytes) else str(source)
+
+
+@contextmanager
+def decoding(source: str | os.PathLike[str] | bytes) -> Iterator[None]:
+    """Turns errors of libvips inside the block into `UnsupportedImage`."""
+    try:
+        yield
+    except pyvips.Error as error:
+        raise UnsupportedImage(
+            f"{describe(source)} is damaged or cut short ({_reason(error)}); expected a complete "
+            f"{_EXPECTED} file. Copy it again from where it came."
+        ) from error
+
+
+def _open(source: str | os.PathLike[str] | bytes, **options: Any) -> pyvips.Image:
+    options = {"access": "sequential", "fail_on": "error"} | options
+    if isinstance(source, bytes):
+        return pyvips.Image.new_from_buffer(source, "", **options)
+    # Through a source, since names may hold "[...]", which libvips takes for options.
+    return pyvips.Image.new_from_source(pyvips.Source.new_from_file(str(source)), "", **options)
+
+
+def _start(path: Path) -> bytes:
+    if path.is_dir():
+        raise UnsupportedImage(f"{path} is a folder; expected one {_EXPECTED} file.")
+    try:
+        with path.open("rb") as file:
+            return file.read(12)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} does not exist; expected a {_EXPECTED} file. Check the name and the folder."
+        ) from error
+
+
+def check_destination(
+    path: str | os.PathLike[str], overwrite: bool = False, height: int = 1, width: int = 1
+) -> None:
+    """Raises what writing would raise, before the work of making a `height` x `width` image.
+
+    Raises:
+        UnsupportedImage: If no format has this suffix, or the format has no room for the image.
+        FileExistsError: If the file exists, unless `overwrite`.
+        FileNotFoundError, PermissionError, IsADirectoryError: If there is no way to write there.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise UnsupportedImage(
+            f"Cannot write {path}: the suffix {path.suffix!r} names no known format. "
+            f"Use one of {', '.join(FORMATS)}."
+        )
+    files.check_destination(path, overwrite)
+    longest = FORMATS[suffix].longest
+    if max(height, width) > longest:
+        raise UnsupportedImage(
+            f"Cannot write {path}: {suffix} files have at most {longest} pixels a side, "
+            f"and the image is {height}x{width}. Use .png or .tif."
+        )
+
+
+def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> None:
+    """Writes a picture, row by row where the format allows it, in the format of `suffix`.
+
+    Args:
+        image: Of what the format can hold.
+        path: The file, replaced if it exists; its name may have any suffix.
+        suffix: One of `FORMATS`.
+        keep: What of `image` but its pixels: "none" or "all".
+
+    Raises:
+        OSError: If the disk is full, or something else is in the way.
+    """
+    options = dict(FORMATS[suffix].options)
+    if suffix in (".tif", ".tiff"):  # a plain TIFF addresses 4 GiB
+        samples = image.width * image.height * image.bands
+        options["bigtiff"] = samples * (2 if image.format == "ushort" else 1) >= 2**31
+    if suffix == ".avif":
+        options["bitdepth"] = 8
+    saver = {".jpg": "jpeg", ".tif": "tiff", ".avif": "heif"}.get(suffix, suffix[1:])
+    write = getattr(image, f"{saver}save")
+    try:
+        # In a thread of its own, since libvips calls back, and a Ctrl-C that came there would be
+        # lost; the other threads do not hear it.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(write, str(path), keep=keep, **options).result()
+    except pyvips.Error as error:
+        for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if os.strerror(code) in str(error):
+                raise OSError(code, os.strerror(code), str(path)) from error
+        raise OSError(f"Cannot write {path}: {_reason(error)}.") from error
+
+
+def _reason(error: pyvips.Error) -> str:
+    return str(error).strip().splitlines()[-1].strip()
