@@ -90,6 +90,9 @@ class _OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = max(parallel.available_cores() // calls, 1)
+        # Memory that is given back between operations costs 5 % more time, and saves half of it:
+        # tiles may be twice as large, and overlap less.
+        options.enable_cpu_mem_arena = False
         options.log_severity_level = 4  # errors are raised; they need not go to stderr too
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]

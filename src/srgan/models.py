@@ -63,7 +63,8 @@ class Model:
     Args:
         engine: Runs its graph, for as many calls at once as there are processor cores.
         metadata: What it says about itself.
-        pixel_bytes: What the engine needs for a pixel of a tile.
+        pixel_bytes: What the engine needs for a pixel of a tile; less than that needs what
+            follows.
         facts: What was found out about a model of another project.
     """
 
@@ -77,8 +78,7 @@ class Model:
         self._engine = engine
         self.metadata = metadata
         self.facts = facts
-        # The arithmetic after the engine needs some copies of the result beside it.
-        self.pixel_bytes = pixel_bytes + 4 * 3 * 4 * metadata.scale**2
+        self.pixel_bytes = max(pixel_bytes, 5 * 3 * 4 * metadata.scale**2)  # copies of the result
         self._most = sys.maxsize  # pixels of a tile; less once memory was short
 
     def upscale(
@@ -187,9 +187,7 @@ class Model:
         """
         scale = self.metadata.scale
 
-        def run(lr: np.ndarray) -> np.ndarray:
-            return images.from_float(self._upscale(images.to_float(lr), cut.halo), dtype)
-
+        run = partial(self._upscale, halo=cut.halo, dtype=dtype)
         padded = _padded(bands, cut.height - height, cut.width - width)
         left = scale * height
         for band in tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress):
@@ -197,12 +195,12 @@ class Model:
                 yield band[:left, : scale * width]
             left -= len(band)
 
-    def _upscale(self, lr: np.ndarray, halo: int) -> np.ndarray:
+    def _upscale(self, lr: np.ndarray, halo: int, dtype: images.Sample) -> np.ndarray:
         """Upscales a tile; in parts if memory is short."""
         height, width = lr.shape[:2]
         if height * width <= self._most:
             try:
-                return channels.upscale(self._rgb, lr)
+                return images.from_float(channels.upscale(self._rgb, images.to_float(lr)), dtype)
             except MemoryError:
                 if self.facts and (self.facts.size or self.facts.whole):
                     raise
@@ -214,7 +212,7 @@ class Model:
                 f"There is not enough memory for a tile of {height}x{width} pixels, which is the "
                 "smallest possible. Close other programs, or take a smaller model."
             )
-        run = partial(self._upscale, halo=halo)
+        run = partial(self._upscale, halo=halo, dtype=dtype)
         return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
 
     def _rgb(self, lr: np.ndarray) -> np.ndarray:
@@ -319,7 +317,7 @@ def _pixel_bytes(data: bytes) -> float:
     import onnx
 
     needed = graphs.memory(onnx.load_model_from_string(data))
-    return _PIXEL_BYTES if needed is None else 1.6 * needed  # measured: engines keep some more
+    return _PIXEL_BYTES if needed is None else 1.2 * needed  # measured: engines keep some more
 
 
 def _unknown(file: Path, facts: foreign.Facts) -> Metadata:
