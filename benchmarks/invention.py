@@ -32,18 +32,19 @@ class Photo(NamedTuple):
     disagreement: np.ndarray
     contrast: np.ndarray
     bicubic_contrast: np.ndarray  # what is known without any model
+    null_space: np.ndarray  # mean of what the downscale does not see of sr
     error: np.ndarray
     error_inside: np.ndarray  # of the pixel in the middle of each window
     psnr_error: np.ndarray  # of the PSNR model
 
 
 def enlarge(path: Path, gan: models.Model, psnr: models.Model) -> tuple[np.ndarray, ...]:
-    """A photo, what both models make of its small version, and bicubic."""
+    """A photo, its small version, and what both models make of that."""
     scale = gan.metadata.scale
     hr = resize.crop_to_multiple(images.read_uint8(path), scale)
     lr = resize.downscale(hr, scale)
     sr, psnr_sr = (model.upscale(lr, dtype=np.uint8) for model in (gan, psnr))
-    return hr, sr, psnr_sr, resize.upscale(lr, scale)
+    return hr, lr, sr, psnr_sr
 
 
 def difference(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
@@ -51,11 +52,15 @@ def difference(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
 
 
 def measure(path: Path, gan: models.Model, psnr: models.Model, border: int) -> Photo:
-    hr, sr, psnr_sr, bicubic = enlarge(path, gan, psnr)
+    hr, lr, sr, psnr_sr = enlarge(path, gan, psnr)
+    bicubic = resize.upscale(lr.astype(np.float32), gan.metadata.scale)
+    smooth = resize.project(bicubic, lr)
+    bicubic = images.to_uint8(bicubic / 255)
     error = difference(hr, sr)
     maps = (
         *invention.cues(sr, psnr_sr),
         invention.cues(bicubic, bicubic)[1],
+        invention.window_mean(difference(smooth, sr)),
         invention.window_mean(error),
         error,
         invention.window_mean(difference(hr, psnr_sr)),
@@ -101,6 +106,7 @@ def report(name: str, photos: list[Photo], expected: list[np.ndarray]) -> None:
     errors = [photo.error for photo in photos]
     rows = {
         "contrast of bicubic": ([photo.bicubic_contrast for photo in photos], errors),
+        "null-space part": ([photo.null_space for photo in photos], errors),
         "contrast": ([photo.contrast for photo in photos], errors),
         "disagreement": ([photo.disagreement for photo in photos], errors),
         "**the map**": (expected, errors),
@@ -130,7 +136,7 @@ def report(name: str, photos: list[Photo], expected: list[np.ndarray]) -> None:
 
 
 def show(photo: Path, out: Path, gan: models.Model, psnr: models.Model) -> None:
-    hr, sr, psnr_sr, _ = enlarge(photo, gan, psnr)
+    hr, _, sr, psnr_sr = enlarge(photo, gan, psnr)
     maps = invention.expected_error(sr, psnr_sr), invention.window_mean(difference(hr, sr))
     row = np.concatenate([sr, *(invention.draw(m) for m in maps)], axis=1)
     images.write(out, np.concatenate([row, invention.legend(row.shape[1])]))
