@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import color, data
 
-from srgan import images, invention, labels, models, resize
+from srgan import images, invention, labels, models, resize, tiling
 
 A, B, BASE = invention._DISAGREEMENT, invention._CONTRAST, invention._BASE
 
@@ -96,22 +96,32 @@ def test_a_part_gives_the_values_of_the_whole_away_from_its_cuts(pair):
     np.testing.assert_allclose(part[inside, inside], whole[7:35, 11:50][inside, inside], rtol=1e-5)
 
 
-def test_bands_that_overlap_by_the_reach_make_up_the_whole(pair):
-    whole = invention.expected_error(*pair)
-    bands = []
-    for top in range(0, 41, 10):
-        above = min(top, invention.REACH)
-        rows = slice(top - above, top + 10 + invention.REACH)
-        bands.append(invention.expected_error(*(image[rows] for image in pair))[above:][:10])
-    np.testing.assert_allclose(np.concatenate(bands), whole, rtol=1e-5)
+def test_a_picture_that_comes_in_rows_is_drawn_in_rows(pair):
+    whole = invention.draw(invention.expected_error(*pair))
+    both = np.concatenate(pair, axis=2)
+    bands = (both[top : top + 6] for top in range(0, 41, 6))
+    cut = tiling.Plan(41, 57, invention.REACH, (20, 30))
+
+    def run(part):
+        return invention.draw(invention.expected_error(part[:, :, :3], part[:, :, 3:]))
+
+    drawn = np.concatenate(list(tiling.upscale(run, bands, cut, scale=1)))
+    np.testing.assert_allclose(drawn.astype(int), whole, atol=3)  # one step of the colours
 
 
-def test_floats_are_taken_as_they_would_be_written(pair):
-    floats = [(image / 255).astype(np.float32) for image in pair]
+def test_all_kinds_of_samples_are_in_the_same_units(pair):
     expected = invention.expected_error(*pair)
     assert expected.dtype == np.float32
-    np.testing.assert_array_equal(invention.expected_error(*floats), expected)
-    np.testing.assert_array_equal(invention.expected_error(floats[0], pair[1]), expected)
+    for kind in ([image.astype(np.uint16) * 257 for image in pair], [i / 255 for i in pair]):
+        np.testing.assert_allclose(invention.expected_error(*kind), expected, rtol=1e-5)
+        np.testing.assert_allclose(invention.expected_error(kind[0], pair[1]), expected, rtol=1e-5)
+
+
+def test_grey_images_have_the_map_of_the_same_in_rgb(pair):
+    single = [image[:, :, :1] for image in pair]
+    tripled = [image.repeat(3, axis=2) for image in single]
+    expected = invention.expected_error(*tripled)
+    np.testing.assert_allclose(invention.expected_error(*single), expected, rtol=1e-5)
 
 
 def test_mirroring_and_turning_the_images_does_so_with_the_map(pair):
@@ -140,12 +150,12 @@ def test_disagreement_of_consistent_results_is_unseen_by_the_downscale():
 @pytest.mark.parametrize(
     ("sr", "psnr_sr", "message"),
     [
-        (grey(0), grey(0, 30), "RGB images .* of one size; got .*30, 32, 3"),
-        (grey(0)[..., 0], grey(0)[..., 0], "must be RGB images"),
-        (grey(0)[..., :1], grey(0)[..., :1], "must be RGB images"),
-        (grey(0, 0), grey(0, 0), "must be RGB images"),
-        (grey(0).astype(np.uint16), grey(0), "uint8; got uint16"),
-        (np.full((9, 9, 3), np.nan, np.float32), grey(0, 9, 9), "NaN"),
+        (grey(0), grey(0, 30), "RGB or grey images .* of one size; got .*30, 32, 3"),
+        (grey(0)[..., 0], grey(0)[..., 0], "must be RGB or grey"),
+        (grey(0)[..., :2], grey(0)[..., :2], "must be RGB or grey"),
+        (grey(0, 0), grey(0, 0), "must be RGB or grey"),
+        (np.full((9, 9, 3), np.nan, np.float32), grey(0, 9, 9), "not finite"),
+        (grey(0, 9, 9), np.full((9, 9, 3), np.inf, np.float32), "not finite"),
     ],
 )
 def test_what_is_no_pair_of_results_is_refused(sr, psnr_sr, message):

@@ -31,8 +31,8 @@ def expected_error(sr: np.ndarray, psnr_sr: np.ndarray) -> np.ndarray:
     a D + b C + c, with D and C as in `cues`, and constants fitted to the errors on Kodak24, x4.
 
     Args:
-        sr: What the GAN model, at full realism, made of an lr image, `(height, width, 3)` RGB;
-            see `images.to_uint8`, which makes 8 bits of it, as files have them.
+        sr: What the GAN model, at full realism, made of an lr image, `(height, width, channels)`,
+            RGB or grey, without alpha; float in [0, 1], uint8 or uint16.
         psnr_sr: What the PSNR model made of it, of the same shape.
 
     Returns:
@@ -41,7 +41,7 @@ def expected_error(sr: np.ndarray, psnr_sr: np.ndarray) -> np.ndarray:
         (to 1e-5) at all pixels that are `REACH` or farther from where it was cut.
 
     Raises:
-        ValueError: If the images are not RGB of one size, or not what `images.to_uint8` takes.
+        ValueError: If the images are not RGB or grey of one size, or not finite.
     """
     disagreement, contrast = cues(sr, psnr_sr)
     return _DISAGREEMENT * disagreement + _CONTRAST * contrast + np.float32(_BASE)
@@ -69,20 +69,21 @@ def cues(sr: np.ndarray, psnr_sr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         >>> disagreement[4, :3].round(3), contrast[4, :3]
         (array([10., 10., 10.], dtype=float32), array([0., 0., 0.], dtype=float32))
     """
-    if sr.shape != psnr_sr.shape or sr.ndim != 3 or sr.shape[2] != 3 or not sr.size:
+    if sr.shape != psnr_sr.shape or sr.ndim != 3 or sr.shape[2] not in (1, 3) or not sr.size:
         raise ValueError(
-            "sr and psnr_sr must be RGB images (height, width, 3) of one size; got "
+            "sr and psnr_sr must be RGB or grey images (height, width, channels) of one size; got "
             f"{sr.shape} and {psnr_sr.shape}. Were they made from one lr image, at one scale?"
         )
-    sr, psnr_sr = images.to_uint8(sr), images.to_uint8(psnr_sr)
-    disagreement = np.zeros(sr.shape[:2], np.float32)
-    contrast = np.zeros(sr.shape[:2], np.float32)
-    for channel in range(3):
-        plane, other = (image[:, :, channel].astype(np.float32) for image in (sr, psnr_sr))
-        disagreement += np.abs(plane - other) / 3
+    if not (np.isfinite(sr).all() and np.isfinite(psnr_sr).all()):
+        raise ValueError("sr or psnr_sr has values that are not finite, which no result has.")
+    *size, count = sr.shape
+    disagreement, contrast = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for channel in range(count):
+        plane, other = (255 * images.to_float(image[:, :, channel]) for image in (sr, psnr_sr))
+        disagreement += np.abs(plane - other) / count
         other = np.pad(other, 1, mode="edge")
-        contrast += np.abs(other[2:, 1:-1] - other[:-2, 1:-1]) / 6
-        contrast += np.abs(other[1:-1, 2:] - other[1:-1, :-2]) / 6
+        contrast += np.abs(other[2:, 1:-1] - other[:-2, 1:-1]) / (2 * count)
+        contrast += np.abs(other[1:-1, 2:] - other[1:-1, :-2]) / (2 * count)
     return window_mean(disagreement), window_mean(contrast)
 
 
