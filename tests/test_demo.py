@@ -95,15 +95,6 @@ def test_the_picture_shows_each_column_whole_and_enlarged(shown):
     np.testing.assert_array_equal(enlarged[::4, ::4], enlarged[3::4, 3::4])
 
 
-def test_labels_are_drawn_letter_by_letter():
-    one, two = demo._write("i", 33), demo._write("ii", 33)
-    assert one.shape == (22, 33, 3)
-    assert one.min() < 64  # dark ink
-    assert (one[:, 11:] == 255).all()  # on white
-    np.testing.assert_array_equal(two[:, 11:22], one[:, :11])
-    assert demo._write("much too long", 30).shape == (22, 30, 3)
-
-
 def test_the_mean_is_taken_over_photos():
     def result(photo, method, psnr):
         return demo.Result(photo, method, metrics.Scores(psnr, *[0.5] * 10), Path())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import formats, images, metrics, models, resize
+from srgan import formats, images, labels, metrics, models, resize
 
 MODELS = ("srgan-psnr-x4", "srgan-x4")
 
@@ -20,7 +20,6 @@ _ZOOMS = {  # top left corner of a textured region, in pixels
 }
 _ZOOM = 4  # times that the region, which is as much smaller than the photo, is enlarged
 _GAP = 8  # pixels between the parts of the picture
-_WHITE = 255
 
 
 class Result(NamedTuple):
@@ -108,21 +107,12 @@ def _cell(image: np.ndarray, corner: tuple[int, int], label: str) -> np.ndarray:
     top, left = corner
     region = image[top : top + height, left : left + width]
     enlarged = region.repeat(_ZOOM, axis=0).repeat(_ZOOM, axis=1)
-    return _join([_write(label, image.shape[1]), image, enlarged], axis=0)
-
-
-def _write(text: str, width: int) -> np.ndarray:
-    """A strip of `width` pixels with a text of printable ASCII characters."""
-    letters = images.read_uint8(_BUNDLED / "letters.png")
-    letters = np.split(letters, ord("~") - ord(" ") + 1, axis=1)
-    line = np.concatenate([letters[ord(character) - ord(" ")] for character in text], axis=1)
-    line = line[:, :width]
-    return np.pad(line, [(0, 0), (0, width - line.shape[1]), (0, 0)], constant_values=_WHITE)
+    return _join([labels.write(label, image.shape[1]), image, enlarged], axis=0)
 
 
 def _join(parts: Sequence[np.ndarray], axis: int) -> np.ndarray:
     """Parts of equal height (axis 1) or width (axis 0) with gaps between them."""
     margin = [(0, 0)] * 3
     margin[axis] = (0, _GAP)
-    spaced = [np.pad(part, margin, constant_values=_WHITE) for part in parts[:-1]]
+    spaced = [np.pad(part, margin, constant_values=labels.WHITE) for part in parts[:-1]]
     return np.concatenate([*spaced, parts[-1]], axis=axis)

@@ -1,0 +1,139 @@
+"""Where a result had to be invented: how far it is expected to be from the truth.
+
+Many images have the same lr image; they differ in its null space, what the downscale does not see.
+The PSNR model returns about the mean of them, a GAN model one of them. If both are consistent with
+lr, all they disagree in lies in the null space; and where a likely image is far from the mean, the
+true one is too. What the GAN model leaves out of that follows the contrast.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from srgan import images, labels
+from srgan.planes import blur
+
+WINDOW = 9  # pixels, side of the window around a pixel that its value is of
+REACH = WINDOW // 2 + 1  # pixels to the farthest one that a value depends on
+PEAK = 32.0  # grey levels, drawn in the last colour; 0.2 % of the windows of Kodak24 have more
+
+# Fitted to srgan-x4 and srgan-psnr-x4 by benchmarks/invention.py; grey levels a grey level.
+_DISAGREEMENT, _CONTRAST, _BASE = 2.033, 0.317, 0.226
+
+# Ten colours, at equal steps, of the map "inferno" (Smith and van der Walt, CC0).
+_COLOURS = "000004 1b0c42 4b0c6b 781c6d a52c60 cf4446 ed6925 fb9a06 f7d03c fcffa4"
+_BAR = 12  # pixels, height of the legend's colours
+
+
+def expected_error(sr: np.ndarray, psnr_sr: np.ndarray) -> np.ndarray:
+    """Returns how far a GAN model's result is expected to be from the truth, for each pixel.
+
+    a D + b C + c, with D and C as in `cues`, and constants fitted to the errors on Kodak24, x4.
+
+    Args:
+        sr: What the GAN model, at full realism, made of an lr image, `(height, width, channels)`,
+            RGB or grey, without alpha; float in [0, 1], uint8 or uint16.
+        psnr_sr: What the PSNR model made of it, of the same shape.
+
+    Returns:
+        `(height, width)` float32, in grey levels of 255: the expected mean of |sr - hr| over the
+        channels and the 9x9 window around the pixel. A part of the images gives the same values
+        (to 1e-5) at all pixels that are `REACH` or farther from where it was cut.
+
+    Raises:
+        ValueError: If the images are not RGB or grey of one size, or not finite.
+    """
+    disagreement, contrast = cues(sr, psnr_sr)
+    return _DISAGREEMENT * disagreement + _CONTRAST * contrast + np.float32(_BASE)
+
+
+def cues(sr: np.ndarray, psnr_sr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what `expected_error` is made of: disagreement, and contrast.
+
+    Means over the channels and a window of |sr - psnr_sr|, and of the absolute slopes of psnr_sr
+    (central differences, down plus across). Beyond the image's edges, both are as on them.
+
+    Args:
+        sr: As in `expected_error`.
+        psnr_sr: Likewise.
+
+    Returns:
+        Two arrays `(height, width)`, float32, grey levels.
+
+    Raises:
+        ValueError: As in `expected_error`.
+
+    Example:
+        >>> grey = np.full((9, 9, 3), 100, np.uint8)
+        >>> disagreement, contrast = cues(grey + np.uint8(10), grey)
+        >>> disagreement[4, :3].round(3), contrast[4, :3]
+        (array([10., 10., 10.], dtype=float32), array([0., 0., 0.], dtype=float32))
+    """
+    if sr.shape != psnr_sr.shape or sr.ndim != 3 or sr.shape[2] not in (1, 3) or not sr.size:
+        raise ValueError(
+            "sr and psnr_sr must be RGB or grey images (height, width, channels) of one size; got "
+            f"{sr.shape} and {psnr_sr.shape}. Were they made from one lr image, at one scale?"
+        )
+    if not (np.isfinite(sr).all() and np.isfinite(psnr_sr).all()):
+        raise ValueError("sr or psnr_sr has values that are not finite, which no result has.")
+    *size, count = sr.shape
+    disagreement, contrast = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    for channel in range(count):
+        plane, other = (255 * images.to_float(image[:, :, channel]) for image in (sr, psnr_sr))
+        disagreement += np.abs(plane - other) / count
+        other = np.pad(other, 1, mode="edge")
+        contrast += np.abs(other[2:, 1:-1] - other[:-2, 1:-1]) / (2 * count)
+        contrast += np.abs(other[1:-1, 2:] - other[1:-1, :-2]) / (2 * count)
+    return window_mean(disagreement), window_mean(contrast)
+
+
+def window_mean(plane: np.ndarray) -> np.ndarray:
+    """Returns the mean of `(height, width)` over the window around each pixel, edges repeated.
+
+    Example:
+        >>> plane = np.zeros((20, 20), np.float32)
+        >>> plane[10, 10] = 81
+        >>> window_mean(plane)[4:8, 10].round(4)
+        array([0., 0., 1., 1.], dtype=float32)
+    """
+    window = np.full(WINDOW, 1 / WINDOW, np.float32)
+    return blur(np.pad(plane, WINDOW // 2, mode="edge"), window)
+
+
+def draw(error: np.ndarray) -> np.ndarray:
+    """Returns a picture of a map: black where lr determines the result, bright where it does not.
+
+    Equal steps of error are about equal steps to the eye, up to `PEAK`, where the colours end.
+
+    Args:
+        error: What `expected_error` returned, `(height, width)`, grey levels.
+
+    Returns:
+        `(height, width, 3)`, uint8.
+    """
+    steps = np.clip(error * np.float32(255 / PEAK) + np.float32(0.5), 0, 255)
+    return _colour_map()[steps.astype(np.uint8)]
+
+
+def legend(width: int) -> np.ndarray:
+    """Returns a strip that explains the colours of `draw`, to put below a picture of this width.
+
+    Returns:
+        `(height, width, 3)`, uint8; the height grows with the width.
+    """
+    zoom = max(1, width // 800)
+    across = -(-width // zoom)
+    left, right = "0", f"{PEAK:g} grey levels of expected error"
+    text = left + right.rjust(across // labels.LETTER_WIDTH - len(left))
+    bar = draw(np.linspace(0, PEAK, across, dtype=np.float32)[None].repeat(_BAR, axis=0))
+    strip = np.concatenate([bar, labels.write(text, across)])
+    return strip.repeat(zoom, axis=0).repeat(zoom, axis=1)[:, :width]
+
+
+@cache
+def _colour_map() -> np.ndarray:
+    """`(256, 3)` uint8, the colours from 0 to `PEAK`."""
+    colours = np.array([list(bytes.fromhex(colour)) for colour in _COLOURS.split()])
+    at = np.linspace(0, len(colours) - 1, 256)
+    channels = [np.interp(at, np.arange(len(colours)), channel) for channel in colours.T]
+    return np.stack(channels, axis=1).round().astype(np.uint8)
