@@ -120,7 +120,7 @@ def test_upscale_turns_the_dial_of_a_gan_model(photo, make_model, tmp_path, caps
     expected = models.load(sharp, realism=0.25).upscale(images.read(photo), dtype=np.uint8)
     np.testing.assert_array_equal(images.read_uint8(large), expected)
     assert cli.main([*base, str(tmp_path / "soft.onnx"), "--realism", "0.5", "--overwrite"]) == 2
-    assert "has no realism dial" in capsys.readouterr().err
+    assert "does not name the PSNR model" in capsys.readouterr().err
 
 
 def test_upscale_takes_folders_tiles_and_the_other_engine(photo, tiny_model, tmp_path, capsys):

@@ -1,9 +1,18 @@
 """From file to file: the picture is the model's, and every fault leaves the folder as it was."""
 
-import numpy as np
-import pytest
+import subprocess
+import sys
+import threading
 
-from srgan import images, inference, models
+import numpy as np
+import onnx
+import pytest
+import tifffile
+from PIL import Image
+from skimage import data
+
+from srgan import images, inference, invention, models, pictures, resize
+from srgan.inference import Size
 
 
 @pytest.fixture
@@ -95,3 +104,171 @@ def test_photos_are_upscaled_from_any_format(shared_data, tiny_model, tmp_path):
         inference.upscale_file(path, tmp_path / "large.png", tiny_model, overwrite=True)
         height, width, _ = images.read(path).shape
         assert images.read(tmp_path / "large.png").shape == (2 * height, 2 * width, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (Size(), (120, 80)),
+        (Size(scale=2.5), (75, 50)),
+        (Size(width=30), (45, 30)),
+        (Size(height=45), (45, 30)),
+        (Size(width=100, height=45), (45, 30)),  # as large as fits
+        (Size(megapixels=0.0054), (90, 60)),
+        (Size(width=1), (2, 1)),  # 1.5 rounds to even; no side is ever zero
+    ],
+)
+def test_a_size_keeps_the_proportions(size, expected):
+    assert size.of(30, 20, scale=4) == expected
+
+
+@pytest.mark.parametrize("wish", ["scale", "width", "height", "megapixels"])
+def test_a_size_of_nothing_is_refused(wish):
+    for value in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match=f"{wish}={value} must be above 0"):
+            Size(**{wish: value}).of(30, 20, scale=4)
+
+
+def made(photo, tmp_path, model, **options):
+    inference.upscale_file(photo, tmp_path / "large.png", model, overwrite=True, **options)
+    return images.read_uint8(tmp_path / "large.png").astype(int)
+
+
+def test_a_smaller_size_is_the_models_result_scaled_down(photo, tiny_model, tmp_path):
+    model = models.load(tiny_model)
+    large = made(photo, tmp_path, model, size=Size(scale=1.5))
+    sr = model.upscale(images.read(photo))
+    expected = images.to_uint8(resize.bicubic(sr, 45, 30))
+    assert large.shape == (45, 30, 3)
+    assert np.abs(large - expected).max() <= 1
+    assert np.mean(large != expected) < 0.01  # of 16 bits between the two steps
+
+
+def test_a_larger_size_takes_a_second_pass(photo, tiny_model, tmp_path):
+    model = models.load(tiny_model)
+    twice = model.upscale(model.upscale(images.read(photo)))
+    for scale, expected in ((4, twice), (3, resize.bicubic(twice, 90, 60))):
+        large = made(photo, tmp_path, model, size=Size(scale=scale), tile=16)
+        assert np.abs(large - images.to_uint8(expected)).max() <= 1
+
+
+def test_a_size_below_the_photos_needs_no_model(photo, tiny_model, tmp_path):
+    small = made(photo, tmp_path, tiny_model, size=Size(width=10))
+    expected = images.to_uint8(resize.bicubic(images.read(photo), 15, 10))
+    assert np.abs(small - expected).max() <= 1
+
+
+def test_more_than_two_passes_are_refused(photo, tiny_model, tmp_path):
+    with pytest.raises(ValueError, match=r"150x100 pixels are 5 times .* at most 4 times as many"):
+        made(photo, tmp_path, tiny_model, size=Size(scale=5))
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+def test_16_bits_stay_16_bits_where_the_format_has_them(tiny_model, tmp_path, tile):
+    deep = np.random.default_rng(0).integers(0, 65536, (40, 30, 3), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "deep.tif", deep, photometric="rgb")
+    model = models.load(tiny_model)
+    expected = model.upscale(deep)
+    for name, levels in (("a.tif", 65535), ("a.png", 65535), ("a.webp", 255)):
+        inference.upscale_file(tmp_path / "deep.tif", tmp_path / name, model, tile=tile)
+        picture = pictures.Picture(tmp_path / name)
+        assert picture.dtype == (np.uint16 if levels == 65535 else np.uint8)
+        if levels == 65535:
+            found = np.concatenate(list(picture.rows()))
+            np.testing.assert_array_equal(found, np.floor(expected * 65535 + np.float32(0.5)))
+
+
+def test_each_frame_is_upscaled_alone(tiny_model, tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    first, *more = [Image.fromarray(frame) for frame in frames]
+    options = {"save_all": True, "append_images": more, "lossless": True, "loop": 3}
+    first.save(tmp_path / "a.webp", duration=[40, 80, 120], **options)
+    model = models.load(tiny_model)
+    inference.upscale_file(tmp_path / "a.webp", tmp_path / "large.tif", model)
+    found = tifffile.imread(tmp_path / "large.tif")
+    np.testing.assert_array_equal(found, [model.upscale(f, dtype=np.uint8) for f in frames])
+
+
+def test_what_was_asked_to_stop_writes_nothing(photo, tiny_model, tmp_path):
+    stop, seen = threading.Event(), []
+
+    def after_one(done, total):
+        seen.append(done)
+        stop.set()
+
+    with pytest.raises(inference.Stopped):
+        made(photo, tmp_path, tiny_model, tile=16, progress=after_one, stop=stop)
+    assert seen == [1]
+    assert names(tmp_path) == ["photo.png"]
+
+
+def test_a_job_is_known_before_the_work(photo, tiny_model):
+    model = models.load(tiny_model)
+    job = inference.plan(pictures.Picture(photo), model, Size(scale=3), tile=16)
+    assert (job.height, job.width, job.frames) == (90, 60, 1)
+    assert [(cut.height, cut.width) for cut in job.cuts] == [(30, 20), (60, 40)]
+    assert job.tiles == sum(cut.tiles for cut in job.cuts)
+    assert job.work == sum(cut.work for cut in job.cuts)
+    assert job.memory > 0
+    assert inference.speed(model) > 0
+
+
+def test_bytes_are_a_source_too(photo, tiny_model, tmp_path):
+    large = made(photo, tmp_path, tiny_model)
+    np.testing.assert_array_equal(made(photo.read_bytes(), tmp_path, tiny_model), large)
+    with pytest.raises(images.UnsupportedImage, match="The input is not an image"):
+        made(b"nothing of the kind", tmp_path, tiny_model)
+
+
+_PEAK = """
+import resource, sys
+from srgan import inference
+inference.upscale_file(*sys.argv[1:4])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_height_of_a_picture(tiny_model, tmp_path):
+    peaks = []
+    for height in (2000, 16_000):
+        noise = np.random.default_rng(0).integers(0, 256, (height, 1500, 3), dtype=np.uint8)
+        images.write(tmp_path / f"{height}.tif", noise)
+        arguments = [tmp_path / f"{height}.tif", tmp_path / f"{height}-large.png", tiny_model]
+        run = subprocess.run(
+            [sys.executable, "-c", _PEAK, *map(str, arguments)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        peaks.append(int(run.stdout))
+    assert peaks[1] < 1.25 * peaks[0]  # MiB; the larger result alone has 275
+
+
+@pytest.fixture(scope="module")
+def gan_model(tmp_path_factory):
+    """The shipped GAN model, naming the PSNR model that it came from."""
+    model = onnx.load(models.path("srgan-x4"))
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    onnx.helper.set_model_props(model, props | {"srgan.psnr_model": "srgan-psnr-x4"})
+    onnx.save(model, tmp_path_factory.mktemp("gan") / "gan.onnx")
+    return tmp_path_factory.getbasetemp() / "gan0" / "gan.onnx"
+
+
+def test_the_map_of_a_file_is_that_of_its_arrays(gan_model, tmp_path):
+    photo = data.cat()[100:150, 200:240]
+    images.write(tmp_path / "photo.png", photo)
+    inference.map_file(tmp_path / "photo.png", tmp_path / "map.png", gan_model, tile=20)
+    sr, psnr_sr = (
+        models.load(name).upscale(photo, dtype=np.uint8) for name in ("srgan-x4", "srgan-psnr-x4")
+    )
+    expected = invention.draw(invention.expected_error(sr, psnr_sr))
+    found = images.read_uint8(tmp_path / "map.png")
+    np.testing.assert_array_equal(found[:200], expected)
+    np.testing.assert_array_equal(found[200:], invention.legend(160))
+
+
+def test_a_map_needs_a_gan_model_of_its_scale(photo, tiny_model, make_model, tmp_path):
+    with pytest.raises(ValueError, match="does not name the PSNR model"):
+        inference.map_file(photo, tmp_path / "map.png", tiny_model)
+    gan = make_model(psnr_model=str(tiny_model.stem))
+    with pytest.raises(ValueError, match=r"enlarges 2 times; the map .* for x4 alone"):
+        inference.map_file(photo, tmp_path / "map.png", gan)

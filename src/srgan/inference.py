@@ -1,19 +1,20 @@
 """From picture file to picture file."""
 
+import itertools
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from srgan import formats, images, models, parallel, pictures, resize, tiling
+from srgan import formats, images, invention, models, parallel, pictures, resize, tiling
 
 _PASSES = 2  # of a model, one on the result of the other
+_MAP_ROWS = 128  # of a map, drawn at a time
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
 
 
@@ -135,7 +136,7 @@ def upscale_file(
         model = models.load(model)
     job = plan(picture, model, size, tile)
     formats.check_destination(destination, overwrite, job.height, job.width)
-    done = count(1)
+    done = itertools.count(1)
 
     def tell() -> None:
         if stop and stop.is_set():
@@ -147,6 +148,73 @@ def upscale_file(
     dtype = np.uint16 if picture.dtype == np.uint16 and held == 16 else np.uint8
     bands = _frames(picture, model, job, dtype, tell)
     pictures.write(destination, bands, job.height, job.width, picture, overwrite, metadata)
+
+
+def map_file(
+    source: str | os.PathLike[str] | bytes,
+    destination: str | os.PathLike[str],
+    model: str | os.PathLike[str] = "srgan-x4",
+    overwrite: bool = False,
+    tile: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    most_pixels: int = formats.MOST_PIXELS,
+) -> None:
+    """Draws where a GAN model invents what a picture does not determine: see `invention`.
+
+    Args:
+        source: As `upscale_file` takes it.
+        destination: Where the map goes: its suffix chooses the format. It is as large as what the
+            model makes of the picture, and has a legend below.
+        model: Name or path of a GAN model that names its PSNR model.
+        overwrite: Replace an existing `destination`.
+        tile: Side of the tiles, in pixels of `source`; by default as memory allows.
+        progress: Called as `progress(done, total)` after each tile.
+        most_pixels: Refuse pictures that claim more.
+
+    Raises:
+        ValueError: If the model names no PSNR model, or does not enlarge four times, which is what
+            the map is calibrated for.
+        UnsupportedImage, OSError: As `upscale_file` does.
+    """
+    destination = Path(destination)
+    formats.check_destination(destination, overwrite)
+    # Transparent pixels are judged by what they show on white.
+    picture = pictures.Picture(source, most_pixels, into=".jpg")
+    gan = models.load(model)
+    psnr = models.load(models.psnr_path(models.path(model), gan.metadata))
+    scale = gan.metadata.scale
+    if scale != invention.SCALE:
+        raise ValueError(
+            f"{gan.metadata.name} enlarges {scale} times; the map of what was invented is "
+            f"calibrated for x{invention.SCALE} alone."
+        )
+    height, width = picture.height, picture.width
+    cut = gan.plan(height, width, picture.channels, tile)
+    legend = invention.legend(scale * width)
+    done = itertools.count(1)
+
+    def tell() -> None:
+        if progress:
+            progress(next(done), 2 * cut.tiles)
+
+    def draw(pair: np.ndarray) -> np.ndarray:
+        sr, psnr_sr = np.split(pair, 2, axis=2)
+        return invention.draw(invention.expected_error(sr, psnr_sr))
+
+    enlarged = [
+        one.upscale_rows(rows, height, width, cut, progress=tell)
+        for one, rows in zip((gan, psnr), itertools.tee(picture.rows()), strict=True)
+    ]
+    pairs = (np.concatenate(pair, axis=2) for pair in zip(*enlarged, strict=True))
+    strip = tiling.Plan(scale * height, scale * width, invention.REACH, (_MAP_ROWS, scale * width))
+    bands = tiling.upscale(draw, pairs, strip, scale=1, pool=parallel.shared_pool())
+    pictures.write(
+        destination,
+        itertools.chain(bands, [legend]),
+        scale * height + len(legend),
+        scale * width,
+        overwrite=overwrite,
+    )
 
 
 def plan(

@@ -335,16 +335,16 @@ def _unknown(file: Path, facts: foreign.Facts) -> Metadata:
 
 
 def psnr_path(file: Path, metadata: Metadata) -> Path:
-    """Returns the file of the PSNR model that a GAN model's dial goes to.
+    """Returns the file of the PSNR model that a GAN model was trained from.
 
     Raises:
         FileNotFoundError: If it is neither a shipped model nor beside `file`.
-        ValueError: If the model has no dial.
+        ValueError: If the model does not name it.
     """
     if not metadata.psnr_model:
         raise ValueError(
-            f"{file} has no realism dial: it does not name the PSNR model that it came from. "
-            "Leave realism out."
+            f"{file} does not name the PSNR model that it came from, which the realism dial and "
+            "the map of what was invented need. Leave them out, or take a model that does."
         )
     beside = file.with_name(f"{metadata.psnr_model}.onnx")
     return beside if beside.is_file() else path(metadata.psnr_model)

@@ -80,9 +80,11 @@ class Picture:
             UnsupportedImage: If the file is damaged or cut short.
         """
         with formats.decoding(self._source):
+            # One region for all: each evaluation of its own would begin to read at the top.
+            region = pyvips.Region.new(self._image)
             for top in range(0, self._image.height, _BANDS):
                 count = min(_BANDS, self._image.height - top)
-                band = self._image.crop(0, top, self.width, count).numpy()
+                band = np.frombuffer(region.fetch(0, top, self.width, count), self.dtype)
                 yield band.reshape(count, self.width, self.channels)
 
     def dress(self, image: pyvips.Image, height: int, metadata: bool) -> pyvips.Image:
@@ -122,7 +124,7 @@ def write(
     bands: Iterable[np.ndarray],
     height: int,
     width: int,
-    like: Picture,
+    like: Picture | None = None,
     overwrite: bool = False,
     metadata: bool = True,
 ) -> None:
@@ -130,7 +132,7 @@ def write(
 
     Args:
         path: The suffix chooses the format.
-        bands: All rows, `(n, width, channels)` uint8 or uint16, as many channels as `like` has.
+        bands: All rows, `(n, width, channels)` uint8 or uint16; channels as `Picture` has them.
         height: Of one frame; there are as many as `like` has.
         width: Of all frames.
         like: The picture that the rows were made of, and whose metadata are carried over.
@@ -143,14 +145,14 @@ def write(
     path = Path(path)
     suffix = path.suffix.lower()
     formats.check_destination(path, overwrite, height, width)
-    size = (height * like.frames, width, like.channels)
+    total = height * like.frames if like else height
     with files.replacing(path) as partial:
 
         def save(image: pyvips.Image) -> None:
-            keep = "all"  # what there is has been chosen
-            formats.save(like.dress(image, height, metadata), partial, suffix, keep)
+            image = like.dress(image, height, metadata) if like else image
+            formats.save(image, partial, suffix, keep="all")  # what there is has been chosen
 
-        _encode(_uncompressed_png(bands, *size), save)
+        _encode(_uncompressed_png(bands, total, width), save)
 
 
 def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Image:
@@ -227,16 +229,13 @@ def _encode(chunks: Iterator[bytes], save: Callable[[pyvips.Image], None]) -> No
         saving.result()
 
 
-def _uncompressed_png(
-    bands: Iterable[np.ndarray], height: int, width: int, channels: int
-) -> Iterator[bytes]:
+def _uncompressed_png(bands: Iterable[np.ndarray], height: int, width: int) -> Iterator[bytes]:
     """A PNG file with the pixels as they are: what libvips takes row by row from a callback."""
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     packer, begun = zlib.compressobj(0), False
     for band in bands:
         if not begun:
             yield b"\x89PNG\r\n\x1a\n"
-            bits = 8 * band.itemsize
+            bits, colour = 8 * band.itemsize, {1: 0, 2: 4, 3: 2, 4: 6}[band.shape[2]]
             header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
             yield _png_chunk(b"IHDR", header)
             begun = True

@@ -93,6 +93,10 @@ def upscale(
         bool, typer.Option("--srgb", help="Convert colours to sRGB instead of keeping the profile.")
     ] = False,
     max_megapixels: Annotated[float, typer.Option(help="Refuse photos that claim more.")] = 268.0,
+    hallucination_map: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also draw what a GAN model invented, for one photo."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and what it needs.")
     ] = False,
@@ -152,7 +156,11 @@ def upscale(
     elif dry_run:
         _print_estimate(plan, loaded, size, tile, int(1e6 * max_megapixels), as_json)
     else:
+        if hallucination_map and len(plan.sources) + len(plan.skipped) != 1:
+            raise ValueError("--hallucination-map draws one photo; name one.")
         _run(plan, work, settings, loaded, as_json)
+        if hallucination_map:
+            _map(hallucination_map, work, inputs[0], model)
 
 
 def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: bool) -> None:
@@ -185,6 +193,22 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
     if failed:
         messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
         raise typer.Exit(1)
+
+
+def _map(destination: Path, work: partial, source: Path, model: str) -> None:
+    from srgan import inference, progress
+
+    with progress.bar(1) as show:
+        inference.map_file(
+            source,
+            destination,
+            model,
+            work.keywords["overwrite"],
+            work.keywords["tile"],
+            lambda done, total: show(done / total, "map"),
+            work.keywords["most_pixels"],
+        )
+    print(destination, file=sys.stderr)
 
 
 def _line(result: "Result") -> dict[str, object]:
