@@ -1,6 +1,7 @@
 """A plan says what every photo becomes, or what is wrong, before there is any work."""
 
 import pytest
+from PIL import Image
 
 from srgan import batch
 
@@ -90,3 +91,101 @@ def test_a_folder_without_images_is_named(photos, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no images in .*empty; expected \.png"):
         batch.plan([photos, tmp_path / "empty"], tmp_path / "large")
+
+
+def test_patterns_choose_photos_by_name_or_path(photos, tmp_path):
+    def chosen(**patterns):
+        plan = batch.plan([photos], tmp_path / "large", **patterns)
+        return sorted(path.relative_to(photos).as_posix() for path in plan.sources.values())
+
+    assert chosen(include=["*.jpg"]) == ["a.jpg", "summer/a.jpg"]
+    assert chosen(exclude=["summer/*"]) == ["a.jpg", "b.png"]
+    assert chosen(include=["*.jpg", "b.*"], exclude=["a.jpg"]) == ["b.png"]
+    with pytest.raises(ValueError, match=r"None of the 3 images in .* fits the patterns"):
+        chosen(include=["*.gif"])
+
+
+def test_names_follow_a_pattern(photos, tmp_path):
+    plan = batch.plan([photos], tmp_path, name="{stem}-{ext}-{model}.webp", model="x4")
+    made = {path.relative_to(tmp_path).as_posix() for path in plan.sources}
+    assert made == {"a-jpg-x4.webp", "b-png-x4.webp", "summer/a-jpg-x4.webp"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("{stem.__class__}.png", r"\{stem.__class__\}"), ("../{stem}", "a folder")]
+)
+def test_a_wrong_pattern_is_named(photos, tmp_path, name, wrong):
+    with pytest.raises(ValueError, match=f"hold {wrong}; expected a file name with {{stem}}"):
+        batch.plan([photos], tmp_path, name=name)
+
+
+def test_animations_keep_their_frames_in_a_format_that_has_them(photos, tmp_path):
+    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 200)]
+    frames[0].save(photos / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(photos / "pages.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(photos / "still.gif")
+    made = {path.name for path in batch.plan([photos], tmp_path / "large").sources}
+    assert {"moving.webp", "pages.tif", "still.png"} < made
+
+
+def test_files_that_are_there_are_left_out_if_asked(photos, tmp_path):
+    large = tmp_path / "large"
+    large.mkdir()
+    (large / "a.png").touch()
+    plan = batch.plan([photos], large, skip_existing=True)
+    assert plan.skipped == [large / "a.png"]
+    assert large / "a.png" not in plan.sources
+    assert len(plan.sources) == 2
+
+
+def copy(source, destination, progress, stop):
+    """In place of upscaling: refuses b.png."""
+    if source.name == "b.png":
+        raise ValueError("It is bad.")
+    progress(1, 1)
+    destination.write_bytes(source.read_bytes())
+
+
+def test_results_come_with_what_went_wrong(photos, tmp_path):
+    plan = batch.plan([photos], tmp_path)
+    (tmp_path / "summer").mkdir()
+    seen = []
+    results = list(batch.run(plan, copy, lambda done, source: seen.append(done)))
+    assert {result.source for result in results} == set(plan.sources.values())
+    assert [str(result.error) for result in results if result.error] == ["It is bad."]
+    assert sorted(seen) == [1, 2]
+
+
+def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path):
+    (tmp_path / "summer").mkdir()
+    plan = batch.plan([photos], tmp_path)
+    list(batch.run(plan, copy, settings={"scale": 2}))
+
+    def left(**settings):
+        again = batch.plan([photos], tmp_path, overwrite=True)
+        sources = batch.resume(again, settings).sources.values()
+        return sorted(path.relative_to(photos).as_posix() for path in sources)
+
+    assert left(scale=2) == ["b.png"]  # it was bad
+    assert left(scale=3) == ["a.jpg", "b.png", "summer/a.jpg"]
+    (photos / "a.jpg").write_bytes(b"another")
+    assert left(scale=2) == ["a.jpg", "b.png"]
+    (tmp_path / "summer" / "a.png").unlink()
+    assert left(scale=2) == ["a.jpg", "b.png", "summer/a.jpg"]
+
+
+def test_a_manifest_cut_short_by_a_kill_is_no_hindrance(photos, tmp_path):
+    (tmp_path / "summer").mkdir()
+    list(batch.run(batch.plan([photos], tmp_path), copy))
+    manifest = tmp_path / batch.MANIFEST
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([*lines, '{"destination": "a.p']))
+    again = batch.resume(batch.plan([photos], tmp_path, overwrite=True), {})
+    assert list(again.sources.values()) == [photos / "b.png"]
+
+
+def test_resuming_never_replaces_what_no_run_has_made(photos, tmp_path):
+    (tmp_path / "b.png").write_bytes(b"precious")
+    plan = batch.plan([photos], tmp_path, overwrite=True)
+    with pytest.raises(FileExistsError, match=r"b\.png exists already, and no earlier run"):
+        batch.resume(plan, {})

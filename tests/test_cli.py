@@ -1,7 +1,9 @@
 """The command line does what its help says, and every mistake gets one clear line."""
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -261,6 +263,97 @@ def test_ctrl_c_ends_with_130_and_whole_files(tiny_model, tmp_path):
     assert 0 < len(names(large)) < 200
     for name in names(large):
         assert images.read(large / name).shape == (128, 128, 3)
+
+
+def test_pictures_go_through_pipes(photo, tiny_model, tmp_path, capfdbinary, monkeypatch):
+    def run(*arguments):
+        with photo.open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+            assert cli.main(["upscale", *arguments, "--model", str(tiny_model)]) == 0
+        return capfdbinary.readouterr().out
+
+    expected = models.load(tiny_model).upscale(images.read(photo), dtype=np.uint8)
+    for arguments in (("-", "-o", "-"), (str(photo), "-o", "-", "--format", "tif")):
+        (tmp_path / "piped").write_bytes(run(*arguments))
+        np.testing.assert_array_equal(images.read_uint8(tmp_path / "piped"), expected)
+    assert run("-", "-o", str(tmp_path / "large.png")) == b""
+    np.testing.assert_array_equal(images.read_uint8(tmp_path / "large.png"), expected)
+
+
+def test_an_unknown_format_for_a_pipe_is_named(photo, tiny_model, fails):
+    error = fails("upscale", photo, "-o", "-", "--format", "bmp", "--model", tiny_model)
+    assert "There is no format 'bmp'" in error
+
+
+def test_a_dry_run_says_what_it_would_need(photo, tiny_model, tmp_path, capsys):
+    large = tmp_path / "large.png"
+    arguments = ["upscale", photo, "-o", large, "--model", tiny_model, "--dry-run", "--width", 30]
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    line, total = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"{photo} 20x12 -> {large} 30x18: \d+ tiles, about \d+ s, \d+ MiB", line)
+    assert total == "1 photos, 0 there already: 0 s"
+    assert cli.main([str(argument) for argument in [*arguments, "--json"]]) == 0
+    job = json.loads(capsys.readouterr().out)
+    assert (job["width"], job["height"]) == (30, 18)
+    assert job["tiles"] > 0
+    assert job["bytes"] > 0
+    assert not large.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        (["--scale", "1.5"], (30, 18)),
+        (["--width", "25"], (25, 15)),
+        (["--height", "9"], (15, 9)),
+        (["--fit", "100x20"], (33, 20)),
+        (["--megapixels", "0.0006"], (32, 19)),
+    ],
+)
+def test_a_result_has_the_size_asked_for(options, size, photo, tiny_model, tmp_path):
+    large = tmp_path / "large.png"
+    arguments = ["upscale", photo, "-o", large, "--model", tiny_model, *options]
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    assert images.read(large).shape == (size[1], size[0], 3)
+
+
+def test_sizes_exclude_each_other(photo, tiny_model, tmp_path, fails):
+    arguments = ("upscale", photo, "-o", tmp_path / "x.png", "--model", tiny_model)
+    assert "exclude each other" in fails(*arguments, "--scale", "2", "--width", "3")
+    assert "width x height" in fails(*arguments, "--fit", "3")
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_killed_run_is_resumed(tiny_model, tmp_path, after, capsys):
+    many, large = tmp_path / "many", tmp_path / "large"
+    many.mkdir()
+    for i in range(60):
+        images.write(many / f"{i:03d}.png", np.full((64, 64, 3), i, np.uint8))
+    process = start("upscale", many, "-o", large, "--model", tiny_model)
+    assert process.stdout is not None
+    for _ in range(after):
+        process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=60)
+    before = {name: (large / name).stat().st_mtime_ns for name in names(large)}
+    done = {name for name in before if not name.startswith(".")}
+    assert after <= len(done) < 60
+    arguments = ["upscale", str(many), "-o", str(large), "--model", str(tiny_model), "--resume"]
+    assert cli.main(arguments) == 0
+    assert names(large) == [f"{i:03d}.png" for i in range(60)]  # and nothing half-written
+    again = [name for name in done if (large / name).stat().st_mtime_ns != before[name]]
+    assert len(again) <= 4  # those that were ended but not noted when the kill came
+    for i in range(60):
+        assert images.read_uint8(large / f"{i:03d}.png").shape == (128, 128, 3)
+    capsys.readouterr()
+    assert cli.main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["skipped"] == 60
+
+
+def test_the_map_is_of_one_photo(photo, tiny_model, tmp_path, fails):
+    photo.with_name("second.png").write_bytes(photo.read_bytes())
+    arguments = ("upscale", photo.parent, "-o", tmp_path / "large", "--model", tiny_model)
+    assert "draws one photo" in fails(*arguments, "--hallucination-map", tmp_path / "map.png")
 
 
 # faults

@@ -130,3 +130,29 @@ def test_a_size_taken_from_the_picture_does_not_count():
 def test_it_is_what_the_shipped_models_say(name):
     found = graphs.receptive_field(onnx.load(models.path(name)))
     assert found == models.load(name).metadata.receptive_field
+
+
+def test_memory_counts_what_is_still_needed():
+    nodes = [
+        convolution("lr", "a", "k1", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        convolution("b", "c", "k2", pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["a", "c"], ["sr"]),
+    ]
+    model = network(*nodes, weights=[kernel("k1", 3), kernel("k2", 3)])
+    # a, c and sr at the end, as a, b and c before: three times 3 float32 a pixel.
+    assert graphs.memory(model) == 3 * 3 * 4
+
+
+def test_memory_follows_a_pixel_shuffle():
+    nodes = [
+        convolution("lr", "a", "k", pads=[1, 1, 1, 1]),
+        helper.make_node("DepthToSpace", ["a"], ["sr"], blocksize=2),
+    ]
+    model = network(*nodes, weights=[kernel("k", 3, channels=12)])
+    assert graphs.memory(model) == 2 * 12 * 4
+
+
+def test_memory_is_unknown_where_shapes_are():
+    nodes = [helper.make_node("Mystery", ["lr"], ["sr"], domain="nobody")]
+    assert graphs.memory(network(*nodes)) is None

@@ -1,12 +1,16 @@
 """Models are opened by name and path, say what they are, and upscale without seams."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from srgan import images, models, resize
+from srgan import images, models, parallel, resize
 
 
 @pytest.fixture(scope="module")
@@ -213,3 +217,76 @@ def test_tiles_of_large_pictures_leave_no_seams(name, tile):
 
 def test_the_quality_measure_is_not_listed_among_the_models():
     assert all(name.startswith("srgan-") for name in models.shipped())
+
+
+def test_a_self_ensemble_is_the_mean_of_eight_orientations(tiny_model):
+    model, ensemble = models.load(tiny_model), models.load(tiny_model, self_ensemble=True)
+    lr = noise(9, 14)
+    turned = [
+        np.rot90(model.upscale(np.rot90(lr, turns)[:, ::step])[:, ::step], -turns)
+        for turns in range(4)
+        for step in (1, -1)
+    ]
+    np.testing.assert_allclose(ensemble.upscale(lr), np.mean(turned, axis=0), atol=1e-6)
+    np.testing.assert_allclose(ensemble.upscale(lr, tile=5), ensemble.upscale(lr), atol=1e-6)
+    assert ensemble.metadata.name == "tiny x8"
+
+
+def test_16_bits_are_taken_and_given(model):
+    deep = np.random.default_rng(0).integers(0, 65536, (9, 12, 3), dtype=np.uint16)
+    sr = model.upscale(deep / np.float32(65535))
+    np.testing.assert_allclose(model.upscale(deep), sr, atol=1e-6)
+    exact = np.floor(sr * np.float32(65535) + np.float32(0.5))
+    np.testing.assert_allclose(model.upscale(deep, dtype=np.uint16), exact, atol=1)
+
+
+def test_the_default_tiles_leave_no_seams_and_fit_the_memory(model):
+    lr = noise(200, 300)
+    cut = model.plan(200, 300, memory=10 * 2**20)
+    assert cut.tiles >= 4
+    at_once = parallel.available_cores() * cut.size[0] * cut.size[1] * model.pixel_bytes
+    assert at_once <= 10 * 2**20
+    rows = model.upscale_rows([lr], 200, 300, cut, dtype=np.float32)
+    np.testing.assert_allclose(np.concatenate(list(rows)), model.upscale(lr, 1000), atol=1e-5)
+
+
+_SHORT_OF_MEMORY = """
+import resource, sys
+import numpy as np
+from srgan import models
+
+model = models.load("srgan-psnr-x4")
+side, megabytes = map(int, sys.argv[1:])
+lr = np.random.default_rng(0).random((side, side, 3), dtype=np.float32)
+model.upscale(lr[:64, :64])
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20, -1))
+sr = model.upscale(lr, tile=side, dtype=np.uint8)
+resource.setrlimit(resource.RLIMIT_AS, (2**40, -1))
+whole = models.load("srgan-psnr-x4").upscale(lr, tile=side, dtype=np.uint8)
+print(np.abs(sr.astype(int) - whole).max())
+"""
+
+
+def short_of_memory(side, megabytes):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", _SHORT_OF_MEMORY, str(side), str(megabytes)],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
+def test_where_memory_is_short_tiles_are_halved():
+    done = short_of_memory(side=500, megabytes=200)  # the whole needs about 300
+    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
+def test_where_there_is_no_memory_at_all_that_is_said():
+    done = short_of_memory(side=300, megabytes=2)  # the result alone has 4
+    assert "MemoryError" in done.stderr

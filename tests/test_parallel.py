@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -64,3 +65,47 @@ def test_an_error_of_a_job_is_raised_at_its_place():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_a_caller_that_stops_asking_ends_the_work():
+    begun = []
+    with ThreadPoolExecutor(1) as pool:
+        results = parallel.in_order(begun.append, ((i,) for i in range(1000)), pool)
+        next(results)
+        results.close()
+        assert len(begun) <= 2 * parallel.available_cores() + 1
+
+
+def test_items_are_made_one_ahead():
+    made = []
+
+    def items():
+        for i in range(10):
+            made.append(i)
+            yield i
+
+    results = parallel.ahead(items())
+    assert next(results) == 0
+    assert list(results) == list(range(1, 10))
+    assert made == list(range(10))
+
+
+def test_an_error_in_what_is_made_ahead_is_raised():
+    def items():
+        yield 1
+        raise ValueError("damaged")
+
+    with pytest.raises(ValueError, match="damaged"):
+        list(parallel.ahead(items()))
+
+
+def test_memory_is_what_the_machine_and_the_container_leave(tmp_path):
+    machine = tmp_path / "meminfo"
+    machine.write_text("MemTotal: 9 kB\nMemAvailable:    2048 kB\n")
+    assert parallel.available_memory(machine, tmp_path) == 2**21
+    (tmp_path / "memory.max").write_text("max\n")
+    assert parallel.available_memory(machine, tmp_path) == 2**21
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("400000\n")
+    assert parallel.available_memory(machine, tmp_path) == 600_000
+    assert parallel.available_memory(tmp_path / "gone", tmp_path / "gone") == 4 * 2**30

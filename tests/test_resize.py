@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data as photos
 
@@ -152,3 +152,26 @@ def test_cropping_takes_away_below_and_right():
 def test_what_does_not_fit_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@settings(max_examples=60)
+@given(
+    source=st.integers(1, 60),
+    height=st.integers(1, 60),
+    width=st.integers(1, 20),
+    n=st.integers(1, 70),
+)
+def test_rows_are_resized_as_the_whole_is(source, height, width, n):
+    image = np.random.default_rng(0).random((source, 11, 3), dtype=np.float32)
+    bands = (image[top : top + n] for top in range(0, source, n))
+    rows = np.concatenate(list(resize.bicubic_rows(bands, source, height, width)))
+    np.testing.assert_allclose(rows, resize.bicubic(image, height, width), atol=1e-5)
+
+
+def test_rows_are_resized_as_soon_as_what_they_need_is_there():
+    image = np.zeros((100, 4, 1), np.float32)
+    read = []
+    bands = (read.append(top) or image[top : top + 1] for top in range(100))
+    rows = resize.bicubic_rows(bands, 100, 50, 2)
+    assert len(next(rows)) == 1
+    assert len(read) == 5  # of the 8 that weigh in, 3 lie above the image

@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from srgan import images, inference, parallel, pictures
+from srgan import files, images, inference, parallel, pictures
 
 MANIFEST = ".srgan-upscale.jsonl"  # in the folder of the results; hidden, since it is no picture
 
@@ -164,7 +164,7 @@ def resume(plan: Plan, settings: Mapping[str, object]) -> Plan:
     """Leaves out what an earlier run has done, according to its manifest.
 
     A photo is done again if it was changed since, if it was done with other settings, or if it was
-    begun and not ended.
+    begun and not ended; what that left behind is removed.
 
     Args:
         plan: With `overwrite`.
@@ -183,6 +183,8 @@ def resume(plan: Plan, settings: Mapping[str, object]) -> Plan:
                 f"{destination} exists already, and no earlier run has made it. Choose another "
                 "place, or replace with --overwrite."
             )
+    for folder in {destination.parent for destination in plan.sources}:
+        files.remove_partial(folder)
     left = {d: source for d, source in plan.sources.items() if d not in done}
     return plan._replace(sources=left, skipped=plan.skipped + done)
 

@@ -1,6 +1,7 @@
 """Writing files whole or not at all, and not where they must not go."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,13 @@ def replacing(path: Path) -> Iterator[Path]:
         raise OSError(error.errno, reason, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Removes what a kill during `replacing` left in a folder."""
+    for path in folder.glob(".*.partial"):
+        if re.fullmatch(r"\.[0-9a-f]{16}\.partial", path.name):
+            path.unlink(missing_ok=True)
 
 
 def write(path: Path, data: bytes) -> None:

@@ -85,7 +85,10 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
     """
     import onnx
 
-    model = onnx.shape_inference.infer_shapes(_with_size(model, side))
+    try:
+        model = onnx.shape_inference.infer_shapes(_with_size(model, side))
+    except onnx.shape_inference.InferenceError:  # operations that onnx does not know
+        return None
     graph = model.graph
     sizes = {
         value.name: _bytes(value) for value in (*graph.value_info, *graph.input, *graph.output)

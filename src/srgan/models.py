@@ -210,7 +210,7 @@ class Model:
         if cut.tiles == 1 or cut.size[0] * cut.size[1] > self._most:
             raise MemoryError(
                 f"There is not enough memory for a tile of {height}x{width} pixels, which is the "
-                "smallest possible. Close other programs, or take a smaller model."
+                "smallest possible; close other programs, or take a smaller model"
             )
         run = partial(self._upscale, halo=halo, dtype=dtype)
         return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))

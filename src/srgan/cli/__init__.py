@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich takes longer to import than all the rest of `srgan --help`
 )
 
-_EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError)
+_EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError, MemoryError)
 _SEVERAL = {  # options of commands that may have several values
     "check": ("--against",),
     "evaluate": ("--data", "--lr", "--model", "--realism"),

@@ -23,6 +23,8 @@ def explain(error: Exception) -> str:
         where = f": {error.filename}" if error.filename else ""
         advice = " Free some space, and run it again." if error.errno == errno.ENOSPC else ""
         return f"{error.strerror}{where}.{advice}"
+    if isinstance(error, MemoryError):
+        return f"{str(error).rstrip('.') or 'There is not enough memory'}. Try a smaller --tile."
     return str(error)
 
 
