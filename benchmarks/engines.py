@@ -2,18 +2,21 @@
 
     python benchmarks/engines.py --model srgan-x4
 
-Each round runs every engine once on the same lr image, so that drift of the machine's speed hits
-them alike. Prints medians with their range, peak memory of a process that does nothing else (on
-Linux), numpy's rate of matrix multiplication for scale, and how far the engines' results lie apart.
+Each round runs every engine on the same lr image, on each core at once, as upscaling does, so that
+drift of the machine's speed hits them alike. Prints medians with their range, peak memory of a
+process that does nothing else (on Linux), numpy's rate of matrix multiplication for scale, and how
+far the engines' results lie apart.
 """
 
 import argparse
+import math
 import multiprocessing
 import platform
 import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from srgan import engines, models, parallel
 
@@ -25,23 +28,24 @@ def main() -> None:
     parser.add_argument("--model", default="srgan-x4", help="name or ONNX file")
     parser.add_argument("--size", type=int, default=256, help="side of the lr image")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--parameters", type=int, default=657_264, help="of the model")
     arguments = parser.parse_args()
 
     scale = models.load(arguments.model).metadata.scale
     path = models.path(arguments.model)
-    opened = {kind: engines.open_engine(path, kind) for kind in KINDS}
+    calls = parallel.available_cores()
+    opened = {kind: engines.open_engine(path, kind, calls) for kind in KINDS}
     lr = np.random.default_rng(0).random((1, arguments.size, arguments.size, 3), np.float32)
     results = {kind: engine.run(lr) for kind, engine in opened.items()}  # warm
     seconds: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for _ in range(arguments.rounds):
         for kind, engine in opened.items():
             began = time.perf_counter()
-            engine.run(lr)
-            seconds[kind].append(time.perf_counter() - began)
+            for _ in parallel.in_order(engine.run, [(lr,)] * calls):
+                pass
+            seconds[kind].append((time.perf_counter() - began) / calls)
 
     peak = matrix_multiply_peak()
-    operations = 2 * arguments.parameters * arguments.size**2
+    operations = 2 * multiplications(path) * arguments.size**2
     megapixels = (scale * arguments.size) ** 2 / 1e6
     print(f"{platform.processor() or platform.machine()}, {parallel.available_cores()} cores")
     print(f"numpy's matrix multiply: {peak / 1e9:.0f} GFLOP/s\n")
@@ -58,6 +62,12 @@ def main() -> None:
     ratios = np.divide(*(seconds[kind] for kind in KINDS))
     print(f"\n{KINDS[0]} / {KINDS[1]}, pair by pair: median {np.median(ratios):.2f}")
     print(f"Largest difference: {255 * np.ptp(np.stack(list(results.values())), axis=0).max():.1e}")
+
+
+def multiplications(path: Path) -> int:
+    """For a pixel of lr, if all convolutions work at its size: as many as kernels have weights."""
+    initialisers = onnx.load(path).graph.initializer
+    return sum(math.prod(tensor.dims) for tensor in initialisers if len(tensor.dims) == 4)
 
 
 def matrix_multiply_peak(size: int = 3000) -> float:
@@ -81,9 +91,11 @@ def _alone(kind: str, path, size: int) -> tuple[float, float]:
 
 def _measure(kind, path, size: int) -> tuple[float, float]:
     began = time.perf_counter()
-    engine = engines.open_engine(path, kind)
+    calls = parallel.available_cores()
+    engine = engines.open_engine(path, kind, calls)
     load = time.perf_counter() - began
-    engine.run(np.zeros((1, size, size, 3), np.float32))
+    for _ in parallel.in_order(engine.run, [(np.zeros((1, size, size, 3), np.float32),)] * calls):
+        pass
     # Not getrusage, whose peak a process inherits from the one that started it.
     status = Path("/proc/self/status").read_text()
     kibibytes = status.partition("VmHWM:")[2].split()[0]
