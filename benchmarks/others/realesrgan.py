@@ -9,6 +9,8 @@ program in that package pads pictures before it cuts them into tiles, and comput
 """
 
 import argparse
+import resource
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -31,16 +33,22 @@ def main() -> None:
     net.load_param(f"{file}.param")
     net.load_model(f"{file}.bin")
     arguments.destination.mkdir(parents=True, exist_ok=True)
+    seconds = megapixels = 0.0
     for path in sorted(arguments.source.glob("*.png")):
         lr = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
+        began = time.perf_counter()
         planes = np.ascontiguousarray(lr.transpose(2, 0, 1))
         extractor = net.create_extractor()
         extractor.input("data", ncnn.Mat(planes).clone())  # without it, they share memory
         _, output = extractor.extract("output")
         sr = np.array(output).transpose(1, 2, 0)
+        seconds += time.perf_counter() - began
+        megapixels += sr.shape[0] * sr.shape[1] / 1e6
         pixels = np.floor(np.clip(sr, 0, 1) * 255 + 0.5).astype(np.uint8)
         Image.fromarray(pixels).save(arguments.destination / path.name)
         print(path.name, flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{megapixels / seconds:.4f} SR megapixels/s, peak {peak:.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-// Upscales a folder of PNG files x4 with the npm package @upscalerjs/esrgan-thick, in its own
-// runtime, TensorFlow.js (WebAssembly), with its own layer definitions.
+// Upscales a folder of PNG files x4 with an npm package of UpscalerJS, in its own runtime,
+// TensorFlow.js (WebAssembly), with its own layer definitions.
 //
-//     npm install --ignore-scripts && node esrgan_thick.mjs LR_FOLDER OUT_FOLDER
+//     npm install --ignore-scripts && node esrgan.mjs esrgan-thick LR_FOLDER OUT_FOLDER
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -11,15 +11,15 @@ import * as tf from "@tensorflow/tfjs";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { PNG } from "pngjs";
 
-const [from, to] = process.argv.slice(2);
+const [name, from, to] = process.argv.slice(2);
 const require = createRequire(import.meta.url);
 setWasmPaths(path.dirname(require.resolve("@tensorflow/tfjs-backend-wasm")) + path.sep);
 await tf.setBackend("wasm");
 
-const exported = require("@upscalerjs/esrgan-thick/4x");
+const exported = require(`@upscalerjs/${name}/4x`);
 const definition = exported.default ?? exported;
-definition.setup(tf);
-const root = require.resolve("@upscalerjs/esrgan-thick").split(`${path.sep}dist${path.sep}`)[0];
+definition.setup?.(tf); // its own layers, if there are any
+const root = require.resolve(`@upscalerjs/${name}`).split(`${path.sep}dist${path.sep}`)[0];
 const folder = path.join(root, "models", "x4");
 const { modelTopology, weightsManifest } = JSON.parse(fs.readFileSync(`${folder}/model.json`));
 const shards = weightsManifest.flatMap((group) => group.paths);
@@ -33,8 +33,11 @@ const model = await tf.loadLayersModel({
 });
 
 fs.mkdirSync(to, { recursive: true });
-for (const name of fs.readdirSync(from).filter((name) => name.endsWith(".png")).sort()) {
-  const { data, width, height } = PNG.sync.read(fs.readFileSync(path.join(from, name)));
+let seconds = 0;
+let megapixels = 0;
+for (const file of fs.readdirSync(from).filter((file) => file.endsWith(".png")).sort()) {
+  const { data, width, height } = PNG.sync.read(fs.readFileSync(path.join(from, file)));
+  const began = performance.now();
   const sr = tf.tidy(() => {
     const lr = tf.tensor(data, [1, height, width, 4], "float32").slice([0, 0, 0, 0], [1, -1, -1, 3]);
     const result = model.predict(lr.div(255));  // its inputRange and outputRange are [0, 1]
@@ -42,11 +45,15 @@ for (const name of fs.readdirSync(from).filter((name) => name.endsWith(".png")).
   });
   const [rows, columns] = sr.shape;
   const rgb = await sr.data();
+  seconds += (performance.now() - began) / 1000;
+  megapixels += (rows * columns) / 1e6;
   sr.dispose();
   const png = new PNG({ width: columns, height: rows });
   for (let i = 0; i < rows * columns; i += 1) {
     png.data.set([rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2], 255], 4 * i);
   }
-  fs.writeFileSync(path.join(to, name), PNG.sync.write(png));
-  console.log(name);
+  fs.writeFileSync(path.join(to, file), PNG.sync.write(png));
+  console.log(file);
 }
+const peak = process.resourceUsage().maxRSS / 1024;
+console.log(`${(megapixels / seconds).toFixed(4)} SR megapixels/s, peak ${peak.toFixed(0)} MiB`);
