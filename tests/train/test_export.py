@@ -365,6 +365,14 @@ def test_another_network_is_not_rebuilt(randomise, tmp_path):
         read_generator(tmp_path / "x.onnx")
 
 
+def test_a_layer_that_no_generator_has_is_named(tmp_path, tiny_model):
+    model = onnx.load(tiny_model)
+    model.graph.node[-2].name = "bounded"
+    onnx.save(model, tmp_path / "x.onnx")
+    with pytest.raises(ValueError, match=r"'tiny' with the layer 'bounded' \(Sigmoid\); expected"):
+        read_generator(tmp_path / "x.onnx")
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_file_that_computes_in_half_precision_takes_and_gives_float32(name, randomise, tmp_path):
     network, path = randomise(NETWORKS[name]()), tmp_path / "x.onnx"

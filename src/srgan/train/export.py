@@ -39,6 +39,10 @@ from srgan.train.generators import (
 _OPSET = 17  # of 2022, with IR version 8: all that is needed, and read by every engine since
 _IR_VERSION = 8
 _LIMIT = 0.5  # grey levels: a larger difference is more than rounding
+_OPERATORS = {  # that generators are made of
+    *("Transpose", "Cast", "Conv", "BatchNormalization", "PRelu", "Relu", "LeakyRelu"),
+    *("Add", "Sum", "Mul", "Concat", "DepthToSpace", "Resize"),
+}
 _SIZES = ((24, 32), (33, 17), (1, 5))  # of the images that Keras and the file are compared on
 
 
@@ -143,9 +147,11 @@ def read_generator(path: Path) -> keras.Model:
     architecture, _, scale = graph.name.rpartition("_x")
     filters, blocks = _size(graph)
     if architecture not in ("compact", "srresnet", "rrdbnet") or not scale.isdecimal():
+        strange = [node for node in graph.node if node.op_type not in _OPERATORS]
+        what = f" with the layer {strange[0].name!r} ({strange[0].op_type})" if strange else ""
         raise ValueError(
-            f"{path} holds the network {graph.name!r}; expected a compact, srresnet or rrdbnet of "
-            "srgan: only those can be rebuilt in Keras."
+            f"{path} holds the network {graph.name!r}{what}; expected a compact, srresnet or "
+            "rrdbnet of srgan: only those can be rebuilt in Keras, and exported."
         )
     if architecture == "compact":
         generator = compact(int(scale), filters, blocks)
