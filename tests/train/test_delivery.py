@@ -9,8 +9,8 @@ import pytest
 from srgan import certificate, images, models
 from srgan.train import delivery, export
 from srgan.train.delivery import deliver
-from srgan.train.formats import FORMATS
 from srgan.train.generators import compact, receptive_field
+from srgan.train.writers import FORMATS
 
 
 @pytest.fixture(scope="module")

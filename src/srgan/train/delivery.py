@@ -14,9 +14,9 @@ import tensorflow as tf
 from srgan import card, certificate, files, images, models, versions
 from srgan.certificate import Certificate
 from srgan.models import Metadata
-from srgan.train import config, export, formats
+from srgan.train import config, export, writers
 from srgan.train.consistency import Projection
-from srgan.train.formats import FORMATS
+from srgan.train.writers import FORMATS
 
 _SIDES = range(16, 513)  # of a fixed size, in lr pixels
 _CROP = 64  # side of the calibration crops
@@ -69,7 +69,7 @@ def deliver(
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as parent:
         part = Path(parent) / "model"
         part.mkdir()
-        job = formats.Job(generator, metadata, size, crops)
+        job = writers.Job(generator, metadata, size, crops)
         written = FORMATS[kind].write(job, part)
         batches = certificate.probes(metadata.scale, size)
         results = _results(generator, metadata, batches, FORMATS[kind].projects)

@@ -12,9 +12,9 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from srgan import images, models, resize, runtimes
-from srgan.train import formats
-from srgan.train.formats import FORMATS, Job
+from srgan.train import writers
 from srgan.train.generators import compact, receptive_field, rrdbnet, srresnet
+from srgan.train.writers import FORMATS, Job
 
 NETWORKS = {
     "compact": lambda: compact(4, filters=8, blocks=2),
@@ -312,4 +312,4 @@ def test_openvino_files_say_what_they_are(write):
 
 
 def test_formats_name_their_packages_as_the_index_does():
-    assert formats.FORMATS["tflite"].distributions == ["ai-edge-litert"]
+    assert writers.FORMATS["tflite"].distributions == ["ai-edge-litert"]
