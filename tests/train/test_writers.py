@@ -241,7 +241,8 @@ folder, model = pathlib.Path(sys.argv[2]), tensorflow.saved_model.load(sys.argv[
 read = lambda name: (folder / name).read_bytes()
 serve = model.signatures["serve_images"]
 for i, names in enumerate((["a.png", "b.png"], ["c.jpg"])):
-    for j, file in enumerate(serve(tensorflow.constant([read(name) for name in names]))["images"]):
+    encoded = tensorflow.constant([read(name) for name in names])
+    for j, file in enumerate(serve(encoded)["images_bytes"]):
         (folder / f"sr{i}{j}.png").write_bytes(file.numpy())
 lr = tensorflow.io.decode_image(read("a.png"))[None] / 255
 sr = model.signatures["serving_default"](lr=tensorflow.cast(lr, tensorflow.float32))["sr"]
@@ -296,7 +297,7 @@ def test_saved_model_cli_shows_both_signatures_with_sizes_left_open(write):
     assert "inputs['lr']" in default
     assert "shape: (-1, -1, -1, 3)" in default
     files = shown.partition("signature_def['serve_images']")[2]
-    assert "inputs['images']" in files
+    assert "inputs['images_bytes']" in files
     assert "dtype: DT_STRING" in files
 
 

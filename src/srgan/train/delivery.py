@@ -172,8 +172,9 @@ def _facts(
     if kind == "savedmodel":
         interface = (
             "Signature `serving_default`: `lr`, float32 RGB in [0, 1], `(batch, height, width, "
-            "3)`, to `sr`, likewise. `serve_images`: `images`, contents of PNG or JPEG files, to "
-            "`images`, of PNG files, 8 bits, without transparency or EXIF orientation."
+            "3)`, to `sr`, likewise. `serve_images`: `images_bytes`, contents of PNG or JPEG "
+            "files, to `images_bytes`, of PNG files, 8 bits, without transparency or EXIF "
+            "orientation."
         )
     else:
         shape = f"(1, {size[0]}, {size[1]}, 3)" if size else "(batch, height, width, 3)"

@@ -90,7 +90,7 @@ class _Served(tf.Module):
     def serve(self, lr: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"sr": self.upscale(lr)}
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "images")])
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "images_bytes")])
     def serve_images(self, encoded: tf.Tensor) -> dict[str, tf.Tensor]:
         def enlarge(file: tf.Tensor) -> tf.Tensor:
             lr = tf.io.decode_image(file, channels=3, expand_animations=False)
@@ -98,7 +98,7 @@ class _Served(tf.Module):
             sr = self.upscale(tf.cast(lr, tf.float32)[None] / 255.0)[0]
             return tf.io.encode_png(tf.cast(tf.floor(255.0 * sr + 0.5), tf.uint8))
 
-        return {"images": tf.map_fn(enlarge, encoded, fn_output_signature=tf.string)}
+        return {"images_bytes": tf.map_fn(enlarge, encoded, fn_output_signature=tf.string)}
 
 
 def _saved_model(job: Job, folder: Path) -> str:
