@@ -1,12 +1,16 @@
 """Exports are made from real files, whole or not at all."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
+import onnx
 import pytest
 
-from srgan import certificate, images, models
+from srgan import certificate, images, metrics, models, resize, runtimes
 from srgan.train import delivery, export
 from srgan.train.delivery import deliver
 from srgan.train.generators import compact, receptive_field
@@ -53,6 +57,55 @@ def test_an_export_is_a_folder_of_the_model_its_certificate_and_its_card(deliver
     assert made.measured.photos.psnr > 40
     assert set(made.versions) == {"srgan", "tensorflow", "keras", "ai-edge-litert", "python"}
     assert certificate.verify(folder)[0] == made
+
+
+def test_a_tflite_file_is_verified_without_tensorflow(delivered):
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["tensorflow", "keras"]))  # which makes their import fail
+from srgan import cli
+sys.exit(cli.main(["verify", sys.argv[1]]))
+"""
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(delivered[0] / "mine.tflite")],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("mine.tflite is as its certificate says.\n")
+
+
+@pytest.mark.slow  # two minutes
+@pytest.mark.parametrize("kind", ["tflite-int8", "openvino-int8"])
+@pytest.mark.parametrize("name", models.shipped())
+def test_int8_costs_less_than_a_third_of_a_decibel(name, kind, shared_data, tmp_path):
+    made = deliver(name, kind, tmp_path / "out")
+    model = models.load(name)
+    scale, rounds = model.metadata.scale, model.metadata.consistency_rounds
+    runtime = runtimes.open_runtime(tmp_path / "out" / made.file)
+    losses = []
+    for path in sorted((shared_data / "validation" / "Kodak24").glob("*.*"))[::4]:
+        hr = images.read_uint8(path)
+        lr = resize.downscale(hr, scale) / np.float32(255)
+        sr = resize.project(runtime.run(lr[None])[0], lr, rounds)
+        exact, rounded = model.upscale(lr, dtype=np.uint8), images.to_uint8(np.clip(sr, 0, 1))
+        scores = [(metrics.psnr(hr, x, scale), metrics.lpips(hr, x)) for x in (exact, rounded)]
+        losses.append(np.subtract(*scores))
+    psnr, lpips = np.mean(losses, axis=0)
+    assert psnr <= 0.3
+    assert -lpips <= 0.02
+
+
+def test_metadata_that_contradict_the_network_are_named(run, tmp_path):
+    model = onnx.load(run / "model.onnx")
+    for entry in model.metadata_props:
+        if entry.key == "srgan.scale":
+            entry.value = "2"
+    onnx.save(model, tmp_path / "x.onnx")
+    with pytest.raises(ValueError, match=r"says that its scale is 2, and holds 'compact_x4'"):
+        deliver(tmp_path / "x.onnx", "onnx", tmp_path / "out")
 
 
 def test_the_reference_is_what_keras_makes_of_the_probes(delivered, run):

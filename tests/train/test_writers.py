@@ -21,6 +21,7 @@ NETWORKS = {
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "rrdbnet": lambda: rrdbnet(2, filters=8, blocks=1, growth=4),
 }
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "export.md"
 # Of TensorFlow Lite's GPU delegate, and integer arithmetic (tensorflow/lite/delegates/gpu).
 MOBILE = {
     "ADD",
@@ -193,35 +194,18 @@ def test_tflite_files_of_a_fixed_size_say_so(kind, randomise, tmp_path):
     assert np.abs(sr - network(photo(20, 24))).mean() < 0.02
 
 
-def without_tensorflow(code, *arguments):
-    """Runs Python in a process in which TensorFlow cannot be imported."""
-    banned = "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'tf_keras']));"
-    return subprocess.run(
-        [sys.executable, "-c", banned + code, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-
-def test_tflite_runs_by_litert_alone(write, tmp_path):
-    network, path = write("compact", "tflite")
-    np.save(tmp_path / "lr.npy", photo())
-    without_tensorflow(
-        """
-import numpy, sys
-from ai_edge_litert.interpreter import Interpreter
-lr = numpy.load(sys.argv[2])
-interpreter = Interpreter(sys.argv[1])
-interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], lr.shape)
-sr = interpreter.get_signature_runner()(lr=lr)["sr"]
-numpy.save(sys.argv[3], sr)
-""",
-        path,
-        tmp_path / "lr.npy",
-        tmp_path / "sr.npy",
-    )
-    np.testing.assert_allclose(np.load(tmp_path / "sr.npy"), network(photo()), atol=1e-4)
+@pytest.mark.parametrize("kind", ["tflite", "tflite-int8"])
+def test_the_example_of_the_documentation_runs_by_litert_alone(kind, write, tmp_path):
+    network, path = write("compact", kind)
+    example = (DOCUMENTATION.read_text()).split("```python\n")[1].split("```")[0]
+    banned = "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'keras', 'srgan']))\n"
+    images.write(tmp_path / "lr.png", photo()[0])
+    arguments = [path, tmp_path / "lr.png", tmp_path / "sr.png"]
+    command = [sys.executable, "-c", banned + example, *map(str, arguments)]
+    subprocess.run(command, capture_output=True, check=True)
+    expected = np.clip(network(images.read(tmp_path / "lr.png")[None])[0], 0, 1)
+    error = 255 * (images.read(tmp_path / "sr.png") - expected)
+    assert np.sqrt(np.mean(error**2)) < (0.4 if kind == "tflite" else 3)
 
 
 def test_a_saved_model_serves_pictures_and_files_in_a_fresh_process(write, tmp_path):

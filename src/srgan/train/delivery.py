@@ -66,6 +66,11 @@ def deliver(
     metadata = _metadata(file)
     crops = _calibration(calibration, metadata.scale, size) if kind.endswith("int8") else []
     generator = export.read_generator(file)
+    if generator.compute_output_shape((1, 8, 8, 3))[1] != 8 * metadata.scale:
+        raise ValueError(
+            f"{file} says that its scale is {metadata.scale}, and holds {generator.name!r}. "
+            "Its metadata were changed; train or download it again."
+        )
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as parent:
         part = Path(parent) / "model"
         part.mkdir()
