@@ -30,11 +30,12 @@ def load_client():
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The signatures of a shipped model, exported."""
-    from srgan.train import delivery
+    from srgan.train import export, writers
 
-    folder = tmp_path_factory.mktemp("serving") / "model"
-    made = delivery.deliver("srgan-x4", "savedmodel", folder)
-    model = tf.saved_model.load(str(folder / made.file))
+    folder = tmp_path_factory.mktemp("serving")
+    generator = export.read_generator(models.path("srgan-x4"))
+    job = writers.Job(generator, models.load("srgan-x4").metadata, None, [])
+    model = tf.saved_model.load(str(folder / writers.FORMATS["savedmodel"].write(job, folder)))
     yield model.signatures
     del model
 

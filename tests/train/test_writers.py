@@ -186,6 +186,7 @@ def test_tflite_files_say_what_they_take(write):
 def test_tflite_files_of_a_fixed_size_say_so(kind, randomise, tmp_path):
     network = tame(randomise(NETWORKS["compact"]()))
     path = tmp_path / FORMATS[kind].write(job(network, size=(20, 24)), tmp_path)
+    assert set(operators(path)) <= MOBILE
     interpreter = Interpreter(str(path))
     assert tuple(interpreter.get_input_details()[0]["shape"]) == (1, 20, 24, 3)
     assert tuple(interpreter.get_output_details()[0]["shape"]) == (1, 80, 96, 3)
@@ -266,6 +267,7 @@ def saved(path):
     return model.meta_graphs[0]
 
 
+@pytest.mark.slow  # imports TensorFlow once more
 def test_saved_model_cli_shows_both_signatures_with_sizes_left_open(write):
     path = write("compact", "savedmodel")[1]
     shown = subprocess.run(

@@ -20,7 +20,7 @@ from srgan.train.writers import FORMATS
 
 _SIDES = range(16, 513)  # of a fixed size, in lr pixels
 _CROP = 64  # side of the calibration crops
-_MOST_CROPS = 64
+_MOST_PHOTOS = 32  # to calibrate with; each gives two crops
 
 
 def deliver(
@@ -132,11 +132,11 @@ def _metadata(file: Path) -> Metadata:
 def _calibration(
     folder: Path | None, scale: int, size: tuple[int, int] | None
 ) -> Sequence[np.ndarray]:
-    """Crops of lr photos, in [0, 1], of as many as possible; and a black and a white one."""
+    """Crops of lr photos, in [0, 1], from all over the folder; and a black and a white one."""
     paths = images.find(folder) if folder else certificate.photo_files()
     height, width = size or (_CROP, _CROP)
     crops: list[np.ndarray] = []
-    for path in paths[:: -(-len(paths) // _MOST_CROPS) or 1]:
+    for path in paths[:: max(-(-len(paths) // _MOST_PHOTOS), 1)]:
         for factor in (scale, 1):  # small pictures are sharp, large ones smooth
             try:
                 photo = certificate.lr_photo(path, factor)
@@ -146,7 +146,7 @@ def _calibration(
     if not crops:
         raise ValueError(f"{folder} has no images to calibrate with; expected photos.")
     flat = [np.full_like(crops[0], value) for value in (0, 255)]
-    return [image / np.float32(255) for image in (*crops[:_MOST_CROPS], *flat)]
+    return [image / np.float32(255) for image in (*crops, *flat)]
 
 
 def _results(
