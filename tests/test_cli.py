@@ -1,5 +1,6 @@
 """The command line does what its help says, and every mistake gets one clear line."""
 
+import hashlib
 import io
 import json
 import os
@@ -699,6 +700,8 @@ def test_an_export_is_verified_and_runs(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "onnx-fp16, against Keras; at least 50 dB on photos" in printed
     assert f"{out / 'srgan-x4.onnx'}, " in printed
+    digest = hashlib.sha256((out / "srgan-x4.onnx").read_bytes()).hexdigest()
+    assert f"{digest}  srgan-x4.onnx" in printed
     assert cli.main(["verify", str(out)]) == 0
     lr = np.random.default_rng(0).random((12, 20, 3))
     images.write(tmp_path / "lr.png", lr)

@@ -153,9 +153,11 @@ def test_other_formats_are_certified_in_a_process_of_their_own(kind, run, tmp_pa
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert {path.relative_to(tmp_path / "out").as_posix() for path in files} == hashed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    inside = "(2 rounds): included" in (tmp_path / "out" / "README.md").read_text()
+    assert inside == FORMATS[kind].projects
 
 
-@pytest.mark.slow  # 90 seconds
+@pytest.mark.slow  # two minutes
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("name", models.shipped())
 def test_every_shipped_model_is_exported_to_every_format(name, kind, tmp_path):

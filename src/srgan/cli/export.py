@@ -49,6 +49,8 @@ def export(
         print(certificate.model_dump_json())
         return
     _print(certificate, certificate.measured)
+    for name, digest in certificate.sha256.items():
+        print(f"{digest}  {name}")
     print(f"{output / certificate.file}, {certificate.bytes / 1e6:.2f} MB")
 
 
