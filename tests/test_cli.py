@@ -1,9 +1,11 @@
 """The command line does what its help says, and every mistake gets one clear line."""
 
+import hashlib
 import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,12 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import batch, cli, demo, images, metrics, models
-from srgan.cli import evaluate, train
+from srgan import batch, certificate, cli, demo, engines, images, metrics, models
+from srgan.cli import evaluate, frameworks
 from srgan.train import config
 from srgan.train.recipes import RECIPES
 
-COMMANDS = ("upscale", "demo", "evaluate", "check", "train", "recipes", "models")
+COMMANDS = (
+    *("upscale", "demo", "evaluate", "check", "train", "recipes", "models"),
+    *("export", "verify"),
+)
 TINY = """
 validate_every = 2
 precision = "float32"
@@ -549,14 +554,14 @@ def test_recipe_and_configuration_exclude_each_other(fails):
 
 @pytest.mark.parametrize("missing", ["tensorflow", "keras", "h5py"])
 def test_without_the_extra_training_says_what_to_install(missing, fails, monkeypatch):
-    monkeypatch.setattr(train, "_import_tensorflow", lambda: None)
+    monkeypatch.setattr(frameworks, "import_tensorflow", lambda: None)
     monkeypatch.delitem(sys.modules, "srgan.train.run", raising=False)
     monkeypatch.setitem(sys.modules, "srgan.train.run", None)
 
     def absent():
         raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
-    monkeypatch.setattr(train, "_import_tensorflow", absent)
+    monkeypatch.setattr(frameworks, "import_tensorflow", absent)
     error = fails("train", "photos", "-o", "run")
     assert missing in error
     assert 'pip install "srgan[train]"' in error
@@ -643,3 +648,63 @@ def test_photos_in_a_model_out_a_larger_photo(tmp_path):
     assert process.communicate(timeout=60) == (f"{tmp_path / '0.png'}\n", "")
     assert images.read(tmp_path / "0.png").shape == (384, 384, 3)
     assert tomllib.loads((run / "config.toml").read_text())["pretrain"]["steps"] == 400
+
+
+# export, verify
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_model, tmp_path_factory):
+    """A folder as `srgan export` leaves it, of a model that is its own reference."""
+    folder = tmp_path_factory.mktemp("exported") / "tiny"
+    folder.mkdir()
+    shutil.copy(tiny_model, folder)
+    engine = engines.open_engine(tiny_model)
+    batches = certificate.probes(2)
+    results = {name: engine.run(lr) for name, lr in batches.items() if name != certificate.TIMED}
+    certificate.write_reference(folder, batches, results)
+    certificate.certify(folder, "tiny.onnx", "onnx", 60, {"keras": "3"})
+    return folder
+
+
+def test_verify_measures_again_and_says_so(exported, capsys):
+    assert cli.main(["verify", str(exported / "tiny.onnx")]) == 0
+    out = capsys.readouterr().out
+    assert "onnx, against Keras; at least 60 dB on photos:" in out
+    assert re.search(r"photos +100\.0 dB", out)
+    assert out.endswith("tiny.onnx is as its certificate says.\n")
+    assert cli.main(["verify", str(exported), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["certificate"]["measured"]["photos"] == printed["measured"]["photos"]
+
+
+def test_verify_says_that_a_file_was_changed(exported, fails, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    with (folder / "tiny.onnx").open("ab") as file:
+        file.write(b"x")
+    assert "was changed after its certificate was written" in fails("verify", folder)
+
+
+def test_export_names_the_formats_and_how_a_size_is_written(fails, tmp_path):
+    error = fails("export", "srgan-x4", "--format", "coreml", "-o", tmp_path / "out")
+    assert "no format 'coreml'; expected one of onnx, onnx-fp16, savedmodel, tflite" in error
+    command = ["export", "srgan-x4", "--format", "tflite", "-o", tmp_path / "out"]
+    error = fails(*command, "--size", "big")
+    assert "--size must be height x width, as in 256x256; got 'big'" in error
+
+
+def test_an_export_is_verified_and_runs(tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["export", "srgan-x4", "--format", "onnx-fp16", "-o", str(out)]
+    assert cli.main(command) == 0
+    printed = capsys.readouterr().out
+    assert "onnx-fp16, against Keras; at least 50 dB on photos" in printed
+    assert f"{out / 'srgan-x4.onnx'}, " in printed
+    digest = hashlib.sha256((out / "srgan-x4.onnx").read_bytes()).hexdigest()
+    assert f"{digest}  srgan-x4.onnx" in printed
+    assert cli.main(["verify", str(out)]) == 0
+    lr = np.random.default_rng(0).random((12, 20, 3))
+    images.write(tmp_path / "lr.png", lr)
+    model = str(out / "srgan-x4.onnx")
+    command = ["upscale", str(tmp_path / "lr.png"), "-o", str(tmp_path / "sr.png")]
+    assert cli.main([*command, "--model", model]) == 0

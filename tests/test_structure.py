@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import srgan
-from srgan import images
+from srgan import certificate, engines, images
 
 SOURCES = sorted(Path(srgan.__file__).parent.rglob("*.py"))
 HEAVY = {"keras", "numpy", "onnxruntime", "openvino", "pyvips", "rich", "tensorflow"}
@@ -29,9 +30,9 @@ def modules_after(*arguments):
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["upscale", "--help"], ["train", "--help"]])
-def test_help_imports_nothing_heavy(arguments):
-    assert modules_after(*arguments) & HEAVY == set()
+@pytest.mark.parametrize("command", ["", "upscale", "train", "export", "verify"])
+def test_help_imports_nothing_heavy(command):
+    assert modules_after(*command.split(), "--help") & HEAVY == set()
 
 
 def test_upscaling_imports_neither_the_training_half_nor_its_framework(tiny_model, tmp_path):
@@ -47,3 +48,14 @@ def test_lr_is_an_image_and_never_a_learning_rate(path):
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"\blr\s*[:=]\s*[\d.]+e?-?\d*", text)
     assert not re.search(r"optimizer\.lr\b", text)
+
+
+def test_verifying_needs_no_tensorflow(tiny_model, tmp_path):
+    batches = certificate.probes(2)
+    engine = engines.open_engine(tiny_model)
+    results = {name: engine.run(lr) for name, lr in batches.items() if name != certificate.TIMED}
+    shutil.copy(tiny_model, tmp_path)
+    certificate.write_reference(tmp_path, batches, results)
+    certificate.certify(tmp_path, "tiny.onnx", "onnx", 60, {})
+    loaded = modules_after("verify", tmp_path)
+    assert not loaded & {"tensorflow", "keras", "torch", "jax", "openvino", "srgan.train"}

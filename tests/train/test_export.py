@@ -18,14 +18,15 @@ from keras import layers
 from onnx import numpy_helper
 
 from srgan import engines, models
-from srgan.train.export import read_weights, write_onnx
-from srgan.train.generators import compact, receptive_field, srresnet
+from srgan.train.export import read_generator, read_weights, translate, write_onnx
+from srgan.train.generators import compact, receptive_field, rrdbnet, srresnet
 
 NETWORKS = {
     "compact": lambda: compact(4, filters=8, blocks=2),
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "srresnet_relu": lambda: srresnet(2, 8, 2, normalisation=False, activation="relu"),
     "srresnet_leaky": lambda: srresnet(3, 8, 2, normalisation=False, activation="leaky_relu"),
+    "rrdbnet": lambda: rrdbnet(4, filters=8, blocks=1, growth=4),
 }
 
 
@@ -346,3 +347,40 @@ def test_a_file_that_is_not_onnx_is_named(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="no weight 'head/kernel'"):
         read_weights(path, compact(2, 4, 1))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_generator_is_rebuilt_from_its_file(name, randomise, tmp_path):
+    network, lr = randomise(NETWORKS[name]()), photo()
+    write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
+    rebuilt = read_generator(tmp_path / "x.onnx")
+    assert rebuilt.name == network.name
+    np.testing.assert_array_equal(rebuilt(lr), network(lr))
+
+
+def test_another_network_is_not_rebuilt(randomise, tmp_path):
+    network = randomise(of_one(layers.ReLU()))
+    write_onnx(network, tmp_path / "x.onnx", metadata(network))
+    with pytest.raises(ValueError, match="holds the network 'one'; expected a compact, srresnet o"):
+        read_generator(tmp_path / "x.onnx")
+
+
+def test_a_layer_that_no_generator_has_is_named(tmp_path, tiny_model):
+    model = onnx.load(tiny_model)
+    model.graph.node[-2].name = "bounded"
+    onnx.save(model, tmp_path / "x.onnx")
+    with pytest.raises(ValueError, match=r"'tiny' with the layer 'bounded' \(Sigmoid\); expected"):
+        read_generator(tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_file_that_computes_in_half_precision_takes_and_gives_float32(name, randomise, tmp_path):
+    network, path = randomise(NETWORKS[name]()), tmp_path / "x.onnx"
+    model = translate(network, metadata(network), np.float16, np.float16)
+    onnx.checker.check_model(model, full_check=True)
+    floats = [x.name for x in model.graph.initializer if x.data_type == onnx.TensorProto.FLOAT]
+    assert all(name.endswith("/scales") for name in floats)  # which Resize wants so
+    onnx.save(model, path)
+    sr = engines.open_engine(path).run(photo())
+    assert sr.dtype == np.float32
+    assert 1e-7 < np.abs(sr - network(photo())).mean() < 5e-3

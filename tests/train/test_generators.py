@@ -6,7 +6,14 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from srgan.train.generators import PixelShuffle, compact, follow, receptive_field, srresnet
+from srgan.train.generators import (
+    PixelShuffle,
+    compact,
+    follow,
+    receptive_field,
+    rrdbnet,
+    srresnet,
+)
 
 NETWORKS = {
     "compact": lambda: compact(4, filters=8, blocks=2),
@@ -16,6 +23,7 @@ NETWORKS = {
     "srresnet_relu": lambda: srresnet(2, 8, 2, normalisation=False, activation="relu"),
     "srresnet_leaky": lambda: srresnet(2, 8, 2, normalisation=False, activation="leaky_relu"),
     "srresnet_prelu": lambda: srresnet(8, 8, 1, normalisation=False),
+    "rrdbnet": lambda: rrdbnet(4, filters=6, blocks=2, growth=4),
 }
 STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 
@@ -92,6 +100,29 @@ def srresnet_by_hand(lr, weights, scale, blocks, normalisation, slope):
     return convolve(x, weights, "tail")
 
 
+def rrdbnet_by_hand(lr, weights, scale, blocks):
+    def activate(x):
+        return np.where(x > 0, x, 0.2 * x)
+
+    def dense(x, name):
+        features = [x]
+        for i in range(1, 5):
+            h = convolve(np.concatenate(features, axis=2), weights, f"{name}_conv{i}")
+            features.append(activate(h))
+        return x + 0.2 * convolve(np.concatenate(features, axis=2), weights, f"{name}_conv5")
+
+    x = shallow = convolve(lr, weights, "head")
+    for i in range(1, blocks + 1):
+        h = x
+        for j in (1, 2, 3):
+            h = dense(h, f"block{i}_dense{j}")
+        x = x + 0.2 * h
+    x = shallow + convolve(x, weights, "trunk")
+    for i in range(1, len(STAGES[scale]) + 1):
+        x = activate(convolve(x.repeat(2, 0).repeat(2, 1), weights, f"stage{i}_conv"))
+    return convolve(activate(convolve(x, weights, "last")), weights, "tail")
+
+
 def arrays(network):
     return {
         f"{layer.name}/{weight.name}": weight.numpy().astype(np.float64)
@@ -127,6 +158,13 @@ def test_srresnet_equals_a_plain_implementation(
     np.testing.assert_allclose(network(lr), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("scale", "blocks"), [(2, 2), (4, 1), (8, 1)])
+def test_rrdbnet_equals_a_plain_implementation(randomise, scale, blocks):
+    network, lr = randomise(rrdbnet(scale, 6, blocks, growth=4)), photo()
+    expected = [rrdbnet_by_hand(image, arrays(network), scale, blocks) for image in lr]
+    np.testing.assert_allclose(network(lr), expected, atol=1e-5)
+
+
 def test_compact_has_the_parameters_of_its_equation():
     head, tail = 27 * 64 + 64, 576 * 48 + 48
     between = 2 * 8 + 1  # convolutions from 64 to 64 channels
@@ -140,6 +178,14 @@ def test_srresnet_has_the_parameters_of_the_paper_s_figure():
     stage = 9 * 64 * 256 + 256 + 64
     tail = 81 * 64 * 3 + 3
     assert srresnet().count_params() == head + 16 * block + trunk + 2 * stage + tail == 1_552_771
+
+
+def test_rrdbnet_has_the_parameters_of_esrgan():
+    # 64 to 32 channels, then 96, 128 and 160 to 32, and 192 to 64, with biases.
+    dense = 9 * (64 + 96 + 128 + 160) * 32 + 4 * 32 + 9 * 192 * 64 + 64
+    wide = 9 * 64 * 64 + 64  # after the blocks, after each doubling, and before the last
+    head, tail = 27 * 64 + 64, 9 * 64 * 3 + 3
+    assert rrdbnet().count_params() == head + 23 * 3 * dense + 4 * wide + tail == 16_697_987
 
 
 def test_srresnet_without_normalisation_has_biases_instead():
@@ -164,7 +210,8 @@ def test_prelu_has_one_slope_a_channel_from_a_quarter():
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("size", [(1, 1), (5, 8)])
 def test_output_is_scale_times_as_large(scale, size):
-    for network in (compact(scale, 4, 1), srresnet(scale, 4, 1)):
+    networks = [compact(scale, 4, 1), srresnet(scale, 4, 1)]
+    for network in networks if scale == 3 else [*networks, rrdbnet(scale, 4, 1, 4)]:
         sr = network(photo(*size))
         assert sr.shape == (2, scale * size[0], scale * size[1], 3)
         assert network.output_shape == (None, None, None, 3)
@@ -181,14 +228,14 @@ def test_untrained_srresnet_of_many_blocks_stays_in_bounds_without_normalisation
     assert np.abs(sr).max() < 3
 
 
-@pytest.mark.parametrize("build", [compact, srresnet])
+@pytest.mark.parametrize("build", [compact, srresnet, rrdbnet])
 def test_mixed_precision_ends_in_float32(build):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         network = build(2, 4, 1)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert network.get_layer("block1_conv1").compute_dtype == "bfloat16"
+    assert network.get_layer("trunk").compute_dtype == "bfloat16"
     assert network.get_layer("tail").compute_dtype == "float32"
     assert network(photo()).dtype == "float32"
 
@@ -206,6 +253,8 @@ def test_an_addition_is_followed_by_no_leaky_relu_but_of_slope_a_fifth(network):
 def test_an_unknown_scale_or_activation_is_named():
     with pytest.raises(ValueError, match="by 2, 3, 4 or 8; got scale=5"):
         srresnet(5)
+    with pytest.raises(ValueError, match="by 2, 4 or 8; got scale=3"):
+        rrdbnet(3)
     with pytest.raises(ValueError, match="got 'gelu'"):
         srresnet(2, 4, 1, activation="gelu")  # pyright: ignore[reportArgumentType]
 
@@ -223,6 +272,9 @@ def test_receptive_field_is_the_sum_of_the_kernels_reaches():
     # The 9x9 tail sees 4 pixels of the x4 image: pixels -4..0 of it are pixels -2..0 of the x2
     # image. One convolution there makes that -3, which is lr pixel -2; another one makes it -3.
     assert receptive_field(srresnet(4, 4, blocks=3)) == 4 + 2 * 3 + 1 + 3
+    # Three convolutions at x4 reach to pixel -3, which is pixel -2 at x2; one there makes it -3,
+    # which is lr pixel -2.
+    assert receptive_field(rrdbnet(4, 4, blocks=2, growth=2)) == 1 + 2 * 15 + 1 + 2
 
 
 @pytest.mark.parametrize(
@@ -234,6 +286,7 @@ def test_receptive_field_is_the_sum_of_the_kernels_reaches():
         lambda: srresnet(3, 4, 1),
         lambda: srresnet(4, 4, 2, normalisation=False),
         lambda: srresnet(8, 4, 1, activation="leaky_relu"),
+        lambda: rrdbnet(4, 4, 1, growth=2),
     ],
 )
 def test_receptive_field_is_what_gradients_reach(randomise, build):

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from srgan.cli import check, demo, evaluate, messages, models, train, upscale
+from srgan.cli import check, demo, evaluate, export, messages, models, train, upscale
 
 app = typer.Typer(
     help="Turn small photographs into large, sharp ones, and train models that do so.",
@@ -100,6 +100,8 @@ for command, example in (
     (evaluate.evaluate, "srgan evaluate --data Set5 Set14 --model srgan-x4 srgan-psnr-x4"),
     (train.train, "srgan train photos -o runs/first --recipe compact-x4"),
     (check.check, "srgan check photos --against Set5 BSD100"),
+    (export.export, "srgan export runs/first --format tflite-fp16 -o mobile"),
+    (export.verify, "srgan verify mobile/first.tflite"),
     (train.recipes, "srgan recipes compact-x4 > run.toml"),
     (models.models, "srgan models --json"),
 ):

@@ -1,15 +1,13 @@
 """`srgan train` and `srgan recipes`."""
 
 import json
-import os
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan.cli import messages
+from srgan.cli import frameworks, messages
 from srgan.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ def train(
     the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly.
     """
     settings = _settings(recipe, config, output if resume else None)
-    _import_tensorflow()
+    frameworks.import_tensorflow()
     from srgan import progress
     from srgan.train import run
 
@@ -69,23 +67,6 @@ def train(
             messages.fail(f"{interruption} Go on with the same command and --resume.")
             sys.exit(130)
     print(json.dumps({"model": str(result)}) if as_json else result)
-
-
-def _import_tensorflow() -> None:
-    """Imports TensorFlow without what it prints about the machine, unless a log level is set."""
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    level = "TF_CPP_MIN_LOG_LEVEL"
-    if level in os.environ:
-        return
-    os.environ[level] = "3"  # which leaves two lines that come before it is read
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import_module("tensorflow")
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)
 
 
 def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Config":

@@ -24,11 +24,12 @@ class _Settings(BaseModel):
 class Generator(_Settings):
     """The network; see `generators.py`."""
 
-    architecture: Literal["compact", "srresnet"] = "compact"
+    architecture: Literal["compact", "srresnet", "rrdbnet"] = "compact"
     filters: Count = 64
     blocks: Count = 8
     normalisation: bool = False  # BatchNorm, only in srresnet
     activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"  # only in srresnet
+    growth: Count = 32  # channels that a convolution of a dense block adds; only in rrdbnet
 
 
 class Schedule(_Settings):

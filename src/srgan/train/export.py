@@ -1,7 +1,8 @@
 """Generators as ONNX files, and back: what training leaves, and what inference runs.
 
 Keras layers are translated one by one, so that a file has the names of the network: weight
-`head/kernel` of Keras is initialiser `head/kernel`. Arithmetic is float32 throughout.
+`head/kernel` of Keras is initialiser `head/kernel`. Arithmetic is float32, unless float16 is asked
+for.
 """
 
 import dataclasses
@@ -25,11 +26,23 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srgan import engines
 from srgan.models import Metadata
-from srgan.train.generators import PixelShuffle, follow, receptive_field
+from srgan.train.generators import (
+    Activation,
+    PixelShuffle,
+    compact,
+    follow,
+    receptive_field,
+    rrdbnet,
+    srresnet,
+)
 
 _OPSET = 17  # of 2022, with IR version 8: all that is needed, and read by every engine since
 _IR_VERSION = 8
 _LIMIT = 0.5  # grey levels: a larger difference is more than rounding
+_OPERATORS = {  # that generators are made of
+    *("Transpose", "Cast", "Conv", "BatchNormalization", "PRelu", "Relu", "LeakyRelu"),
+    *("Add", "Sum", "Mul", "Concat", "DepthToSpace", "Resize"),
+}
 _SIZES = ((24, 32), (33, 17), (1, 5))  # of the images that Keras and the file are compared on
 
 
@@ -74,30 +87,85 @@ def write_onnx(
         RuntimeError: If the file computes something else than the generator.
         ValueError: If a layer has no translation, or `metadata` contradicts the generator.
     """
-    model = helper.make_model(
-        _graph(generator, half),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="srgan",
-        producer_version=_version("srgan"),
-    )
+    model = translate(generator, metadata, np.float16 if half else np.float32)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        _save(model, part)
+        onnx.checker.check_model(part, full_check=True)
+        figures = _compare(generator, part, metadata.scale)
+        entry = model.metadata_props.add()
+        entry.key, entry.value = "srgan.certificate", json.dumps(figures)
+        _save(model, part)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        part.replace(path)
+    return Certificate(**figures, sha256=digest)
+
+
+def translate(
+    generator: keras.Model,
+    metadata: Metadata,
+    stored: type = np.float32,
+    computed: type = np.float32,
+) -> onnx.ModelProto:
+    """Returns a generator as an ONNX model, with its metadata; see `write_onnx`.
+
+    Args:
+        generator: As for `write_onnx`.
+        metadata: What the model says about itself.
+        stored: What kernels are stored as: `np.float32` or `np.float16`.
+        computed: What they are computed with, likewise; input and output are float32 in any case.
+
+    Raises:
+        ValueError: If a layer has no translation, or `metadata` contradicts the generator.
+    """
     needed = receptive_field(generator)
     if metadata.receptive_field < needed:
         raise ValueError(
             f"metadata.receptive_field={metadata.receptive_field} is less than the generator's "
             f"{needed}: tiles would show seams."
         )
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
-        part = Path(folder) / path.name
-        _save(model, part)
-        onnx.checker.check_model(part, full_check=True)
-        figures = _compare(generator, part, metadata.scale)
-        stored = {"srgan.certificate": json.dumps(figures)}
-        helper.set_model_props(model, metadata.to_props() | stored)
-        _save(model, part)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
-        part.replace(path)
-    return Certificate(**figures, sha256=digest)
+    model = helper.make_model(
+        _graph(generator, stored, computed),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="srgan",
+        producer_version=_version("srgan"),
+    )
+    helper.set_model_props(model, metadata.to_props())
+    return model
+
+
+def read_generator(path: Path) -> keras.Model:
+    """Returns the generator that a file of `write_onnx` was made from, found in its graph.
+
+    Raises:
+        ValueError: If the file holds another network than those of `generators.py`.
+    """
+    graph = _read(path)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    operators = {node.op_type for node in graph.node}
+    architecture, _, scale = graph.name.rpartition("_x")
+    filters, blocks = _size(graph)
+    if architecture not in ("compact", "srresnet", "rrdbnet") or not scale.isdecimal():
+        strange = [node for node in graph.node if node.op_type not in _OPERATORS]
+        what = f" with the layer {strange[0].name!r} ({strange[0].op_type})" if strange else ""
+        raise ValueError(
+            f"{path} holds the network {graph.name!r}{what}; expected a compact, srresnet or "
+            "rrdbnet of srgan: only those can be rebuilt in Keras, and exported."
+        )
+    if architecture == "compact":
+        generator = compact(int(scale), filters, blocks)
+    elif architecture == "rrdbnet":
+        growth = shapes.get("block1_dense1_conv1/kernel", (1,))[0]
+        generator = rrdbnet(int(scale), filters, blocks, growth)
+    else:
+        activation: Activation = "relu"
+        if "Relu" not in operators:
+            activation = "prelu" if "PRelu" in operators else "leaky_relu"
+        normalisation = "BatchNormalization" in operators
+        generator = srresnet(int(scale), filters, blocks, normalisation, activation)
+    read_weights(path, generator)
+    return generator
 
 
 def read_weights(path: Path, generator: keras.Model) -> None:
@@ -106,11 +174,7 @@ def read_weights(path: Path, generator: keras.Model) -> None:
     Raises:
         ValueError: If the file holds another network; the first weight that does not fit is named.
     """
-    try:
-        found = onnx.load(path, load_external_data=False).graph
-    except DecodeError as error:
-        raise ValueError(f"{path} is not an ONNX file; expected one that srgan wrote.") from error
-    needed = _graph(generator, half=False)
+    found, needed = _read(path), _graph(generator)
     if reason := _misfit(found, needed):
         raise ValueError(
             f"{path} holds {_describe(found)}, and the generator is {_describe(needed)}: {reason}."
@@ -128,10 +192,23 @@ _TO_ONNX = {1: (0,), 3: (2, 0, 1), 4: (3, 2, 0, 1)}
 _FROM_ONNX = {1: (0,), 3: (1, 2, 0), 4: (2, 3, 1, 0)}
 
 
-def _graph(generator: keras.Model, half: bool) -> onnx.GraphProto:
-    graph = _Graph(half)
+def _read(path: Path) -> onnx.GraphProto:
+    try:
+        return onnx.load(path, load_external_data=False).graph
+    except DecodeError as error:
+        raise ValueError(f"{path} is not an ONNX file; expected one that srgan wrote.") from error
+
+
+def _graph(
+    generator: keras.Model, stored: type = np.float32, computed: type = np.float32
+) -> onnx.GraphProto:
+    graph = _Graph(stored, computed)
     x = graph.add("Transpose", "lr", ["lr"], perm=(0, 3, 1, 2))
+    if computed is np.float16:
+        x = graph.add("Cast", "lr", [x], to=TensorProto.FLOAT16)
     x = follow(generator, x, graph.translate)
+    if computed is np.float16:
+        x = graph.add("Cast", "sr", [x], to=TensorProto.FLOAT)
     graph.nodes.append(
         helper.make_node("Transpose", [x], ["sr"], "sr/Transpose", perm=(0, 2, 3, 1))
     )
@@ -150,10 +227,10 @@ def _graph(generator: keras.Model, half: bool) -> onnx.GraphProto:
 class _Graph:
     """Nodes and initialisers, collected in order; a value is handled by its name."""
 
-    def __init__(self, half: bool) -> None:
+    def __init__(self, stored: type, computed: type) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
-        self._half = half
+        self._stored, self._computed = stored, computed
 
     def translate(self, layer: Any, inputs: list[str]) -> str:
         """Adds what computes a Keras layer, channels first; returns its output."""
@@ -184,10 +261,13 @@ class _Graph:
                 return self._activate(layer, inputs[0])
             case layers.Add():
                 return self.add("Sum" if len(inputs) > 2 else "Add", name, inputs)
+            case layers.Concatenate(axis=-1 | 3):
+                return self.add("Concat", name, inputs, axis=1)
             case PixelShuffle():
                 return self.add("DepthToSpace", name, inputs, blocksize=layer.scale, mode="DCR")
             case layers.UpSampling2D(interpolation="nearest"):
-                scales = self._constant(f"{name}/scales", np.array((1, 1, *layer.size)))
+                factors = np.array((1, 1, *layer.size), np.float32)
+                scales = self._constant(f"{name}/scales", factors, np.float32)
                 return self.add(
                     "Resize",
                     name,
@@ -198,8 +278,10 @@ class _Graph:
                 )
             case layers.Rescaling():
                 scale = self._constant(f"{name}/scale", np.reshape(layer.scale, (-1, 1, 1)))
-                offset = self._constant(f"{name}/offset", np.reshape(layer.offset, (-1, 1, 1)))
                 x = self.add("Mul", name, [*inputs, scale])
+                if not np.any(layer.offset):
+                    return x
+                offset = self._constant(f"{name}/offset", np.reshape(layer.offset, (-1, 1, 1)))
                 return self.add("Add", name, [x, offset])
         raise ValueError(
             f"Layer {name!r} ({type(layer).__name__}) has no translation to ONNX here, at least "
@@ -228,16 +310,17 @@ class _Graph:
         for weight in layer.weights:
             array = np.asarray(weight).transpose(_TO_ONNX[len(weight.shape)])
             name = f"{layer.name}/{weight.name}"
-            if self._half and array.ndim == 4:
-                with np.errstate(over="ignore"):  # the comparison will find it
-                    self._constant(name, array, np.float16)
+            if array.ndim == 4 and self._stored is not self._computed:
+                self._constant(name, array, self._stored)
                 values.append(self.add("Cast", name, [name], to=TensorProto.FLOAT))
             else:
                 values.append(self._constant(name, array))
         return values
 
-    def _constant(self, name: str, array: np.ndarray, dtype: type = np.float32) -> str:
-        self.initialisers.append(numpy_helper.from_array(np.asarray(array, dtype), name))
+    def _constant(self, name: str, array: np.ndarray, dtype: type | None = None) -> str:
+        with np.errstate(over="ignore"):  # the comparison will find it
+            rounded = np.asarray(array, dtype or self._computed)
+        self.initialisers.append(numpy_helper.from_array(rounded, name))
         return name
 
 
@@ -327,10 +410,15 @@ def _operations(graph: onnx.GraphProto) -> list[str]:
 
 
 def _describe(graph: onnx.GraphProto) -> str:
+    filters, blocks = _size(graph)
+    return f"{graph.name!r} ({filters or '?'} filters, {blocks} blocks)"
+
+
+def _size(graph: onnx.GraphProto) -> tuple[int, int]:
+    """Filters, 0 if they are not known, and residual blocks of a generator."""
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    filters = shapes.get("head/kernel", ("?",))[0]
-    blocks = sum(bool(re.fullmatch(r"block\d+_conv1/kernel", name)) for name in shapes)
-    return f"{graph.name!r} ({filters} filters, {blocks} blocks)"
+    blocks = {found[0] for name in shapes if (found := re.match(r"block\d+_", name))}
+    return shapes.get("head/kernel", (0,))[0], len(blocks)
 
 
 def _save(model: onnx.ModelProto, path: Path) -> None:

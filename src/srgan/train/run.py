@@ -161,6 +161,8 @@ def build(settings: config.Generator, scale: int) -> keras.Model:
     """Returns the untrained generator of a configuration."""
     if settings.architecture == "compact":
         return generators.compact(scale, settings.filters, settings.blocks)
+    if settings.architecture == "rrdbnet":
+        return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
     return generators.srresnet(
         scale, settings.filters, settings.blocks, settings.normalisation, settings.activation
     )

@@ -1,0 +1,99 @@
+"""`srgan export` and `srgan verify`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srgan.cli import frameworks
+from srgan.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from srgan.certificate import Certificate, Figures, Measurement
+
+
+def export(
+    source: Annotated[
+        str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, a shipped model, an ONNX file.")
+    ],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="onnx, onnx-fp16, savedmodel, tflite, tflite-fp16, tflite-int8, openvino, "
+            "openvino-fp16, openvino-int8.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder, made.")],
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Fixed lr size, for tflite; else any.")
+    ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Photos for int8; else bundled ones.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model for another runtime, with a certificate.
+
+    OUT gets the model, certificate.json, the pictures that it was compared on, and README.md, a
+    model card. What was written is compared with the Keras model in a process of its own: at least
+    60 dB for float32, 50 for fp16, 40 for int8, or nothing is left.
+    """
+    fixed = _size(size)
+    frameworks.import_tensorflow()
+    from srgan.train import delivery
+
+    certificate = delivery.deliver(source, kind, output, fixed, calibration)
+    if as_json:
+        print(certificate.model_dump_json())
+        return
+    _print(certificate, certificate.measured)
+    for name, digest in certificate.sha256.items():
+        print(f"{digest}  {name}")
+    print(f"{output / certificate.file}, {certificate.bytes / 1e6:.2f} MB")
+
+
+def verify(
+    file: Annotated[
+        Path, typer.Argument(help="An exported model, or its folder.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Compare an exported model with its certificate again.
+
+    Needs the model's own runtime, and no TensorFlow unless that is TensorFlow. The files must be
+    those that the certificate is about, and the results as close to Keras' as it demands.
+    """
+    from srgan import certificate
+
+    issued, measured = certificate.verify(file)
+    if as_json:
+        print(json.dumps({"certificate": issued.model_dump(), "measured": measured.model_dump()}))
+        return
+    _print(issued, measured)
+    print(f"{file} is as its certificate says.")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise ValueError(f"--size must be height x width, as in 256x256; got {text!r}.")
+    return int(height), int(width)
+
+
+def _print(certificate: "Certificate", measured: "Measurement") -> None:
+    def row(name: str, figures: "Figures") -> str:
+        return (
+            f"{name:20} {figures.psnr:7.1f} dB {figures.max_difference:10.4f} largest "
+            f"{figures.mean_difference:10.5f} mean, in grey levels"
+        )
+
+    print(f"{certificate.format}, against Keras; at least {certificate.limit:g} dB on photos:")
+    print(row("photos", measured.photos))
+    print(row("black, white, noise", measured.extremes))
+    print(f"{measured.seconds_per_megapixel:.2f} seconds a megapixel of the result, here")
+    versions = certificate.versions | measured.versions
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))

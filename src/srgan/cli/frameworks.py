@@ -1,0 +1,21 @@
+"""Imports of what the training half is built on."""
+
+import os
+from importlib import import_module
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without what it prints about the machine, unless a log level is set."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    level = "TF_CPP_MIN_LOG_LEVEL"
+    if level in os.environ:
+        return
+    os.environ[level] = "3"  # which leaves two lines that come before it is read
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import_module("tensorflow")
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
