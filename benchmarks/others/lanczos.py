@@ -1,6 +1,6 @@
 """Enlarges a folder of images x4 with Pillow's Lanczos filter.
 
-    pip install pillow && python lanczos.py LR_FOLDER OUT_FOLDER
+pip install pillow && python lanczos.py LR_FOLDER OUT_FOLDER
 """
 
 import argparse
