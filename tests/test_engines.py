@@ -183,3 +183,17 @@ def test_a_missing_engine_says_how_to_install_it(tiny_model, tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert "The engine openvino is not installed. Run: pip install openvino" in done.stderr
+
+
+def test_bfloat16_is_refused_where_it_would_be_slow(tiny_model):
+    openvino = pytest.importorskip("openvino")
+    with pytest.raises(ValueError, match="Only OpenVINO computes in bfloat16"):
+        engines.open_engine(tiny_model, "onnxruntime", precision="bfloat16")
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        engine = engines.open_engine(tiny_model, "openvino", precision="bfloat16")
+        lr = np.random.default_rng(0).random((1, 20, 30, 3), dtype=np.float32)
+        exact = engines.open_engine(tiny_model, "openvino").run(lr)
+        assert 0 < np.abs(engine.run(lr) - exact).max() < 0.02
+    else:
+        with pytest.raises(ValueError, match="This processor does not compute in bfloat16"):
+            engines.open_engine(tiny_model, "openvino", precision="bfloat16")

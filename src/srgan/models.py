@@ -272,6 +272,7 @@ def load(
     engine: engines.Kind = "onnxruntime",
     realism: float | None = None,
     self_ensemble: bool = False,
+    precision: engines.Precision = "float32",
 ) -> Model:
     """Opens a model.
 
@@ -284,6 +285,7 @@ def load(
             see `dial.interpolate`. None is the file as it is.
         self_ensemble: Average what becomes of the eight orientations of a picture, for the last
             tenths of a decibel in eight times the time (Timofte et al. 2016).
+        precision: Of the arithmetic; see `engines.open_engine`.
 
     Raises:
         FileNotFoundError: If there is neither such a name nor such a file.
@@ -291,7 +293,7 @@ def load(
     """
     file = path(model)
     calls = parallel.available_cores()
-    opened = engines.open_engine(file, engine, calls)
+    opened = engines.open_engine(file, engine, calls, precision)
     if not any(key.startswith(_PREFIX) for key in opened.metadata):
         if realism is not None:
             raise ValueError(f"{file} has no realism dial: it is a model of another project.")
@@ -302,7 +304,7 @@ def load(
     if realism is not None:
         other = psnr_path(file, metadata)
         data = dial.interpolate(other.read_bytes(), data, realism)
-        opened = engines.open_engine(file, engine, calls, data)
+        opened = engines.open_engine(file, engine, calls, precision, data)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     if self_ensemble:
         if facts and facts.size and facts.size[0] != facts.size[1]:

@@ -47,6 +47,9 @@ def upscale(
     engine: Annotated[
         Literal["onnxruntime", "openvino"], typer.Option(help="What runs the model.")
     ] = "onnxruntime",
+    precision: Annotated[
+        Literal["float32", "bfloat16"], typer.Option(help="bfloat16: OpenVINO, newer processors.")
+    ] = "float32",
     realism: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Between the PSNR model (0) and the GAN model (1)."),
@@ -121,6 +124,7 @@ def upscale(
         "model": model,
         "realism": realism,
         "self_ensemble": self_ensemble,
+        "precision": precision,
         "size": list(size),
         "metadata": not strip,
         "srgb": srgb,
@@ -138,7 +142,7 @@ def upscale(
         )
         if resume and not overwrite:
             plan = batch.resume(plan, settings)
-    loaded = models.load(model, engine, realism, self_ensemble)
+    loaded = models.load(model, engine, realism, self_ensemble, precision)
     if loaded.facts:
         print(f"{loaded.metadata.name}: {loaded.facts.described}", file=sys.stderr)
     work = partial(
