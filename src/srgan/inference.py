@@ -240,7 +240,7 @@ def plan(
         times = scale**index
         cut = model.plan(times * picture.height, times * picture.width, picture.channels, tile)
         at_once = min(cut.tiles, parallel.available_cores())
-        memory = max(memory, at_once * cut.size[0] * cut.size[1] * model.pixel_bytes)
+        memory = max(memory, at_once * cut.area * model.pixel_bytes)
         rows = scale * min(cut.size[0], cut.height)
         # What is read for a row of tiles, and what came of the one before while it is written.
         band = (cut.size[0] + 2 * rows * scale) * cut.width * picture.channels

@@ -46,13 +46,14 @@ class Plan(NamedTuple):
         return len(self.rows) * len(self.columns)
 
     @property
+    def area(self) -> int:
+        """Pixels of a tile."""
+        return min(self.size[0], self.height) * min(self.size[1], self.width)
+
+    @property
     def work(self) -> int:
-        """The pixels of all tiles together."""
-        return sum(
-            (y.outer.stop - y.outer.start) * (x.outer.stop - x.outer.start)
-            for y in self.rows
-            for x in self.columns
-        )
+        """Pixels of all tiles together."""
+        return self.tiles * self.area
 
 
 def spans(length: int, size: int, halo: int) -> list[Span]:
