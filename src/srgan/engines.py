@@ -37,6 +37,7 @@ class Engine(Protocol):
 
         Raises:
             MemoryError: If there is too little.
+            ValueError: If the model fails on them.
         """
         ...
 
@@ -84,10 +85,9 @@ def open_engine(
             f"The engine {kind} is not installed. Run: pip install {kind}", name=kind
         ) from error
     except Exception as error:  # ONNX Runtime's own exceptions have no other common base
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(
-            f"{path} is not an ONNX model that {kind} can run ({reason}); expected one input and "
-            "one output. Download or export it again."
+            f"{path} is not an ONNX model that {kind} can run ({_reason(error)}); expected one "
+            "input and one output. Download or export it again."
         ) from error
 
 
@@ -112,15 +112,16 @@ class _OnnxRuntime:
         # tiles may be twice as large, and overlap less.
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 4  # errors are raised; they need not go to stderr too
+        # Without its fallback, of which it would print that it tried the same again.
         self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=0
         )
         self._input = _only(self._session.get_inputs()).name
         _only(self._session.get_outputs())
         self.metadata = self._session.get_modelmeta().custom_metadata_map
 
     def run(self, images: np.ndarray) -> np.ndarray:
-        with _naming_lack_of_memory():
+        with _naming_faults():
             return np.asarray(self._session.run(None, {self._input: images})[0])
 
 
@@ -151,7 +152,7 @@ class _OpenVino:
 
     def run(self, images: np.ndarray) -> np.ndarray:
         request = self._compiled.create_infer_request()  # its own, so that threads do not share
-        with _naming_lack_of_memory():
+        with _naming_faults():
             return request.infer([images])[0]
 
 
@@ -175,14 +176,18 @@ class SelfEnsemble:
 
 
 @contextmanager
-def _naming_lack_of_memory() -> Iterator[None]:
-    """Raises as a MemoryError what engines say in words of their own."""
+def _naming_faults() -> Iterator[None]:
+    """Raises what engines say in exceptions of their own as a MemoryError or a ValueError."""
     try:
         yield
     except Exception as error:
         if re.search("alloc|out of memory", str(error), re.IGNORECASE):
             raise MemoryError("There is not enough memory for the model.") from error
-        raise
+        raise ValueError(f"The model cannot run on this picture ({_reason(error)}).") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _only(ports: Any) -> Any:

@@ -151,7 +151,8 @@ def _picture(height: int, width: int) -> np.ndarray:
 def _try(adapted: _Adapted, height: int, width: int) -> tuple[int, int] | None:
     """The size of the result, or None if the model does not take this one."""
     try:
-        return adapted.run(_picture(height, width)).shape[1:3]
+        sr = adapted.run(_picture(height, width))
+        return sr.shape[1:3] if len(sr) == 1 else None
     except Exception:  # engines raise what they like about a size
         return None
 

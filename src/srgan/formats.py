@@ -1,17 +1,23 @@
 """The file formats of pictures: opening a file with care, its colours, and what each can hold."""
 
 import errno
+import io
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
+
+os.environ.setdefault("VIPS_WARNING", "0")  # silences libvips, if it is set at all
 
 import pyvips
 
-from srgan import files
+from srgan import files, tiff
 
+# What libvips remarks of damaged files would come to a function in Python. There, garbage may be
+# collected; if that makes libvips remark something else, GLib ends the process.
+pyvips._remove_log_handler()
 # libvips remembers what it decoded, by address: each file is read once here, so that a cache
 # would only hold memory.
 pyvips.cache_set_max(0)
@@ -21,10 +27,20 @@ MOST_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enoug
 _Value = TypeVar("_Value")
 
 _EXPECTED = "PNG, JPEG, WebP, TIFF, AVIF or GIF"
-_SIGNATURES = (  # the first bytes of the formats; TIFF has two byte orders and a big variant
-    *(b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8"),
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-)
+# By the first bytes. libvips may know more formats, with less safe decoders; it is not asked.
+_LOADERS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
+_LOADERS |= dict.fromkeys(tiff.SIGNATURES, "tiff")
+_COLOURS = {  # of the pictures that are read: how many channels, and what a profile calls them
+    "b-w": (1, b"GRAY"),
+    "grey16": (1, b"GRAY"),
+    "srgb": (3, b"RGB "),
+    "rgb": (3, b"RGB "),
+    "rgb16": (3, b"RGB "),
+    "scrgb": (3, b"RGB "),
+    "cmyk": (4, b"CMYK"),
+    "lab": (3, b"Lab "),
+    "labs": (3, b"Lab "),
+}
 
 
 class UnsupportedImage(ValueError):  # noqa: N818 - it says what the image is
@@ -38,6 +54,8 @@ class Format(NamedTuple):
         options: Of libvips' writer. Lossy formats are written with a quality that hides it.
         bits: Of a sample, at most.
         alpha: Whether pixels can be transparent.
+        grey: Whether there can be one channel, with a profile of its own.
+        profile: Whether there can be a colour profile.
         frames: Whether there can be several pictures.
         longest: Pixels a side, at most.
     """
@@ -45,6 +63,8 @@ class Format(NamedTuple):
     options: Mapping[str, Any]
     bits: int = 8
     alpha: bool = True
+    grey: bool = True
+    profile: bool = True
     frames: bool = False
     longest: int = 10_000_000  # of libvips
 
@@ -57,12 +77,15 @@ FORMATS = {
     ".png": _PNG,
     ".jpg": _JPEG,
     ".jpeg": _JPEG,
-    ".webp": Format({"Q": 95}, frames=True, longest=16_383),
+    ".webp": Format({"Q": 95}, grey=False, frames=True, longest=16_383),
     ".tif": _TIFF,
     ".tiff": _TIFF,
-    ".avif": Format({"Q": 85, "effort": 2, "compression": "av1"}, longest=16_384),
-    ".gif": Format({}, frames=True, longest=65_535),
+    ".avif": Format(
+        {"Q": 85, "effort": 2, "compression": "av1", "bitdepth": 8}, grey=False, longest=16_384
+    ),
+    ".gif": Format({}, grey=False, profile=False, frames=True, longest=65_535),
 }
+TIFF = (".tif", ".tiff")
 READ_ONLY = (".heic", ".heif")  # where this build of libvips has the decoder
 
 
@@ -73,7 +96,8 @@ def open_image(
 ) -> pyvips.Image:
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
 
-    Frames of one size lie below each other; libvips calls the height of one "page-height".
+    Frames of one size lie below each other; libvips calls the height of one "page-height". What
+    comes as float has 16 bits here. A profile that is not one of such colours is left out.
 
     Args:
         source: A file, recognised by its content, or what is in one.
@@ -85,44 +109,80 @@ def open_image(
         OSError: If there is no such file, or it may not be read.
     """
     name = describe(source)
-    start = source[:12] if isinstance(source, bytes) else _start(Path(source))
-    if not (start.startswith(_SIGNATURES) or start[4:8] == b"ftyp"):  # the last: AVIF, HEIC
-        raise UnsupportedImage(
-            f"{name} is {'not an image in a known format' if start else 'empty'}; expected a "
-            f"{_EXPECTED} file, whatever its name. Convert it, or copy it again from where it came."
-        )
+    exif: Any = b""
+    with _file(source) as file:
+        start = file.read(12)
+        loader = next((_LOADERS[magic] for magic in _LOADERS if start.startswith(magic)), "")
+        loader = "heif" if start[4:8] == b"ftyp" else loader  # AVIF, HEIC
+        if not loader or (loader == "webp" and start[8:] != b"WEBP"):
+            raise UnsupportedImage(
+                f"{name} is {'not an image in a known format' if start else 'empty'}; expected a "
+                f"{_EXPECTED} file, whatever its name. Convert it, or copy it again from where it "
+                "came."
+            )
+        if loader == "tiff":
+            if problem := tiff.problem(file):
+                raise UnsupportedImage(f"{name} {problem}")
+            exif = tiff.read_exif(file)
     with decoding(source):
-        image = _open(source)
-        several = field(image, "n-pages", 1) > 1 and "heif" not in field(image, "vips-loader", "")
-        if all_frames and several:
+        image = _open(source, loader)
+        if all_frames and field(image, "n-pages", 1) > 1 and loader != "heif":
             with suppress(pyvips.Error):  # of several sizes: a pyramid, or with thumbnails
-                image = _open(source, n=-1)
+                image = _open(source, loader, n=-1)
         if field(image, "orientation", 1) > 2:
-            image = _open(source, access="random")  # to be turned; a large one waits on the disk
-    colours = image.bands - image.hasalpha()
-    if image.format not in ("uchar", "ushort", "float") or colours not in (
-        (4,) if image.interpretation == "cmyk" else (1, 3)
+            # To be turned; a large one waits on the disk.
+            frames = field(image, "page-height", image.height) < image.height
+            options = {"n": -1} if frames else {}
+            image = _open(source, loader, access="random", **options)
+    colours, profile = _COLOURS.get(str(image.interpretation), (0, b""))
+    if image.format not in ("uchar", "ushort", "short", "float") or colours not in (
+        image.bands,
+        image.bands - 1,
     ):
         raise UnsupportedImage(
-            f"{name} has {image.bands} channels of {image.format} samples; expected grey, RGB or "
-            "CMYK of 8 or 16 bits, or float. Convert it."
+            f"{name} has {image.bands} channels of {image.format} samples, {image.interpretation}; "
+            "expected grey, RGB or CMYK of 8 or 16 bits, or float. Convert it."
         )
     if image.width * image.height > most_pixels:
         raise UnsupportedImage(
             f"{name} claims {image.height}x{image.width} pixels; expected at most "
             f"{most_pixels:,} in all. Allow more, or cut it into parts."
         )
+    image = image.copy()
+    if exif:
+        image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
+    if field(image, "icc-profile-data", b"")[16:20] != profile:
+        image.remove("icc-profile-data")
     return image
 
 
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Returns an opened picture in sRGB, of 8 bits if it has 8, else of 16; alpha stays."""
+    """Returns an opened picture in sRGB, of 8 bits if it has 8, else of 16; alpha stays.
+
+    Float samples are in the colours of their profile, or linear light if there is none.
+    """
     depth = 8 if image.format == "uchar" else 16
+    if image.interpretation in ("lab", "labs"):
+        return image.colourspace("rgb16")
     if image.get_typeof("icc-profile-data") or image.interpretation == "cmyk":
-        return image.icc_transform(
+        return integers(image).icc_transform(
             "srgb", embedded=True, black_point_compensation=True, depth=depth
         )
-    return image.colourspace("srgb" if depth == 8 else "rgb16")
+    return integers(image).colourspace("srgb" if depth == 8 else "rgb16")
+
+
+def integers(image: pyvips.Image) -> pyvips.Image:
+    """Returns an opened picture with samples of 16 bits if they are float, else as it is."""
+    if image.format != "float":
+        return image
+    grey = image.bands - image.hasalpha() == 1
+    kind = "grey16" if grey else "rgb16"
+    if image.get_typeof("icc-profile-data"):
+        return (65535 * image + 0.5).cast("ushort").copy(interpretation=kind)
+    if grey:
+        image = image[0].bandjoin([image[0], *image.bandsplit()])
+    image = image.copy(interpretation="scrgb").colourspace("rgb16")
+    return image[2:].copy(interpretation=kind) if grey else image
 
 
 def field(image: pyvips.Image, name: str, default: _Value) -> _Value:
@@ -143,29 +203,40 @@ def decoding(source: str | os.PathLike[str] | bytes) -> Iterator[None]:
         yield
     except pyvips.Error as error:
         raise UnsupportedImage(
-            f"{describe(source)} is damaged or cut short ({_reason(error)}); expected a complete "
-            f"{_EXPECTED} file. Copy it again from where it came."
+            f"{describe(source)} is damaged or cut short, or of a rare kind ({_reason(error)}); "
+            f"expected a complete {_EXPECTED} file. Copy it again from where it came, or convert "
+            "it."
         ) from error
 
 
-def _open(source: str | os.PathLike[str] | bytes, **options: Any) -> pyvips.Image:
-    options = {"access": "sequential", "fail_on": "error"} | options
+@contextmanager
+def _file(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
+    """The bytes of a source."""
     if isinstance(source, bytes):
-        return pyvips.Image.new_from_buffer(source, "", **options)
-    # Through a source, since names may hold "[...]", which libvips takes for options.
-    return pyvips.Image.new_from_source(pyvips.Source.new_from_file(str(source)), "", **options)
-
-
-def _start(path: Path) -> bytes:
-    if path.is_dir():
-        raise UnsupportedImage(f"{path} is a folder; expected one {_EXPECTED} file.")
+        yield io.BytesIO(source)
+        return
+    path = Path(source)
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a file"
+        raise UnsupportedImage(f"{path} is {kind}; expected one {_EXPECTED} file.")
     try:
-        with path.open("rb") as file:
-            return file.read(12)
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise FileNotFoundError(
             f"{path} does not exist; expected a {_EXPECTED} file. Check the name and the folder."
         ) from error
+    with file:
+        yield file
+
+
+def _open(source: str | os.PathLike[str] | bytes, loader: str, **options: Any) -> pyvips.Image:
+    if isinstance(source, bytes):
+        opened = pyvips.Source.new_from_memory(source)
+    else:
+        path: Any = os.fsencode(source)  # not all names are texts
+        opened = pyvips.Source.new_from_file(path)
+    load = getattr(pyvips.Image, f"{loader}load_source")
+    return load(opened, **{"access": "sequential", "fail_on": "error"} | options)
 
 
 def check_destination(
@@ -207,18 +278,16 @@ def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> No
         OSError: If the disk is full, or something else is in the way.
     """
     options = dict(FORMATS[suffix].options)
-    if suffix in (".tif", ".tiff"):  # a plain TIFF addresses 4 GiB
+    if suffix in TIFF:  # a plain TIFF addresses 4 GiB
         samples = image.width * image.height * image.bands
         options["bigtiff"] = samples * (2 if image.format == "ushort" else 1) >= 2**31
-    if suffix == ".avif":
-        options["bitdepth"] = 8
     saver = {".jpg": "jpeg", ".tif": "tiff", ".avif": "heif"}.get(suffix, suffix[1:])
     write = getattr(image, f"{saver}save")
     try:
         # In a thread of its own, since libvips calls back, and a Ctrl-C that came there would be
         # lost; the other threads do not hear it.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(write, str(path), keep=keep, **options).result()
+            thread.submit(write, os.fsencode(path), keep=keep, **options).result()
     except pyvips.Error as error:
         for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             if os.strerror(code) in str(error):

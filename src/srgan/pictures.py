@@ -11,7 +11,7 @@ import queue
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pyvips
 
-from srgan import files, formats
+from srgan import files, formats, tiff
 
 _BANDS = 64  # rows read at a time
 _CHUNK = 2**20  # bytes that are given to the encoder at a time
@@ -62,6 +62,7 @@ class Picture:
         srgb: bool = False,
     ):
         self._source = source
+        self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
         image = formats.open_image(source, most_pixels, all_frames=held.frames)
         with formats.decoding(source):
@@ -96,14 +97,23 @@ class Picture:
             metadata: Carry all; else only what is needed to show it.
         """
         kept = _CARRIED if metadata else _SHOWN
-        image = image.copy(xres=self._image.xres, yres=self._image.yres)
+        xres, yres = self._resolution()
+        image, fields = image.copy(xres=xres, yres=yres), {}
         for name in self._image.get_fields():
-            if name.startswith(kept):
-                value = _mend(name, self._image.get(name), height, image.width)
-                image.set_type(self._image.get_typeof(name), name, value)
+            if name.startswith(kept) and not name.startswith("exif-ifd1"):  # of the thumbnail
+                value = _mend(name, self._image.get(name), height, image.width, self._bare)
+                fields[name] = self._image.get_typeof(name), value
         if self.frames > 1:
-            image.set_type(pyvips.GValue.gint_type, "page-height", height)
+            fields["page-height"] = pyvips.GValue.gint_type, height
+        _put(image, fields)
         return image
+
+    def _resolution(self) -> tuple[float, float]:
+        """Pixels a mm, in a range that libvips takes; its word for an unknown one is 1."""
+        known = self._image.xres, self._image.yres
+        if known == (1, 1) or not all(1e-3 < value < 1e5 for value in known):
+            return 72 / 25.4, 72 / 25.4
+        return known
 
 
 def natural_suffix(path: Path) -> str:
@@ -150,31 +160,81 @@ def write(
 
         def save(image: pyvips.Image) -> None:
             image = like.dress(image, height, metadata) if like else image
+            exif, iptc = _exif(image), formats.field(image, "iptc-data", b"")
+            if suffix in formats.TIFF:
+                image.remove("iptc-data")  # libvips would write a quarter of it
             formats.save(image, partial, suffix, keep="all")  # what there is has been chosen
+            if suffix in formats.TIFF and (exif or iptc):
+                tiff.add(partial, exif, iptc)
 
         _encode(_uncompressed_png(bands, total, width), save)
 
 
 def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Image:
     """Upright, in a colour space and with samples that the output can have."""
-    image = image.autorot()
-    keeps = image.interpretation in ("srgb", "rgb", "rgb16", "b-w", "grey16")
-    if srgb or image.format == "float" or not keeps:
-        grey = image.bands - image.hasalpha() == 1
+    image = _upright(image)
+    grey = image.bands - image.hasalpha() == 1
+    lost = image.get_typeof("icc-profile-data") and not (held.profile and (held.grey or not grey))
+    if srgb or lost or image.interpretation in ("cmyk", "lab", "labs"):
         image = formats.to_srgb(image)
         if grey:
-            image = image.colourspace("b-w" if image.format == "uchar" else "grey16")
+            image = image.colourspace("b-w" if image.format == "uchar" else "grey16").copy()
+            image.remove("icc-profile-data")  # which is of three colours
+    image = formats.integers(image)
     if image.hasalpha() and not held.alpha:
         image = image.flatten(background=[255 if image.format == "uchar" else 65535])
     return image
 
 
-def _mend(name: str, value: Any, height: int, width: int) -> Any:
-    """The value of a field, with the new size, and without an orientation that was applied."""
+def _upright(image: pyvips.Image) -> pyvips.Image:
+    """Each frame turned as the orientation says."""
+    if formats.field(image, "orientation", 1) == 1:
+        return image
+    height = formats.field(image, "page-height", image.height)
+    tops = range(0, image.height, height)
+    frames = [image.crop(0, top, image.width, height).autorot() for top in tops]
+    image = pyvips.Image.arrayjoin(frames, across=1).copy()
+    image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+    return image
+
+
+def _put(image: pyvips.Image, fields: Mapping[str, tuple[int, Any]]) -> None:
+    """Sets fields, given with their types, and no others."""
+    for name, (kind, value) in fields.items():
+        image.set_type(kind, name, value)
+    for name in image.get_fields():  # "exif-data" brings back what was left out of it
+        if name.startswith(("exif-", "jpeg-thumbnail", "orientation")) and name not in fields:
+            image.remove(name)
+
+
+def _exif(image: pyvips.Image) -> bytes:
+    """The EXIF that a picture will be written with, or b"" if it carries none."""
+    if not image.get_typeof("exif-data"):
+        return b""
+    names = (name for name in image.get_fields() if name.startswith("exif-"))
+    dot = pyvips.Image.black(1, 1).copy(xres=image.xres, yres=image.yres)
+    _put(dot, {name: (image.get_typeof(name), image.get(name)) for name in names})
+    _, _, rest = dot.write_to_buffer(".jpg", keep="exif").partition(b"\xff\xe1")
+    return rest[2 : int.from_bytes(rest[:2])]
+
+
+def _mend(name: str, value: Any, height: int, width: int, bare: bool) -> Any:
+    """The value of a field with the new size, and without what is no longer true.
+
+    Args:
+        name: Of the field.
+        value: Its value.
+        height: Of a frame.
+        width: Likewise.
+        bare: IPTC stands for itself, and not among the resources of Photoshop.
+    """
     if name == "xmp-data" and isinstance(value, bytes):
         for tag, axis in _DIMENSIONS.items():
             value = _in_xmp(tag, (height, width)[axis], value)
+        value = re.sub(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", b"", value, flags=re.DOTALL)
         return _in_xmp("Orientation", 1, value)
+    if name == "iptc-data" and isinstance(value, bytes):
+        return _iptc(value, bare)
     axis = _DIMENSIONS.get(name.rpartition("-")[2]) if name.startswith("exif-ifd") else None
     if axis is None:
         return value
@@ -186,6 +246,19 @@ def _in_xmp(tag: str, number: int, xmp: bytes) -> bytes:
     """Sets a number, which stands in an attribute or in an element."""
     pattern = rf"""(\b(?:tiff|exif):{tag}(?:\s*=\s*["']|>))\d+""".encode()
     return re.sub(pattern, rb"\g<1>%d" % number, xmp)
+
+
+def _iptc(value: bytes, bare: bool) -> bytes:
+    """IPTC as TIFF has it, or in a resource as JPEG has it."""
+    head, key = b"Photoshop 3.0\0", b"8BIM\x04\x04"
+    if value.startswith(head) != bare:
+        return value
+    if not bare:
+        return b"".join((head, key, b"\0\0", struct.pack(">I", len(value)), value))
+    _, _, rest = value.partition(key)
+    named = (int.from_bytes(rest[:1]) + 2) // 2 * 2  # the resource's name, with its length
+    size = int.from_bytes(rest[named : named + 4])
+    return rest[named + 4 :][:size]
 
 
 def _encode(chunks: Iterator[bytes], save: Callable[[pyvips.Image], None]) -> None:

@@ -1,0 +1,277 @@
+"""Feeds damaged files to what opens pictures and models: nothing may come of it but an error.
+
+    python benchmarks/fuzz.py pictures --minutes 10
+    python benchmarks/fuzz.py models --minutes 10
+
+Small valid files are made on the spot, and changed at random. A process of its own reads each; what
+makes it crash, hang, take more than 4 GiB, raise another error than bad input may, or leave a file
+behind, is kept in the folder `--output`, and ends the run with exit code 1. Linux only; needs
+`pip install srgan[dev]`.
+"""
+
+import argparse
+import hashlib
+import io
+import multiprocessing
+import random
+import re
+import resource
+import struct
+import sys
+import tempfile
+import time
+import zlib
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+
+SECONDS = 30  # for a file; other work slows this one down
+MEMORY = 4 * 2**30
+PIXELS = 2**22
+EXPECTED = (ValueError, OSError, MemoryError)
+EXTREME = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\0\0\0\0")
+
+
+def pictures() -> list[bytes]:
+    import tifffile
+    from PIL import Image
+
+    y, x = np.mgrid[:24, :32]
+    rgb = np.stack([8 * x, 10 * y, 4 * (x + y)], axis=-1).astype(np.uint8)
+    photo = Image.fromarray(rgb)
+    clear = Image.fromarray(np.dstack([rgb, rgb[..., 0]]))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    exif.get_ifd(0x8769)[0xA002] = 32
+    exif.get_ifd(0x8825)[1] = "N"
+    seeds = []
+    for picture in (photo, clear, photo.convert("L"), photo.convert("P"), photo.convert("CMYK")):
+        for kind, options in {
+            "PNG": {"exif": exif},
+            "JPEG": {"exif": exif, "progressive": True, "xmp": b"<x tiff:Orientation='6'/>"},
+            "WEBP": {"exif": exif, "save_all": True, "append_images": [photo]},
+            "GIF": {"save_all": True, "append_images": [picture.rotate(90)]},
+            "AVIF": {"exif": exif},
+            "TIFF": {"exif": exif, "compression": "tiff_lzw", "dpi": (300, 300)},
+        }.items():
+            file = io.BytesIO()
+            try:
+                picture.save(file, kind, **options)
+            except (OSError, ValueError, KeyError):
+                continue  # not every format has every mode
+            seeds.append(file.getvalue())
+    for pixels, options in (
+        (rgb, {"tile": (16, 16), "bigtiff": True}),
+        (rgb.astype(np.uint16), {"planarconfig": "separate", "byteorder": ">"}),
+        (rgb / np.float32(255), {"compression": "zlib", "predictor": True}),
+        (np.stack([rgb, rgb]), {"rowsperstrip": 5}),
+    ):
+        file = io.BytesIO()
+        if options.get("planarconfig"):
+            pixels = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+        tifffile.imwrite(file, pixels, photometric="rgb", **options)
+        seeds.append(file.getvalue())
+    return seeds
+
+
+def models() -> list[bytes]:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    from srgan import models
+
+    seeds = []
+    own = {f"srgan.{key}": "1" for key in ("name", "scale", "receptive_field", "training_data")}
+    own |= {f"srgan.{key}": "0" for key in ("consistency_rounds", "licence", "config_hash")}
+    own |= {"srgan.scores": "", "srgan.psnr_model": "other", "srgan.scale": "2"}
+    for size, properties in (("h", own), ("h", {}), (24, {})):
+        weights = {
+            "kernel": np.full((3, 3, 3, 3), 1 / 27, np.float32),
+            "scales": np.array([1, 1, 2, 2], np.float32),
+        }
+        last = bool(properties)
+        nodes = [
+            helper.make_node("Transpose", ["lr"], ["x"], perm=[0, 3, 1, 2] if last else range(4)),
+            helper.make_node("Conv", ["x", "kernel"], ["a"], pads=[1, 1, 1, 1], strides=[1, 1]),
+            helper.make_node("LeakyRelu", ["a"], ["b"], alpha=0.2),
+            helper.make_node("Resize", ["b", "", "scales"], ["c"], mode="nearest"),
+            helper.make_node("Transpose", ["c"], ["sr"], perm=[0, 2, 3, 1] if last else range(4)),
+        ]
+        shape = [1, size, size, 3] if last else [1, 3, size, size]
+        graph = helper.make_graph(
+            nodes,
+            "seed",
+            [helper.make_tensor_value_info("lr", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info("sr", TensorProto.FLOAT, None)],
+            [numpy_helper.from_array(array, name) for name, array in weights.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        helper.set_model_props(model, properties)
+        seeds.append(model.SerializeToString())
+    shipped = [onnx.load(models.path(name)) for name in models.shipped()[:1]]
+    return 5 * seeds + [model.SerializeToString() for model in shipped]
+
+
+def change(data: bytes, seeds: list[bytes], chance: random.Random) -> bytes:
+    """A file with a few faults, most of them near its ends, where the structure is."""
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4, 8))):
+        length = len(changed) or 1
+        ends = chance.choice((length, min(length, 4096), min(length, 256)))
+        at = (
+            chance.randrange(ends) if chance.random() < 0.7 else length - 1 - chance.randrange(ends)
+        )
+        size = chance.choice((1, 2, 4, 8, 64))
+        match chance.randrange(8):
+            case 0 | 1:
+                changed[at : at + 1] = bytes([changed[at] ^ (1 << chance.randrange(8))])
+            case 2:
+                value = chance.choice(EXTREME)
+                changed[at : at + len(value)] = value
+            case 3:
+                changed[at : at + size] = chance.randbytes(size)
+            case 4:
+                changed[at:at] = changed[at : at + size] * chance.choice((1, 2, 100))
+            case 5:
+                del changed[at : at + size]
+            case 6:
+                other = chance.choice(seeds)
+                place = chance.randrange(len(other))
+                changed[at : at + size] = other[place : place + size]
+            case _:
+                number = chance.choice((0, 1, 2**8, 2**15, 2**16 - 1, 2**31 - 1, 2**32 - 1))
+                changed[at : at + 4] = struct.pack(chance.choice("<>") + "I", number)
+        if not changed:
+            break
+    if chance.random() < 0.05:
+        del changed[chance.randrange(len(changed) + 1) :]
+    return _with_checksums(bytes(changed)) if chance.random() < 0.8 else bytes(changed)
+
+
+def _with_checksums(data: bytes) -> bytes:
+    """A PNG file whose chunks are whole again; others as they are."""
+    if not data.startswith(b"\x89PNG"):
+        return data
+    mended, at = bytearray(data), 8
+    while at + 12 <= len(data):
+        end = at + 8 + struct.unpack_from(">I", data, at)[0]
+        if end + 4 > len(data):
+            break
+        struct.pack_into(">I", mended, end, zlib.crc32(data[at + 4 : end]))
+        at = end + 4
+    return bytes(mended)
+
+
+def use_picture(data: bytes, folder: Path) -> None:
+    from srgan import formats, images
+    from srgan.pictures import Picture, natural_suffix, write
+
+    path = folder / "fuzz.tif"
+    path.write_bytes(data)
+    natural_suffix(path)
+    suffixes = tuple(formats.FORMATS)
+    into = suffixes[zlib.crc32(data) % len(suffixes)]
+    results = []
+    for use in (
+        lambda: images.read(path) if Picture(data, PIXELS) else None,
+        lambda: (
+            (picture := Picture(data, PIXELS, into))
+            and write(
+                folder / f"out{into}", picture.rows(), picture.height, picture.width, picture, True
+            )
+        ),
+    ):
+        try:
+            use()
+        except EXPECTED as error:
+            results.append(error)
+    left = {child.name for child in folder.iterdir()} - {path.name, f"out{into}"}
+    (folder / f"out{into}").unlink(missing_ok=True)
+    if left:
+        raise AssertionError(f"files were left: {left}")
+    if results:
+        raise results[0]
+
+
+def use_model(data: bytes, folder: Path) -> None:
+    from srgan import models
+
+    path = folder / "fuzz.onnx"
+    path.write_bytes(data)
+    model = models.load(path)
+    sr = model.upscale(np.full((20, 24, 3), 0.5, np.float32))
+    if not np.isfinite(sr).all():
+        raise AssertionError("the result has values that are not finite")
+
+
+def work(kind: str, connection: Connection) -> None:
+    """Says of each file that comes what became of it: "" or a fault."""
+    resource.setrlimit(resource.RLIMIT_AS, (2 * MEMORY, 2 * MEMORY))  # threads reserve some
+    use = {"pictures": use_picture, "models": use_model}[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        while True:
+            data = connection.recv_bytes()
+            try:
+                use(data, Path(folder))
+                fault, taken = "", True
+            except EXPECTED as error:
+                fault, taken = "", False
+                if "\n" in str(error):
+                    fault = f"a message of several lines: {error}"
+            except BaseException as error:
+                fault, taken = f"{type(error).__name__}: {error}", False
+            needed = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            if needed > MEMORY and not fault:
+                fault = f"{needed / 2**30:.1f} GiB of memory"
+            connection.send((fault, taken))
+            if fault.endswith("memory"):
+                return
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=("pictures", "models"))
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("fuzz"))
+    arguments = parser.parse_args()
+    seeds = {"pictures": pictures, "models": models}[arguments.kind]()
+    chance = random.Random(arguments.seed)
+    start = multiprocessing.get_context("spawn")
+    found: dict[str, Path] = {}
+    tried = opened = 0
+    process = connection = None
+    until = time.monotonic() + 60 * arguments.minutes
+    while time.monotonic() < until:
+        if process is None or connection is None or not process.is_alive():
+            connection, other = start.Pipe()
+            process = start.Process(target=work, args=(arguments.kind, other), daemon=True)
+            process.start()
+            other.close()
+        data = seeds[tried] if tried < len(seeds) else change(chance.choice(seeds), seeds, chance)
+        tried += 1
+        connection.send_bytes(data)
+        try:
+            fault, taken = connection.recv() if connection.poll(SECONDS) else ("hangs", False)
+        except EOFError:
+            process.join()
+            fault, taken = f"ends with code {process.exitcode}", False
+        opened += taken
+        if fault == "hangs" or fault.endswith("memory"):
+            process.kill()
+            process.join()
+        if not fault and tried <= len(seeds) and not taken:
+            fault = "a seed is refused"
+        kind = re.sub(r"\d+|'.*'", "#", fault)[:80]
+        if fault and kind not in found:
+            arguments.output.mkdir(parents=True, exist_ok=True)
+            found[kind] = arguments.output / hashlib.sha256(data).hexdigest()[:12]
+            found[kind].write_bytes(data)
+            print(f"{found[kind]}: {fault}", flush=True)
+    print(f"{tried} files, {opened} of them read to the end, {len(found)} kinds of faults")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
