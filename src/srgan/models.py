@@ -216,7 +216,8 @@ class Model:
         return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
 
     def _rgb(self, lr: np.ndarray) -> np.ndarray:
-        sr = self._engine.run(lr[None])[0]
+        batch = self._engine.run(lr[None])
+        sr = batch[0] if batch.ndim == 4 and len(batch) == 1 else batch
         scale = self.metadata.scale
         expected = (lr.shape[0] * scale, lr.shape[1] * scale, 3)
         if sr.shape != expected or not np.isfinite(sr).all():
