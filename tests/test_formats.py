@@ -8,11 +8,13 @@ import time
 import zlib
 
 import numpy as np
+import onnx
 import pytest
 import tifffile
+from onnx import helper, numpy_helper
 from PIL import Image
 
-from srgan import cli, formats, images
+from srgan import cli, formats, images, models
 from srgan.pictures import Picture
 
 PHOTO = np.zeros((24, 32, 3), np.uint8)
@@ -248,6 +250,80 @@ def test_a_result_that_no_file_can_hold_is_refused_before_the_work(refused):
 
 
 # Models
+
+
+def test_a_model_that_is_no_model_is_refused(refused, tmp_path, tiny_model):
+    good = tiny_model.read_bytes()
+    rng = np.random.default_rng(0)
+    bad = {"text.onnx": b"no model", "empty.onnx": b"", "cut.onnx": good[: len(good) // 2]}
+    for name, data in (bad | {"noise.onnx": rng.bytes(1000)}).items():
+        (tmp_path / name).write_bytes(data)
+        error = refused("a.png", encoded("PNG"), model=tmp_path / name)
+        assert f"{name} is not an ONNX model that onnxruntime can run" in error
+
+
+@pytest.mark.parametrize("change", [{"ir_version": 999}, {"opset": 999}])
+def test_a_model_of_a_later_version_is_refused(refused, tmp_path, tiny_model, change):
+    model = onnx.load(tiny_model)
+    model.ir_version = change.get("ir_version", model.ir_version)
+    model.opset_import[0].version = change.get("opset", model.opset_import[0].version)
+    (tmp_path / "new.onnx").write_bytes(model.SerializeToString())
+    error = refused("a.png", encoded("PNG"), model=tmp_path / "new.onnx")
+    assert "new.onnx is not an ONNX model that onnxruntime can run" in error
+    assert "999" in error
+
+
+@pytest.mark.parametrize("place", ["/etc/hostname", "../../secret", "weights.bin"])
+def test_a_model_gets_no_other_file(refused, tmp_path, tiny_model, place):
+    model = onnx.load(tiny_model)
+    onnx.external_data_helper.set_external_data(model.graph.initializer[0], location=place)
+    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    model.graph.initializer[0].ClearField("raw_data")
+    (tmp_path / "outside.onnx").write_bytes(model.SerializeToString())
+    error = refused("a.png", encoded("PNG"), model=tmp_path / "outside.onnx")
+    assert "keeps weights in another file" in error
+
+
+def test_a_model_larger_than_any_is_not_read(tmp_path):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(2**40)  # of which the disk holds nothing
+    with pytest.raises(ValueError, match=r"has 1024\.0 GiB; expected at most 2"):
+        models.load(tmp_path / "large.onnx")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
+
+
+def resizing(scales):
+    """A model that only repeats pixels."""
+    graph = helper.make_graph(
+        [helper.make_node("Resize", ["lr", "", "scales"], ["sr"], mode="nearest")],
+        "resize",
+        [helper.make_tensor_value_info("lr", onnx.TensorProto.FLOAT, ["b", 3, "h", "w"])],
+        [helper.make_tensor_value_info("sr", onnx.TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.array(scales, np.float32), "scales")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+def test_a_model_that_would_fill_the_memory_is_not_run(refused, tmp_path):
+    (tmp_path / "bomb.onnx").write_bytes(resizing([1, 1, 2**18, 2]))
+    error = refused("a.png", encoded("PNG"), model=tmp_path / "bomb.onnx")
+    assert "bomb.onnx needs 6 MiB for each pixel of a picture; expected at most 1" in error
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_model_that_makes_no_picture_is_refused(refused, tmp_path, tiny_model, own):
+    model = onnx.load(tiny_model)
+    last = model.graph.node[-1]
+    last.output[0] = "all"
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "zero"))
+    model.graph.node.append(helper.make_node("Slice", ["all", "zero", "zero", "zero"], ["sr"]))
+    if not own:
+        model.ClearField("metadata_props")
+    (tmp_path / "none.onnx").write_bytes(model.SerializeToString())
+    error = refused("a.png", encoded("PNG"), model=tmp_path / "none.onnx")
+    assert ("returned shape (0, 48, 64, 3)" if own else "makes an error of 64x64") in error
 
 
 def test_a_model_that_makes_no_numbers_is_named_and_nothing_written(refused, make_model):
