@@ -1,9 +1,12 @@
 """Hostile and damaged files end in one line on stderr, in bounded time and memory."""
 
+import gc
 import io
 import os
 import resource
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -210,6 +213,33 @@ def test_colours_that_would_be_mistaken_are_refused(refused, options, expected):
     assert expected in refused("a.tif", file.getvalue())
 
 
+def test_remarks_of_the_library_while_garbage_is_collected_do_not_end_the_process():
+    data = encoded("JPEG")
+    place = data.index(b"\xff\xda") + 20
+    code = """if True:
+        import gc, sys
+        from srgan import formats
+        data = sys.stdin.buffer.read()
+        gc.set_threshold(1)
+        for _ in range(100):
+            image = formats.open_image(data)
+            cycle = [image, image.crop(0, 0, 9, 9)]
+            cycle.append(cycle)
+            try:
+                cycle[1].avg()
+            except formats.pyvips.Error:
+                pass
+    """
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=data[:place] + 8 * b"\xff\xd3" + data[place:],
+        env=environment,
+        capture_output=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
 # What is in the way
 
 
@@ -233,6 +263,32 @@ def test_a_photo_that_may_not_be_read_is_named(tmp_path):
             images.read(tmp_path / "a.png")
     finally:
         os.seteuid(user)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".webp"])
+def test_a_full_disk_is_said_in_one_line(full_disk, tmp_path_factory, tiny_model, capfd, suffix):
+    source = tmp_path_factory.mktemp("photos") / "a.png"
+    images.write(source, np.random.default_rng(0).random((300, 300, 3)))
+    large = full_disk / f"large{suffix}"
+    large.write_bytes(b"precious")
+    command = ["upscale", source, "-o", large, "--model", tiny_model, "--overwrite"]
+    assert cli.main([str(part) for part in command]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert f"nothing was written to: {large}" in err
+    assert [path.name for path in full_disk.iterdir()] == [large.name]
+    assert large.read_bytes() == b"precious"
+    gc.collect()  # of the frames that errors know, and that hold the file
+
+
+def test_a_folder_that_may_not_be_written_to_is_said_in_one_line(read_only, tiny_model, capfd):
+    source = read_only.parent / "a.png"
+    source.write_bytes(encoded("PNG"))
+    command = ["upscale", source, "-o", read_only / "large.png", "--model", tiny_model]
+    assert cli.main([str(part) for part in command]) == 2
+    out, err = capfd.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "is not writable" in err
 
 
 def test_a_folder_as_output_gets_the_file(tmp_path, tiny_model, capfd):
@@ -323,7 +379,7 @@ def test_a_model_that_makes_no_picture_is_refused(refused, tmp_path, tiny_model,
         model.ClearField("metadata_props")
     (tmp_path / "none.onnx").write_bytes(model.SerializeToString())
     error = refused("a.png", encoded("PNG"), model=tmp_path / "none.onnx")
-    assert ("returned shape (0, 48, 64, 3)" if own else "makes an error of 64x64") in error
+    assert ("returned shape (0, " if own else "makes an error of 64x64") in error
 
 
 def test_a_model_that_makes_no_numbers_is_named_and_nothing_written(refused, make_model):

@@ -30,6 +30,7 @@ for _domain in (b"VIPS", b"GLib-GObject"):
 pyvips.cache_set_max(0)
 
 MOST_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
+LONGEST = 10_000_000  # rows, or pixels of one: of libvips
 
 _Value = TypeVar("_Value")
 
@@ -73,7 +74,7 @@ class Format(NamedTuple):
     grey: bool = True
     profile: bool = True
     frames: bool = False
-    longest: int = 10_000_000  # of libvips
+    longest: int = LONGEST
 
 
 # The Paeth predictor makes photos 40 % smaller; levels beyond 3 save 1 % in twice the time.
