@@ -1,6 +1,10 @@
 """What several test files need: the shared pictures, and small models made on the spot."""
 
+import os
+import resource
+import subprocess
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -87,6 +91,47 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def tiny_model(make_model: Callable[..., Path]) -> Path:
     """An ONNX file with srgan's metadata: x2, receptive field 2, no projection."""
     return make_model()
+
+
+@contextmanager
+def mounted(folder, options):
+    """A real file system of its own in memory, where the tests may mount one."""
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True
+    )
+    try:
+        yield done.returncode == 0
+    finally:
+        if done.returncode == 0:
+            subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder with room for 64 KiB."""
+    try:
+        with mounted(tmp_path, "size=64k") as is_small:
+            if not is_small:
+                before = resource.getrlimit(resource.RLIMIT_FSIZE)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))
+            yield tmp_path
+            if not is_small:
+                resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command here")
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    if os.geteuid() != 0:
+        tmp_path.chmod(0o555)
+        yield tmp_path
+        tmp_path.chmod(0o755)
+        return
+    with mounted(tmp_path, "ro") as is_read_only:  # permissions do not bind root
+        if not is_read_only:
+            pytest.skip("root can write everywhere here, and cannot mount")
+        yield tmp_path
 
 
 class MadeEvaluation:

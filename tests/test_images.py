@@ -1,14 +1,12 @@
 """Reading is checked against Pillow and tifffile, writing by reading back and by real faults."""
 
 import os
-import resource
 import signal
 import struct
-import subprocess
 import threading
 import time
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,47 +24,6 @@ def photo():
     """A small image, smooth enough for JPEG."""
     y, x = np.mgrid[0:24, 0:32]
     return np.stack([8 * x, 10 * y, 4 * (x + y)], axis=-1).astype(np.uint8)
-
-
-@contextmanager
-def mounted(folder, options):
-    """A real file system of its own in memory, where the tests may mount one."""
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True
-    )
-    try:
-        yield done.returncode == 0
-    finally:
-        if done.returncode == 0:
-            subprocess.run(["umount", folder], check=True)
-
-
-@pytest.fixture
-def full_disk(tmp_path):
-    """A folder with room for 64 KiB."""
-    try:
-        with mounted(tmp_path, "size=64k") as is_small:
-            if not is_small:
-                before = resource.getrlimit(resource.RLIMIT_FSIZE)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, before[1]))
-            yield tmp_path
-            if not is_small:
-                resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command here")
-
-
-@pytest.fixture
-def read_only(tmp_path):
-    if os.geteuid() != 0:
-        tmp_path.chmod(0o555)
-        yield tmp_path
-        tmp_path.chmod(0o755)
-        return
-    with mounted(tmp_path, "ro") as is_read_only:  # permissions do not bind root
-        if not is_read_only:
-            pytest.skip("root can write everywhere here, and cannot mount")
-        yield tmp_path
 
 
 # Reading

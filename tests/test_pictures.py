@@ -1,8 +1,11 @@
 """What a picture file holds is read as Pillow, tifffile and littleCMS do, and is carried over."""
 
+import gc
 import io
 import os
+import shutil
 import struct
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -368,6 +371,25 @@ def test_exif_is_carried_over_with_the_new_size(tmp_path, photo, suffix, into):
     assert pixels(large).shape == (64, 48, 3)
 
 
+def test_texts_and_bytes_in_exif_survive(tmp_path, photo):
+    exif = made_exif()
+    exif[ExifTags.Base.ImageDescription] = "A text (with 3 commas, say, or 5 bytes)"
+    own = exif.get_ifd(ExifTags.IFD.Exif)
+    own[ExifTags.Base.UserComment] = b"UNICODE\0h\0e\0l\0l\0o\0"
+    own[ExifTags.Base.MakerNote] = bytes(range(256))
+    data = exif.tobytes().replace(b"Someone", "© Øyvin".encode()[:7])
+    Image.fromarray(photo).save(tmp_path / "a.jpg", exif=data)
+    for into in METADATA:
+        large = enlarge(tmp_path / "a.jpg", tmp_path / f"large{into}")
+        with Image.open(large) as image:
+            found = image.getexif()
+            parts = found.get_ifd(ExifTags.IFD.Exif)
+        assert found[ExifTags.Base.ImageDescription] == exif[ExifTags.Base.ImageDescription]
+        for tag in (ExifTags.Base.UserComment, ExifTags.Base.MakerNote):
+            assert parts[tag] == own[tag]
+        assert "© Øyvin".encode()[:7] in large.read_bytes()
+
+
 def test_a_thumbnail_of_the_old_picture_is_dropped(tmp_path, photo):
     file = io.BytesIO()
     Image.fromarray(photo[::2, ::2]).save(file, "JPEG")
@@ -410,6 +432,15 @@ def test_xmp_is_carried_over_and_mended(tmp_path, photo, into):
         b"<tiff:ImageWidth>64</tiff:ImageWidth><tiff:ImageLength>48</tiff:ImageLength>"
         b"<dc:title>32 days</dc:title></x:xmpmeta>"
     )
+
+
+def test_hostile_xmp_takes_no_longer_than_other(tmp_path, photo):
+    for xmp in (b"<xmp:Thumbnails>" * 200_000, b"tiff:ImageWidth" + b" " * 3_000_000):
+        tags = [(700, 1, len(xmp), xmp, True)]
+        tifffile.imwrite(tmp_path / "a.tif", photo, photometric="rgb", extratags=tags)
+        began = time.monotonic()
+        enlarge(tmp_path / "a.tif", tmp_path / f"{len(xmp)}.tif")
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("into", [".jpg", ".tif"])
@@ -575,6 +606,28 @@ def test_any_shape_is_written(tmp_path, shape, into):
     Image.fromarray(np.zeros((*shape, 3), np.uint8)).save(tmp_path / "a.png")
     large = enlarge(tmp_path / "a.png", tmp_path / f"large{into}")
     assert pixels(large).shape[:2] == (2 * shape[0], 2 * shape[1])
+
+
+def test_frames_that_no_file_can_hold_together_are_refused_before_the_work(tmp_path):
+    frames = [Image.new("L", (1, 900), shade) for shade in range(100)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    picture = Picture(tmp_path / "a.gif")
+    assert picture.frames == 100
+    with pytest.raises(formats.UnsupportedImage, match="100,100,000 rows together; expected at"):
+        write(tmp_path / "large.tif", iter(()), 1_001_000, 1000, picture)
+
+
+@pytest.mark.parametrize("into", [".png", ".tif", ".webp"])
+def test_a_full_disk_gets_its_space_back_at_once(full_disk, into):
+    noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    free = shutil.disk_usage(full_disk).free
+    gc.disable()
+    try:
+        with pytest.raises(OSError, match="nothing was written to"):
+            write(full_disk / f"a{into}", iter([noise]), 400, 400)
+        assert shutil.disk_usage(full_disk).free == free
+    finally:
+        gc.enable()
 
 
 def test_several_files_are_read_and_written_at_once(tmp_path, photo):

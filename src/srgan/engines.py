@@ -19,6 +19,8 @@ from srgan import parallel
 Kind = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
 
+_MOST_BYTES = 2**31  # of protobuf
+
 # ONNX tensors may name another file that holds their values. This is such a name's key in
 # protobuf's encoding, longer spellings of the tag and of the length included.
 _EXTERNAL_DATA = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
@@ -68,7 +70,13 @@ def open_engine(
             processor have the precision.
         ModuleNotFoundError: If the engine is not installed.
     """
-    data = Path(path).read_bytes() if data is None else data
+    if data is None:
+        if (size := Path(path).stat().st_size) > _MOST_BYTES:
+            raise ValueError(
+                f"{path} has {size / 2**30:.1f} GiB; expected at most 2, as an ONNX file has. "
+                "Is it one?"
+            )
+        data = Path(path).read_bytes()
     if _EXTERNAL_DATA.search(data):
         raise ValueError(
             f"{path} keeps weights in another file; expected all in one. "

@@ -1,5 +1,6 @@
 """The file formats of pictures: opening a file with care, its colours, and what each can hold."""
 
+import ctypes
 import errno
 import io
 import os
@@ -9,20 +10,27 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-os.environ.setdefault("VIPS_WARNING", "0")  # silences libvips, if it is set at all
-
 import pyvips
 
 from srgan import files, tiff
 
-# What libvips remarks of damaged files would come to a function in Python. There, garbage may be
-# collected; if that makes libvips remark something else, GLib ends the process.
-pyvips._remove_log_handler()
+# What libvips and GLib remark of damaged files goes nowhere, since all that matters is raised. Not
+# to a function in Python, as pyvips has it: garbage is collected there, and if that makes libvips
+# remark something else, GLib ends the process. So it is a function in C that does nothing, whoever
+# calls it.
+_REMARKS = 8 | 16 | 32 | 64 | 128  # from critical ones to those for developers
+_nothing = pyvips.ffi.cast(
+    "GLogFunc", ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value
+)
+for _domain in (b"VIPS", b"GLib-GObject"):
+    pyvips.glib_lib.g_log_set_handler(_domain, _REMARKS, _nothing, pyvips.ffi.NULL)
+
 # libvips remembers what it decoded, by address: each file is read once here, so that a cache
 # would only hold memory.
 pyvips.cache_set_max(0)
 
 MOST_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
+LONGEST = 10_000_000  # rows, or pixels of one: of libvips
 
 _Value = TypeVar("_Value")
 
@@ -66,7 +74,7 @@ class Format(NamedTuple):
     grey: bool = True
     profile: bool = True
     frames: bool = False
-    longest: int = 10_000_000  # of libvips
+    longest: int = LONGEST
 
 
 # The Paeth predictor makes photos 40 % smaller; levels beyond 3 save 1 % in twice the time.
@@ -135,10 +143,8 @@ def open_image(
             options = {"n": -1} if frames else {}
             image = _open(source, loader, access="random", **options)
     colours, profile = _COLOURS.get(str(image.interpretation), (0, b""))
-    if image.format not in ("uchar", "ushort", "short", "float") or colours not in (
-        image.bands,
-        image.bands - 1,
-    ):
+    known = ("short",) if image.interpretation == "labs" else ("uchar", "ushort", "float")
+    if image.format not in known or image.bands - colours not in (0, 1):
         raise UnsupportedImage(
             f"{name} has {image.bands} channels of {image.format} samples, {image.interpretation}; "
             "expected grey, RGB or CMYK of 8 or 16 bits, or float. Convert it."

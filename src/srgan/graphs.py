@@ -81,7 +81,7 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
 
     Args:
         model: The network.
-        side: Of the square picture to reckon with, which the model must take.
+        side: Of the square picture to reckon with, where the model leaves the size open.
     """
     import onnx
 
@@ -105,7 +105,10 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
             return None
         most = max(most, sum(filter(None, needed)))
         alive = {name for name in alive if last.get(name, -1) > index}
-    return most / side**2
+    initialised = {tensor.name for tensor in graph.initializer}
+    picture = next(value for value in graph.input if value.name not in initialised)
+    shape = [dimension.dim_value for dimension in picture.type.tensor_type.shape.dim]
+    return most * (3 if 3 in (shape[1], shape[-1]) else 1) / math.prod(shape)
 
 
 def _with_size(model: "onnx.ModelProto", side: int) -> "onnx.ModelProto":

@@ -19,6 +19,7 @@ from srgan import channels, dial, engines, foreign, graphs, images, parallel, re
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
 _PIXEL_BYTES = 8192.0  # for a model of which nothing is known
+_MOST_PIXEL_BYTES = 2**20  # what enlarges pictures needs a tenth of it, or less
 _NAME = r"^[^/\\\x00-\x1f]*[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # it becomes part of paths
 
 
@@ -216,7 +217,8 @@ class Model:
         return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
 
     def _rgb(self, lr: np.ndarray) -> np.ndarray:
-        sr = self._engine.run(lr[None])[0]
+        batch = self._engine.run(lr[None])
+        sr = batch[0] if batch.ndim == 4 and len(batch) == 1 else batch
         scale = self.metadata.scale
         expected = (lr.shape[0] * scale, lr.shape[1] * scale, 3)
         if sr.shape != expected or not np.isfinite(sr).all():
@@ -294,16 +296,17 @@ def load(
     file = path(model)
     calls = parallel.available_cores()
     opened = engines.open_engine(file, engine, calls, precision)
+    pixel_bytes = _pixel_bytes(file)
     if not any(key.startswith(_PREFIX) for key in opened.metadata):
         if realism is not None:
             raise ValueError(f"{file} has no realism dial: it is a model of another project.")
         opened, facts = foreign.adapt(file, opened)
-        metadata, data = _unknown(file, facts), file.read_bytes()
+        metadata = _unknown(file, facts)
     else:
-        metadata, data, facts = _metadata(file, opened), file.read_bytes(), None
+        metadata, facts = _metadata(file, opened), None
     if realism is not None:
         other = psnr_path(file, metadata)
-        data = dial.interpolate(other.read_bytes(), data, realism)
+        data = dial.interpolate(other.read_bytes(), file.read_bytes(), realism)
         opened = engines.open_engine(file, engine, calls, precision, data)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     if self_ensemble:
@@ -311,17 +314,22 @@ def load(
             raise ValueError(f"{file} takes {facts.size} pixels alone, which cannot be turned.")
         opened = engines.SelfEnsemble(opened)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} x8"})
-    return Model(opened, metadata, _pixel_bytes(data), facts)
+    return Model(opened, metadata, pixel_bytes, facts)
 
 
-def _pixel_bytes(data: bytes) -> float:
+def _pixel_bytes(file: Path) -> float:
     """What an engine needs for a pixel of lr, about."""
     import onnx
 
     try:
-        needed = graphs.memory(onnx.load_model_from_string(data))
+        needed = graphs.memory(onnx.load_model_from_string(file.read_bytes()))
     except Exception:  # onnx raises what it likes about graphs that it does not know
         needed = None
+    if needed is not None and needed > _MOST_PIXEL_BYTES:
+        raise ValueError(
+            f"{file} needs {needed / 2**20:,.0f} MiB for each pixel of a picture; expected at most "
+            f"{_MOST_PIXEL_BYTES // 2**20}. Is it a super-resolution model?"
+        )
     return _PIXEL_BYTES if needed is None else 1.2 * needed  # measured: engines keep some more
 
 

@@ -156,6 +156,11 @@ def write(
     suffix = path.suffix.lower()
     formats.check_destination(path, overwrite, height, width)
     total = height * like.frames if like else height
+    if total > formats.LONGEST:
+        raise formats.UnsupportedImage(
+            f"Cannot write {path}: its frames have {total:,} rows together; expected at most "
+            f"{formats.LONGEST:,}. Cut it into parts."
+        )
     with files.replacing(path) as partial:
 
         def save(image: pyvips.Image) -> None:
@@ -231,7 +236,8 @@ def _mend(name: str, value: Any, height: int, width: int, bare: bool) -> Any:
     if name == "xmp-data" and isinstance(value, bytes):
         for tag, axis in _DIMENSIONS.items():
             value = _in_xmp(tag, (height, width)[axis], value)
-        value = re.sub(rb"<xmp:Thumbnails>.*?</xmp:Thumbnails>", b"", value, flags=re.DOTALL)
+        before, _, after = value.partition(b"<xmp:Thumbnails>")
+        value = before + after.partition(b"</xmp:Thumbnails>")[2] if after else value
         return _in_xmp("Orientation", 1, value)
     if name == "iptc-data" and isinstance(value, bytes):
         return _iptc(value, bare)
@@ -284,22 +290,23 @@ def _encode(chunks: Iterator[bytes], save: Callable[[pyvips.Image], None]) -> No
         save(pyvips.Image.new_from_source(source, "", access="sequential", fail_on="error"))
 
     def give(chunk: bytes) -> None:
-        while not saving.done():
+        while not saving[0].done():
             try:
                 return waiting.put(chunk, timeout=0.1)
             except queue.Full:
                 continue
 
     with ThreadPoolExecutor(1) as thread:
-        saving = thread.submit(run)
+        saving = [thread.submit(run)]
         try:
             for chunk in chunks:
                 give(chunk)
-                if saving.done():  # the disk is full, for example
+                if saving[0].done():  # the disk is full, for example
                     break
         finally:
             give(b"")  # the end, or what is taken for a file cut short
-        saving.result()
+        # Not kept: its error knows this frame, and the file would stay open until both are found.
+        saving.pop().result()
 
 
 def _uncompressed_png(bands: Iterable[np.ndarray], height: int, width: int) -> Iterator[bytes]:

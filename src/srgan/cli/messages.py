@@ -30,5 +30,5 @@ def explain(error: Exception) -> str:
 
 def fail(message: str, code: int = 2) -> int:
     """Prints what happened, and returns the exit code."""
-    print(f"error: {message}", file=sys.stderr)
+    print("error:", " ".join(message.splitlines()), file=sys.stderr)  # names may hold new lines
     return code
