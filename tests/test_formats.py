@@ -385,3 +385,17 @@ def test_a_model_that_makes_no_picture_is_refused(refused, tmp_path, tiny_model,
 def test_a_model_that_makes_no_numbers_is_named_and_nothing_written(refused, make_model):
     error = refused("a.png", encoded("PNG"), model=make_model(gain=np.nan))
     assert "model tiny returned values that are not finite" in error
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_model_of_values_that_would_become_infinite_is_refused(refused, make_model, own):
+    path = make_model(consistency_rounds="8")
+    model = onnx.load(path)
+    model.graph.node[-1].output[0] = "small"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(3e38), "huge"))
+    model.graph.node.append(helper.make_node("Mul", ["small", "huge"], ["sr"]))
+    if not own:
+        model.ClearField("metadata_props")
+    path.write_bytes(model.SerializeToString())
+    expected = "returned values that are not finite" if own else "does not make a picture"
+    assert expected in refused("a.png", encoded("PNG"), model=path)

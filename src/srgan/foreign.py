@@ -193,8 +193,9 @@ def _ranges(path: Path, adapted: _Adapted, scale: int, size: tuple[int, int]) ->
     expected = resize.upscale(picture[0], scale)[middle]
     for taken, given in itertools.product(_RANGES, _RANGES):
         adapted.taken, adapted.given = _RANGES[taken], _RANGES[given]
-        if np.abs(adapted.run(picture)[0][middle] - expected).mean() < _UNLIKE:
-            return taken, given
+        with np.errstate(over="ignore", invalid="ignore"):  # of values that are no colours
+            if np.abs(adapted.run(picture)[0][middle] - expected).mean() < _UNLIKE:
+                return taken, given
     raise ValueError(
         f"{path} does not make a picture that resembles the one it is given, whether that is in "
         f"{', '.join(_RANGES)}. Is it a super-resolution model?"

@@ -19,6 +19,7 @@ from srgan import channels, dial, engines, foreign, graphs, images, parallel, re
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
 _PIXEL_BYTES = 8192.0  # for a model of which nothing is known
+_LARGEST = 1e6  # of the values that are taken for colours
 _MOST_PIXEL_BYTES = 2**20  # what enlarges pictures needs a tenth of it, or less
 _NAME = r"^[^/\\\x00-\x1f]*[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # it becomes part of paths
 
@@ -221,8 +222,11 @@ class Model:
         sr = batch[0] if batch.ndim == 4 and len(batch) == 1 else batch
         scale = self.metadata.scale
         expected = (lr.shape[0] * scale, lr.shape[1] * scale, 3)
-        if sr.shape != expected or not np.isfinite(sr).all():
-            found = f"shape {sr.shape}" if sr.shape != expected else "values that are not finite"
+        # What is larger would become infinite in the arithmetic to come. NaN compares as false.
+        if sr.shape != expected or not (sr.min() > -_LARGEST and sr.max() < _LARGEST):
+            found = f"shape {sr.shape}"
+            if sr.shape == expected:
+                found = "values that are not finite, or beyond all colours,"
             raise ValueError(
                 f"The model {self.metadata.name} returned {found} for a {lr.shape} image; expected "
                 f"finite values of shape {expected}. Its file is damaged: export it again."
