@@ -390,6 +390,24 @@ def test_texts_and_bytes_in_exif_survive(tmp_path, photo):
         assert "© Øyvin".encode()[:7] in large.read_bytes()
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Ex", b"Exif\0\0II*\0\xff\xff\xff\xff", bytes(99)])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_damaged_exif_does_not_keep_a_photo_from_being_written(tmp_path, photo, suffix, exif):
+    Image.fromarray(photo).save(tmp_path / f"a{suffix}", exif=exif)
+    for into in METADATA:
+        large = enlarge(tmp_path / f"a{suffix}", tmp_path / f"large{into}")
+        assert pixels(large).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("into", METADATA)
+def test_exif_of_a_long_comment_keeps_no_photo_from_being_written(tmp_path, photo, into):
+    exif = made_exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + 100_000 * b"a"
+    Image.fromarray(photo).save(tmp_path / "a.png", exif=exif)
+    with Image.open(enlarge(tmp_path / "a.png", tmp_path / f"large{into}")) as large:
+        assert large.getexif()[ExifTags.Base.Make] == "Maker"  # which comes before
+
+
 def test_a_thumbnail_of_the_old_picture_is_dropped(tmp_path, photo):
     file = io.BytesIO()
     Image.fromarray(photo[::2, ::2]).save(file, "JPEG")

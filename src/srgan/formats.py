@@ -32,6 +32,8 @@ pyvips.cache_set_max(0)
 MOST_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
 LONGEST = 10_000_000  # rows, or pixels of one: of libvips
 
+_MOST_EXIF = 2**23  # bytes that libvips takes
+
 _Value = TypeVar("_Value")
 
 _EXPECTED = "PNG, JPEG, WebP, TIFF, AVIF or GIF"
@@ -157,6 +159,8 @@ def open_image(
     image = image.copy()
     if exif:
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
+    if not 8 <= len(field(image, "exif-data", b"")) <= _MOST_EXIF:
+        image.remove("exif-data")
     if field(image, "icc-profile-data", b"")[16:20] != profile:
         image.remove("icc-profile-data")
     return image
