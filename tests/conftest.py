@@ -1,11 +1,15 @@
 """What several test files need: the shared pictures, and small models made on the spot."""
 
+import http.server
 import os
 import resource
+import shutil
 import subprocess
-from collections.abc import Callable
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -246,3 +250,35 @@ def make_evaluation() -> Callable[..., MadeEvaluation]:
         return MadeEvaluation(cases, offsets, curve, size, set(failed), referenced, noise)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The browser that is there, without a window."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    paths = [path for name in names if (path := shutil.which(name))]
+    if not paths:
+        pytest.skip(f"needs a browser: one of {', '.join(names)} on the PATH")
+    # Root may not use the sandbox, and the only pages it opens are ours.
+    sandbox = [] if getattr(os, "geteuid", lambda: 1)() else ["--no-sandbox"]
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=paths[0], args=sandbox)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def answering() -> Callable[..., AbstractContextManager[str]]:
+    """Runs an HTTP server with the given handler in a block, which gets its address."""
+
+    @contextmanager
+    def run(handler: Any) -> Iterator[str]:
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"127.0.0.1:{server.server_port}"
+            server.shutdown()
+            thread.join()
+
+    return run

@@ -2,9 +2,7 @@
 
 import functools
 import http.server
-import os
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ from srgan import engines, images, models, resize
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
 PAGE = Path(__file__).parents[1] / "examples" / "browser"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -24,7 +21,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(answering, tmp_path_factory):
     """Serves the page, with a shipped model beside it."""
     if not (PAGE / "node_modules" / "onnxruntime-web").is_dir():
         pytest.skip(f"needs onnxruntime-web: run npm install in {PAGE}")
@@ -34,25 +31,8 @@ def address(tmp_path_factory):
     (folder / "model").mkdir()
     shutil.copy(models.path("srgan-x4"), folder / "model")
     handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    paths = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not paths:
-        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)} on the PATH")
-    # Root may not use the sandbox, and the only page it opens is ours.
-    sandbox = [] if getattr(os, "geteuid", lambda: 1)() else ["--no-sandbox"]
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=paths[0], args=sandbox)
-        yield opened
-        opened.close()
+    with answering(handler) as address:
+        yield f"http://{address}"
 
 
 @pytest.fixture

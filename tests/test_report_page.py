@@ -1,8 +1,6 @@
 """The report's page does what it says in a real browser, and stays silent."""
 
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -11,22 +9,8 @@ from srgan import artefacts, images, report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "</script><img src=x onerror=pwned=1>$style.png"
 DESKTOP = {"width": 1280, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    paths = [path for name in BROWSERS if (path := shutil.which(name))]
-    if not paths:
-        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)} on the PATH")
-    # Root may not use the sandbox, and the only page it opens is ours.
-    sandbox = [] if getattr(os, "geteuid", lambda: 1)() else ["--no-sandbox"]
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=paths[0], args=sandbox)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

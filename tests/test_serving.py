@@ -7,7 +7,6 @@ import base64
 import http.server
 import importlib.util
 import json
-import threading
 from concurrent import futures
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def photo(tmp_path):
 
 
 @pytest.fixture
-def rest_server(served):
+def rest_server(answering, served):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -70,12 +69,8 @@ def rest_server(served):
         def log_message(self, format, *args):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with answering(Handler) as address:
+        yield address
 
 
 @pytest.fixture

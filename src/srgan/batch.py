@@ -136,7 +136,7 @@ def run(
         began = time.perf_counter()
         try:
             if stop.is_set():
-                raise inference.Stopped("Not begun, since the disk is full.")
+                raise inference.Stopped(f"{source} was not begun, since the disk is full.")
             if manifest:
                 manifest.note(source, destination, done=False)
             upscale(source, destination, progress=tell, stop=stop)

@@ -140,7 +140,7 @@ def upscale_file(
 
     def tell() -> None:
         if stop and stop.is_set():
-            raise Stopped
+            raise Stopped(f"{formats.describe(source)} was given up before its end.")
         if progress:
             progress(next(done), job.tiles)
 
@@ -235,19 +235,19 @@ def plan(
             f"{picture.width}; {model.metadata.name} makes at most {scale**_PASSES} times as many "
             "a side, in two passes. Ask for less."
         )
-    cuts, memory, rows = [], 0.0, picture.height
+    cuts, tiles, bands = [], 0.0, 0.0
     for index in range(passes):
         times = scale**index
         cut = model.plan(times * picture.height, times * picture.width, picture.channels, tile)
         at_once = min(cut.tiles, parallel.available_cores())
-        memory = max(memory, at_once * cut.area * model.pixel_bytes)
-        rows = scale * min(cut.size[0], cut.height)
-        # What is read for a row of tiles, and what came of the one before while it is written.
-        band = (cut.size[0] + 2 * rows * scale) * cut.width * picture.channels
-        memory += band * (2 if index + 1 < passes or size != OF_MODEL else picture.dtype.itemsize)
+        tiles = max(tiles, at_once * cut.area * model.pixel_bytes)  # those of all passes share
+        # What is read for a row of tiles, and what came of two while the first is written.
+        samples = (1 + 2 * scale**2) * min(cut.size[0], cut.height) * cut.width * picture.channels
+        is_last = index + 1 == passes and size == OF_MODEL
+        bands += samples * (picture.dtype.itemsize if is_last else np.dtype(_BETWEEN).itemsize)
         cuts.append(cut)
     work = picture.frames * sum(cut.work for cut in cuts)
-    return Job(height, width, picture.frames, cuts, memory, work)
+    return Job(height, width, picture.frames, cuts, tiles + bands, work)
 
 
 def speed(model: models.Model) -> float:

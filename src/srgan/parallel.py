@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -97,9 +98,13 @@ def in_order(
 
 def ahead(items: Iterable[_Result]) -> Iterator[_Result]:
     """Yields `items`, each of them made in a thread while the one before is used."""
-    waiting, end = iter(items), object()
+    waiting = iter(items)
+
+    def following() -> list[_Result]:  # none at the end
+        return list(islice(waiting, 1))
+
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, waiting, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, waiting, end)
-            yield item  # type: ignore[misc]  # it is not `end`
+        coming = thread.submit(following)
+        while item := coming.result():
+            coming = thread.submit(following)
+            yield from item

@@ -162,9 +162,9 @@ def upscale(
     else:
         if hallucination_map and len(plan.sources) + len(plan.skipped) != 1:
             raise ValueError("--hallucination-map draws one photo; name one.")
-        _run(plan, work, settings, loaded, as_json)
-        if hallucination_map:
+        if hallucination_map:  # first, since it needs more, and says so before the work
             _map(hallucination_map, work, inputs[0], model)
+        _run(plan, work, settings, loaded, as_json)
 
 
 def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: bool) -> None:
@@ -178,7 +178,10 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
             print(f"{destination}: there already", file=sys.stderr)
     failed: list[Result] = []
     with progress.bar(len(plan.sources)) as show:
-        tell = lambda done, source: show(done, source.name)  # noqa: E731
+
+        def tell(done: float, source: Path) -> None:
+            show(done, source.name)
+
         for result in batch.run(plan, work, tell, settings):
             if result.error:
                 if len(plan.sources) + len(plan.skipped) == 1:
