@@ -54,14 +54,15 @@ def main() -> None:
 
 
 def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> None:
-    tiles = []
-    for path in images.find(folder):
-        cut = inference.plan(pictures.Picture(path), model).cuts[0]
+    tiles, found = [], images.find(folder)
+    workers = batch.Plan(dict.fromkeys(found, folder), [], folder).workers
+    for path in found:
+        cut = inference.plan(pictures.Picture(path), model, workers=workers).cuts[0]
         tiles += [(cut.size[0], cut.size[1])] * round(
             max(cut.height * cut.width / (cut.size[0] * cut.size[1]), 1)
         )
         pixels = cut.height * cut.width
-    total = pixels * len(images.find(folder))
+    total = pixels * len(found)
     alone, whole, busy = [], [], []
     for _ in range(rounds):
         jobs = [(np.full((1, *size, 3), 0.5, np.float32),) for size in tiles]

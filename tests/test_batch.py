@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from srgan import batch
+from srgan import batch, parallel
 
 
 @pytest.fixture
@@ -128,6 +128,16 @@ def test_animations_keep_their_frames_in_a_format_that_has_them(photos, tmp_path
     assert {"moving.webp", "pages.tif", "still.png"} < made
 
 
+def test_cores_are_shared_among_the_photos(tmp_path):
+    def shares(count):
+        sources = {tmp_path / f"{number}.png": tmp_path for number in range(count)}
+        return batch.Plan(sources, [], None).workers
+
+    cores = parallel.available_cores()
+    assert shares(0) == shares(1) == cores  # one photo is cut for all of them
+    assert shares(cores) == shares(100) == 1
+
+
 def test_files_that_are_there_are_left_out_if_asked(photos, tmp_path):
     large = tmp_path / "large"
     large.mkdir()
@@ -138,7 +148,7 @@ def test_files_that_are_there_are_left_out_if_asked(photos, tmp_path):
     assert len(plan.sources) == 2
 
 
-def copy(source, destination, progress, stop):
+def copy(source, destination, progress, stop, workers):
     """In place of upscaling: refuses b.png."""
     if source.name == "b.png":
         raise ValueError("It is bad.")

@@ -240,6 +240,13 @@ def test_16_bits_are_taken_and_given(model):
     np.testing.assert_allclose(model.upscale(deep, dtype=np.uint16), exact, atol=1)
 
 
+def test_an_image_for_one_core_is_cut_for_memory_alone(model):
+    assert model.plan(200, 300, workers=1).tiles == 1
+    assert model.plan(200, 300, workers=2).tiles == 2
+    short = 10 * 2**20
+    assert model.plan(200, 300, memory=short, workers=1).area * model.pixel_bytes < short
+
+
 def test_the_default_tiles_leave_no_seams_and_fit_the_memory(model):
     lr = noise(200, 300)
     cut = model.plan(200, 300, memory=10 * 2**20)

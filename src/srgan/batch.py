@@ -32,6 +32,11 @@ class Plan(NamedTuple):
     skipped: list[Path]
     folder: Path | None
 
+    @property
+    def workers(self) -> int:
+        """Cores for each photo, if as many photos are done at once as there are cores."""
+        return max(parallel.available_cores() // max(len(self.sources), 1), 1)
+
 
 class Result(NamedTuple):
     """What became of one photo; `error` is None if all went well."""
@@ -119,7 +124,7 @@ def run(
     Args:
         plan: What to do.
         upscale: `inference.upscale_file` with all that does not change; called as
-            `upscale(source, destination, progress=..., stop=...)`.
+            `upscale(source, destination, progress=..., stop=..., workers=...)`.
         progress: Called as `progress(files, source)`, where a part of a file counts as that part.
         settings: What the results depend on, for the manifest.
     """
@@ -139,7 +144,7 @@ def run(
                 raise inference.Stopped(f"{source} was not begun, since the disk is full.")
             if manifest:
                 manifest.note(source, destination, done=False)
-            upscale(source, destination, progress=tell, stop=stop)
+            upscale(source, destination, progress=tell, stop=stop, workers=plan.workers)
             if manifest:
                 manifest.note(source, destination, done=True)
         except (ValueError, OSError, MemoryError, inference.Stopped) as error:

@@ -100,6 +100,7 @@ def upscale_file(
     srgb: bool = False,
     most_pixels: int = formats.MOST_PIXELS,
     stop: threading.Event | None = None,
+    workers: int | None = None,
 ) -> None:
     """Upscales a picture file, and writes the result whole or not at all.
 
@@ -120,6 +121,8 @@ def upscale_file(
         srgb: Convert colours to sRGB, for programs that ignore profiles.
         most_pixels: Refuse pictures that claim more.
         stop: Once it is set, the tiles that run are finished, and `Stopped` is raised.
+        workers: How many cores there are for this picture; by default all. Fewer, if others are
+            upscaled at the same time: small ones are then not cut.
 
     Raises:
         UnsupportedImage: If `source` is not a picture, or `destination` cannot hold the result.
@@ -134,7 +137,7 @@ def upscale_file(
     picture = pictures.Picture(source, most_pixels, suffix, srgb)
     if not isinstance(model, models.Model):
         model = models.load(model)
-    job = plan(picture, model, size, tile)
+    job = plan(picture, model, size, tile, workers)
     formats.check_destination(destination, overwrite, job.height, job.width)
     done = itertools.count(1)
 
@@ -218,7 +221,11 @@ def map_file(
 
 
 def plan(
-    picture: pictures.Picture, model: models.Model, size: Size = OF_MODEL, tile: int | None = None
+    picture: pictures.Picture,
+    model: models.Model,
+    size: Size = OF_MODEL,
+    tile: int | None = None,
+    workers: int | None = None,
 ) -> Job:
     """Returns what `upscale_file` will do with a picture.
 
@@ -237,8 +244,8 @@ def plan(
         )
     cuts, tiles, bands = [], 0.0, 0.0
     for index in range(passes):
-        times = scale**index
-        cut = model.plan(times * picture.height, times * picture.width, picture.channels, tile)
+        tall, wide = (scale**index * side for side in (picture.height, picture.width))
+        cut = model.plan(tall, wide, picture.channels, tile, workers=workers)
         at_once = min(cut.tiles, parallel.available_cores())
         tiles = max(tiles, at_once * cut.area * model.pixel_bytes)  # those of all passes share
         # What is read for a row of tiles, and what came of two while the first is written.

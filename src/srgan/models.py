@@ -132,6 +132,7 @@ class Model:
         count: int = 3,
         tile: int | None = None,
         memory: float | None = None,
+        workers: int | None = None,
     ) -> tiling.Plan:
         """Returns how an image will be cut.
 
@@ -142,6 +143,8 @@ class Model:
             tile: Side of what a tile keeps, in lr pixels.
             memory: If there is no `tile`: bytes that the tiles that run at once may need; by
                 default as `parallel.tile_memory` says.
+            workers: How many cores there are for this image; by default all. With fewer, it is cut
+                into fewer tiles, with less overlap.
         """
         halo = self.metadata.receptive_field + projection_reach(self.metadata.consistency_rounds)
         halo += channels.REACH if count in (2, 4) else 0  # with alpha
@@ -163,10 +166,10 @@ class Model:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
             side = -(-tile // step) * step + 2 * halo
             return tiling.Plan(height, width, halo, (side, side))
-        workers = parallel.available_cores()
+        cores = parallel.available_cores()
         memory = parallel.tile_memory() if memory is None else memory
-        area = int(memory / workers / self.pixel_bytes)
-        return tiling.plan(height, width, halo, min(area, self._most), workers, step)
+        area = int(memory / cores / self.pixel_bytes)
+        return tiling.plan(height, width, halo, min(area, self._most), workers or cores, step)
 
     def upscale_rows(
         self,

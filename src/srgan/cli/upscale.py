@@ -262,7 +262,7 @@ def _print_estimate(
         if suffix not in formats.FORMATS:
             formats.check_destination(destination, overwrite=True)
         picture = pictures.Picture(source, most, suffix)
-        job = inference.plan(picture, loaded, size, tile)
+        job = inference.plan(picture, loaded, size, tile, plan.workers)
         seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
         total += seconds
         if as_json:
