@@ -4,6 +4,7 @@ pip install pillow && python lanczos.py LR_FOLDER OUT_FOLDER
 """
 
 import argparse
+import resource
 import time
 from pathlib import Path
 
@@ -24,7 +25,8 @@ def main() -> None:
         seconds += time.perf_counter() - began
         megapixels += sr.width * sr.height / 1e6
         sr.save(arguments.destination / path.name)
-    print(f"{megapixels / seconds:.4f} SR megapixels/s")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{megapixels / seconds:.4f} SR megapixels/s, peak {peak:.0f} MiB")
 
 
 if __name__ == "__main__":
