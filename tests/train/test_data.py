@@ -122,7 +122,7 @@ def test_unusable_files_are_listed_and_skipped(folder, tmp_path):
     assert len(prepared) == 3
     assert {entry.file for entry in prepared.skipped} == {"broken.jpg", "text.png", "tiny.png"}
     reasons = {entry.file: entry.reason for entry in prepared.skipped}
-    assert "20x20 pixels are fewer than the patch, 64x64" in reasons["tiny.png"]
+    assert "20x20 pixels are fewer than 64x64, the least" in reasons["tiny.png"]
     assert seen == [(i, 6) for i in range(1, 7)]
 
 

@@ -83,6 +83,22 @@ def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_pat
         np.testing.assert_allclose(got[name], expected, atol=2e-4)  # ONNX: half precision
 
 
+def test_validation_photos_too_small_to_be_scored_are_left_out(
+    photo_folder, tiny, tmp_path, caplog
+):
+    judges = tmp_path / "judges"
+    judges.mkdir()
+    photo = images.read_uint8(photo_folder / "00.png")
+    images.write(judges / "flat.png", photo[:30])
+    images.write(judges / "square.png", photo[:64, :64])
+    schedule = tiny.pretrain.model_copy(update={"steps": 2})
+    none = tiny.adversarial.model_copy(update={"steps": 0})
+    settings = tiny.model_copy(update={"pretrain": schedule, "adversarial": none})
+    run.train(photo_folder, tmp_path / "run", settings, validation=judges)
+    assert f"validation: flat.png: {photo.shape[1]}x30 pixels are fewer than 32x32" in caplog.text
+    assert images.read(tmp_path / "run/pretrain/samples/000002.png").any()
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(photo_folder, tiny, tmp_path):
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(FileExistsError, match=r"already holds a run\. Continue it with --resume"):

@@ -202,7 +202,7 @@ def _load(path: Path, partner: Path | None, scale: int, minimum: int) -> Pair | 
         return str(error)
     needed = minimum * scale
     if min(hr.shape[:2]) < needed:
-        return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than the patch, {needed}x{needed}"
+        return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than {needed}x{needed}, the least"
     if lr is None:
         hr = resize.crop_to_multiple(hr, scale)
         return Pair(resize.downscale(hr, scale), hr)

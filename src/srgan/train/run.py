@@ -89,7 +89,10 @@ def train(
         lambda done, total: report(Progress("data", done, total, {})),
     )
     if validation:
-        judges = data.prepare(validation, cache / "validation", settings.scale)
+        smallest = -(-metrics.LPIPS_MINIMUM // settings.scale)
+        judges = data.prepare(validation, cache / "validation", settings.scale, minimum=smallest)
+        for name, reason in judges.skipped:
+            _logger.warning("Left out of validation: %s: %s", name, reason)
     else:
         pairs, judges = pairs.hold_back(_VALIDATION_PHOTOS)
     judges = [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
