@@ -56,13 +56,12 @@ def main() -> None:
 def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> None:
     tiles, found = [], images.find(folder)
     workers = batch.Plan(dict.fromkeys(found, folder), [], folder).workers
+    cores = parallel.available_cores()
     for path in found:
         cut = inference.plan(pictures.Picture(path), model, workers=workers).cuts[0]
-        tiles += [(cut.size[0], cut.size[1])] * round(
-            max(cut.height * cut.width / (cut.size[0] * cut.size[1]), 1)
-        )
-        pixels = cut.height * cut.width
-    total = pixels * len(found)
+        # As many as leave no core idle at the end, and no fewer pixels.
+        tiles += [cut.size] * (-(-cut.height * cut.width // (cut.area * cores)) * cores)
+    total = cut.height * cut.width * len(found)
     alone, whole, busy = [], [], []
     for _ in range(rounds):
         jobs = [(np.full((1, *size, 3), 0.5, np.float32),) for size in tiles]
@@ -79,7 +78,7 @@ def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> No
             if result.error:
                 raise result.error
         whole.append(time.perf_counter() - began)
-        busy.append((time.process_time() - cpu) / whole[-1] / parallel.available_cores())
+        busy.append((time.process_time() - cpu) / whole[-1] / cores)
         shutil.rmtree(out)
     ratios = np.divide(whole, alone)
     print(
