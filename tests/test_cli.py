@@ -179,6 +179,19 @@ def test_one_bad_file_does_not_stop_the_others(photo, tiny_model, tmp_path, caps
     assert names(large) == ["photo.png"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, file names are text")
+def test_file_names_that_are_no_text_are_printed_byte_by_byte(photo, tiny_model, tmp_path):
+    odd = photo.rename(photo.with_name("caf\udce9.png"))
+    arguments = ["upscale", odd, "-o", tmp_path / "large", "--model", tiny_model]
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan", *arguments],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},  # as in a UTF-8 locale
+        capture_output=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout.endswith(b"large/caf\xe9.png\n")
+
+
 def test_a_full_disk_ends_the_work(photo, tiny_model, tmp_path, monkeypatch, capsys):
     photo.with_name("second.png").write_bytes(photo.read_bytes())
     full = OSError(28, "No space left on device")
@@ -288,6 +301,16 @@ def test_pictures_go_through_pipes(photo, tiny_model, tmp_path, capfdbinary, mon
 def test_an_unknown_format_for_a_pipe_is_named(photo, tiny_model, fails):
     error = fails("upscale", photo, "-o", "-", "--format", "bmp", "--model", tiny_model)
     assert "There is no format 'bmp'" in error
+
+
+def test_a_dry_run_goes_on_after_a_bad_file(photo, tiny_model, tmp_path, capsys):
+    (photo.parent / "text.png").write_text("no image")
+    arguments = ["upscale", photo.parent, "-o", tmp_path / "large", "--model", tiny_model]
+    assert cli.main([*map(str, arguments), "--dry-run"]) == 1
+    told = capsys.readouterr()
+    assert "photo.png" in told.out
+    assert "text.png is not an image" in told.err
+    assert "error: 1 of 2 photos cannot be upscaled." in told.err
 
 
 def test_a_dry_run_says_what_it_would_need(photo, tiny_model, tmp_path, capsys):

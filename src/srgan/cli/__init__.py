@@ -6,6 +6,7 @@ stderr. Whatever takes time to import is imported by the command that needs it.
 """
 
 import _thread
+import io
 import sys
 import threading
 from collections.abc import Sequence
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments  # wherever it stands: it is added to a command that failed
     arguments = _repeat([argument for argument in arguments if argument != "--debug"])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # file names may be any bytes
     unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
     try:
         code = app(args=arguments, standalone_mode=False)

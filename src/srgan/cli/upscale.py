@@ -256,13 +256,22 @@ def _print_estimate(
     from srgan import formats, inference, pictures
 
     speed = inference.speed(loaded)
-    total = 0.0
+    total, failed = 0.0, 0
     for destination, source in plan.sources.items():
         suffix = destination.suffix.lower()
-        if suffix not in formats.FORMATS:
-            formats.check_destination(destination, overwrite=True)
-        picture = pictures.Picture(source, most, suffix)
-        job = inference.plan(picture, loaded, size, tile, plan.workers)
+        try:
+            if suffix not in formats.FORMATS:
+                formats.check_destination(destination, overwrite=True)
+            picture = pictures.Picture(source, most, suffix)
+            job = inference.plan(picture, loaded, size, tile, plan.workers)
+        except (ValueError, OSError) as error:
+            if len(plan.sources) == 1:
+                raise
+            failed += 1
+            if as_json:
+                print(json.dumps({"input": str(source), "error": messages.explain(error)}))
+            messages.fail(messages.explain(error))
+            continue
         seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
         total += seconds
         if as_json:
@@ -274,11 +283,14 @@ def _print_estimate(
             frames = f" x {job.frames} frames" if job.frames > 1 else ""
             print(
                 f"{source} {picture.width}x{picture.height} -> {destination} {job.width}x"
-                f"{job.height}{frames}: {job.tiles} tiles, about {_time(seconds)}, "
-                f"{job.memory / 2**20:,.0f} MiB"
+                f"{job.height}{frames}: {job.tiles} tile{'s' if job.tiles > 1 else ''}, about "
+                f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
             )
     if not as_json:
         print(f"{len(plan.sources)} photos, {len(plan.skipped)} there already: {_time(total)}")
+    if failed:
+        messages.fail(f"{failed} of {len(plan.sources)} photos cannot be upscaled.")
+        raise typer.Exit(1)
 
 
 def _time(seconds: float) -> str:
