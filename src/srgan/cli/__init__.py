@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f" See {context.command_path} --help." if context else ""
-        return messages.fail(error.format_message() + hint)
+        message = error.format_message().replace("Value error, ", "")
+        return messages.fail(message.rstrip(".") + "." + hint)
     except Exception as error:
         if debug:
             raise
