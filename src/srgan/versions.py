@@ -6,10 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 def installed(*packages: str) -> dict[str, str]:
     """Returns the versions of packages, and of Python; "unknown" if one is not installed."""
-    return {name: _version(name) for name in packages} | {"python": platform.python_version()}
+    return {name: of(name) for name in packages} | {"python": platform.python_version()}
 
 
-def _version(package: str) -> str:
+def of(package: str) -> str:
+    """Returns the version of a package; "unknown" if it is run from its source."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from srgan import certificate, images, metrics, models, resize, runtimes
-from srgan.train import delivery, export
+from srgan.train import delivery, export, translation
 from srgan.train.delivery import deliver
 from srgan.train.generators import compact, receptive_field
 from srgan.train.writers import FORMATS
@@ -184,14 +184,14 @@ def nothing_but(folder, *names):
 
 
 def test_a_result_below_the_limit_is_not_left_behind(run, tmp_path, monkeypatch):
-    wrong = export.translate
+    wrong = translation.translate
 
     def translate(generator, *rest):
         copy = compact(4, filters=8, blocks=2)
         copy.set_weights([0.9 * weight for weight in generator.get_weights()])
         return wrong(copy, *rest)
 
-    monkeypatch.setattr(export, "translate", translate)
+    monkeypatch.setattr(translation, "translate", translate)
     with pytest.raises(RuntimeError, match=r"dB from the Keras model on photos .* at least 60 dB"):
         deliver(run, "onnx", tmp_path / "out")
     assert nothing_but(tmp_path)

@@ -18,8 +18,9 @@ from keras import layers
 from onnx import numpy_helper
 
 from srgan import engines, models
-from srgan.train.export import read_generator, read_weights, translate, write_onnx
+from srgan.train.export import read_generator, read_weights, write_onnx
 from srgan.train.generators import compact, receptive_field, rrdbnet, srresnet
+from srgan.train.translation import translate
 
 NETWORKS = {
     "compact": lambda: compact(4, filters=8, blocks=2),

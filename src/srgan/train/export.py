@@ -1,13 +1,7 @@
-"""Generators as ONNX files, and back: what training leaves, and what inference runs.
-
-Keras layers are translated one by one, so that a file has the names of the network: weight
-`head/kernel` of Keras is initialiser `head/kernel`. Arithmetic is float32, unless float16 is asked
-for.
-"""
+"""Generators as ONNX files, and back: what training leaves, and what inference runs."""
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os
 import re
@@ -21,23 +15,13 @@ import numpy as np
 import onnx
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from keras import layers
-from onnx import TensorProto, helper, numpy_helper
+from onnx import numpy_helper
 
-from srgan import engines
+from srgan import engines, versions
 from srgan.models import Metadata
-from srgan.train.generators import (
-    Activation,
-    PixelShuffle,
-    compact,
-    follow,
-    receptive_field,
-    rrdbnet,
-    srresnet,
-)
+from srgan.train.generators import Activation, compact, rrdbnet, srresnet
+from srgan.train.translation import FROM_ONNX, graph_of, translate
 
-_OPSET = 17  # of 2022, with IR version 8: all that is needed, and read by every engine since
-_IR_VERSION = 8
 _LIMIT = 0.5  # grey levels: a larger difference is more than rounding
 _OPERATORS = {  # that generators are made of
     *("Transpose", "Cast", "Conv", "BatchNormalization", "PRelu", "Relu", "LeakyRelu"),
@@ -47,7 +31,7 @@ _SIZES = ((24, 32), (33, 17), (1, 5))  # of the images that Keras and the file a
 
 
 @dataclasses.dataclass(frozen=True)
-class Certificate:
+class Comparison:
     """How closely a file does what the Keras model does, measured before it was put in place.
 
     Attributes:
@@ -69,7 +53,7 @@ class Certificate:
 
 def write_onnx(
     generator: keras.Model, path: Path, metadata: Metadata, half: bool = True
-) -> Certificate:
+) -> Comparison:
     """Writes a generator as an ONNX file, after comparing the two.
 
     The file's input "lr" and output "sr" are those of the generator, float32, for any batch and
@@ -98,41 +82,7 @@ def write_onnx(
         _save(model, part)
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
         part.replace(path)
-    return Certificate(**figures, sha256=digest)
-
-
-def translate(
-    generator: keras.Model,
-    metadata: Metadata,
-    stored: type = np.float32,
-    computed: type = np.float32,
-) -> onnx.ModelProto:
-    """Returns a generator as an ONNX model, with its metadata; see `write_onnx`.
-
-    Args:
-        generator: As for `write_onnx`.
-        metadata: What the model says about itself.
-        stored: What kernels are stored as: `np.float32` or `np.float16`.
-        computed: What they are computed with, likewise; input and output are float32 in any case.
-
-    Raises:
-        ValueError: If a layer has no translation, or `metadata` contradicts the generator.
-    """
-    needed = receptive_field(generator)
-    if metadata.receptive_field < needed:
-        raise ValueError(
-            f"metadata.receptive_field={metadata.receptive_field} is less than the generator's "
-            f"{needed}: tiles would show seams."
-        )
-    model = helper.make_model(
-        _graph(generator, stored, computed),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="srgan",
-        producer_version=_version("srgan"),
-    )
-    helper.set_model_props(model, metadata.to_props())
-    return model
+    return Comparison(**figures, sha256=digest)
 
 
 def read_generator(path: Path) -> keras.Model:
@@ -174,7 +124,7 @@ def read_weights(path: Path, generator: keras.Model) -> None:
     Raises:
         ValueError: If the file holds another network; the first weight that does not fit is named.
     """
-    found, needed = _read(path), _graph(generator)
+    found, needed = _read(path), graph_of(generator)
     if reason := _misfit(found, needed):
         raise ValueError(
             f"{path} holds {_describe(found)}, and the generator is {_describe(needed)}: {reason}."
@@ -183,13 +133,7 @@ def read_weights(path: Path, generator: keras.Model) -> None:
     for layer in generator.layers:
         for weight in layer.weights:
             array = arrays[f"{layer.name}/{weight.name}"].astype(np.float32)
-            weight.assign(array.transpose(_FROM_ONNX[array.ndim]))
-
-
-# Axes of a weight by its dimensions: kernels are (height, width, in, out) in Keras, slopes
-# (1, 1, channels).
-_TO_ONNX = {1: (0,), 3: (2, 0, 1), 4: (3, 2, 0, 1)}
-_FROM_ONNX = {1: (0,), 3: (1, 2, 0), 4: (2, 3, 1, 0)}
+            weight.assign(array.transpose(FROM_ONNX[array.ndim]))
 
 
 def _read(path: Path) -> onnx.GraphProto:
@@ -199,133 +143,8 @@ def _read(path: Path) -> onnx.GraphProto:
         raise ValueError(f"{path} is not an ONNX file; expected one that srgan wrote.") from error
 
 
-def _graph(
-    generator: keras.Model, stored: type = np.float32, computed: type = np.float32
-) -> onnx.GraphProto:
-    graph = _Graph(stored, computed)
-    x = graph.add("Transpose", "lr", ["lr"], perm=(0, 3, 1, 2))
-    if computed is np.float16:
-        x = graph.add("Cast", "lr", [x], to=TensorProto.FLOAT16)
-    x = follow(generator, x, graph.translate)
-    if computed is np.float16:
-        x = graph.add("Cast", "sr", [x], to=TensorProto.FLOAT)
-    graph.nodes.append(
-        helper.make_node("Transpose", [x], ["sr"], "sr/Transpose", perm=(0, 2, 3, 1))
-    )
-    images = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (
-            ("lr", ["batch", "height", "width", 3]),
-            ("sr", ["batch", "sr_height", "sr_width", 3]),
-        )
-    ]
-    return helper.make_graph(
-        graph.nodes, generator.name, images[:1], images[1:], graph.initialisers
-    )
-
-
-class _Graph:
-    """Nodes and initialisers, collected in order; a value is handled by its name."""
-
-    def __init__(self, stored: type, computed: type) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.initialisers: list[onnx.TensorProto] = []
-        self._stored, self._computed = stored, computed
-
-    def translate(self, layer: Any, inputs: list[str]) -> str:
-        """Adds what computes a Keras layer, channels first; returns its output."""
-        name = layer.name
-        match layer:
-            case layers.Conv2D(padding="same", strides=(1, 1)):
-                pairs = zip(layer.kernel_size, layer.dilation_rate, strict=True)
-                pads = [(size - 1) * dilation for size, dilation in pairs]
-                x = self.add(
-                    "Conv",
-                    name,
-                    inputs + self._weights(layer),
-                    pads=[pad // 2 for pad in pads] + [pad - pad // 2 for pad in pads],
-                    dilations=layer.dilation_rate,
-                    group=layer.groups,
-                )
-                return self._activate(layer, x)
-            case layers.BatchNormalization(axis=-1 | 3, center=True, scale=True):
-                inputs = inputs + self._weights(layer)
-                return self.add("BatchNormalization", name, inputs, epsilon=layer.epsilon)
-            case layers.PReLU(shared_axes=[1, 2]):
-                return self.add("PRelu", name, inputs + self._weights(layer))
-            case layers.ReLU(max_value=None, negative_slope=0, threshold=0):
-                return self.add("Relu", name, inputs)
-            case layers.LeakyReLU():
-                return self.add("LeakyRelu", name, inputs, alpha=layer.negative_slope)
-            case layers.Activation():
-                return self._activate(layer, inputs[0])
-            case layers.Add():
-                return self.add("Sum" if len(inputs) > 2 else "Add", name, inputs)
-            case layers.Concatenate(axis=-1 | 3):
-                return self.add("Concat", name, inputs, axis=1)
-            case PixelShuffle():
-                return self.add("DepthToSpace", name, inputs, blocksize=layer.scale, mode="DCR")
-            case layers.UpSampling2D(interpolation="nearest"):
-                factors = np.array((1, 1, *layer.size), np.float32)
-                scales = self._constant(f"{name}/scales", factors, np.float32)
-                return self.add(
-                    "Resize",
-                    name,
-                    [*inputs, "", scales],
-                    mode="nearest",
-                    coordinate_transformation_mode="asymmetric",
-                    nearest_mode="floor",
-                )
-            case layers.Rescaling():
-                scale = self._constant(f"{name}/scale", np.reshape(layer.scale, (-1, 1, 1)))
-                x = self.add("Mul", name, [*inputs, scale])
-                if not np.any(layer.offset):
-                    return x
-                offset = self._constant(f"{name}/offset", np.reshape(layer.offset, (-1, 1, 1)))
-                return self.add("Add", name, [x, offset])
-        raise ValueError(
-            f"Layer {name!r} ({type(layer).__name__}) has no translation to ONNX here, at least "
-            "not with its options; expected those that generators.py uses."
-        )
-
-    def add(self, operator: str, name: str, inputs: list[str], **attributes) -> str:
-        output = f"{name}/{operator}"
-        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
-        return output
-
-    def _activate(self, layer: Any, x: str) -> str:
-        if layer.activation is keras.activations.linear:
-            return x
-        if layer.activation is keras.activations.relu:
-            return self.add("Relu", layer.name, [x])
-        if layer.activation is keras.activations.leaky_relu:
-            return self.add("LeakyRelu", layer.name, [x], alpha=0.2)
-        raise ValueError(
-            f"Layer {layer.name!r} has the activation {layer.activation.__name__}; expected "
-            "linear, relu or leaky_relu."
-        )
-
-    def _weights(self, layer: Any) -> list[str]:
-        values = []
-        for weight in layer.weights:
-            array = np.asarray(weight).transpose(_TO_ONNX[len(weight.shape)])
-            name = f"{layer.name}/{weight.name}"
-            if array.ndim == 4 and self._stored is not self._computed:
-                self._constant(name, array, self._stored)
-                values.append(self.add("Cast", name, [name], to=TensorProto.FLOAT))
-            else:
-                values.append(self._constant(name, array))
-        return values
-
-    def _constant(self, name: str, array: np.ndarray, dtype: type | None = None) -> str:
-        with np.errstate(over="ignore"):  # the comparison will find it
-            rounded = np.asarray(array, dtype or self._computed)
-        self.initialisers.append(numpy_helper.from_array(rounded, name))
-        return name
-
-
 def _compare(generator: keras.Model, path: Path, scale: int) -> dict[str, Any]:
-    """Returns what a `Certificate` says, except for the hash.
+    """Returns what a `Comparison` says, except for the hash.
 
     Keras runs in a graph, as in training: an operation that TensorFlow fuses wrongly is found.
     """
@@ -364,7 +183,7 @@ def _compare(generator: keras.Model, path: Path, scale: int) -> dict[str, Any]:
         "mean_difference": float(np.mean(np.abs(error))),
         "psnr": float(10 * np.log10(255**2 / noise)),
         "sizes": _SIZES,
-        "versions": {name: _version(name) for name in ("keras", "tensorflow", kind)},
+        "versions": {name: versions.of(name) for name in ("keras", "tensorflow", kind)},
     }
 
 
@@ -426,10 +245,3 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
         file.write(model.SerializeToString(deterministic=True))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from its source
-        return "unknown"

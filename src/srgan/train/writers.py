@@ -16,7 +16,7 @@ from keras import layers
 
 from srgan import files
 from srgan.models import Metadata
-from srgan.train import export
+from srgan.train import translation
 from srgan.train.consistency import Projection
 from srgan.train.generators import follow
 
@@ -63,7 +63,7 @@ class Format:
 
 
 def _onnx(job: Job, folder: Path, precision: type = np.float32) -> str:
-    model = export.translate(job.generator, job.metadata, precision, precision)
+    model = translation.translate(job.generator, job.metadata, precision, precision)
     onnx.checker.check_model(model, full_check=True)
     file = f"{job.metadata.name}.onnx"
     files.write(folder / file, model.SerializeToString(deterministic=True))
@@ -181,7 +181,7 @@ def _openvino(job: Job, folder: Path, half: bool = False, quantised: bool = Fals
     import openvino
     from openvino.frontend import FrontEndManager
 
-    model = export.translate(job.generator, job.metadata)
+    model = translation.translate(job.generator, job.metadata)
     frontend = FrontEndManager().load_by_framework("onnx")
     graph = frontend.convert(frontend.load(io.BytesIO(model.SerializeToString())))
     if quantised:
