@@ -1,7 +1,6 @@
 """The model card of an exported model: Markdown with the front matter of Hugging Face."""
 
 import dataclasses
-import json
 
 from srgan.certificate import Certificate, Figures
 from srgan.models import Metadata
@@ -107,7 +106,7 @@ required.
 |---|---|
 {hashes}
 
-Configuration: {json.dumps(metadata.config_hash)}.
+Configuration: `{metadata.config_hash}`.
 """
 
 
