@@ -167,8 +167,8 @@ def test_rrdbnet_equals_a_plain_implementation(randomise, scale, blocks):
 
 def test_compact_has_the_parameters_of_its_equation():
     head, tail = 27 * 64 + 64, 576 * 48 + 48
-    between = 2 * 8 + 1  # convolutions from 64 to 64 channels
-    assert compact().count_params() == head + between * (576 * 64 + 64) + tail == 657_264
+    between = 2 * 16 + 1  # convolutions from 64 to 64 channels
+    assert compact().count_params() == head + between * (576 * 64 + 64) + tail == 1_248_112
 
 
 def test_srresnet_has_the_parameters_of_the_paper_s_figure():

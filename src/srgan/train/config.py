@@ -26,7 +26,7 @@ class Generator(_Settings):
 
     architecture: Literal["compact", "srresnet", "rrdbnet"] = "compact"
     filters: Count = 64
-    blocks: Count = 8
+    blocks: Count = 16
     normalisation: bool = False  # BatchNorm, only in srresnet
     activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"  # only in srresnet
     growth: Count = 32  # channels that a convolution of a dense block adds; only in rrdbnet
@@ -48,9 +48,9 @@ class Schedule(_Settings):
 class Pretrain(Schedule):
     """Stage one: the generator alone, towards the lowest pixel error."""
 
-    steps: Steps = 12_000
-    batch_size: Count = 8
-    learning_rate: Positive = 1e-3
+    steps: Steps = 16_000
+    batch_size: Count = 12
+    learning_rate: Positive = 8e-4
     warmup: Steps = 200
     clip_norm: Positive = 0.5
     pixel: Literal["charbonnier", "l1", "mse"] = "charbonnier"
@@ -59,23 +59,22 @@ class Pretrain(Schedule):
 class Adversarial(Schedule):
     """Stage two: the generator, from its averaged weights, against a discriminator."""
 
-    steps: Steps = 3_000
+    steps: Steps = 2_000
     batch_size: Count = 8
-    hr_patch: Count = 96
+    hr_patch: Count = 112
     learning_rate: Positive = 2e-4
     warmup: Steps = 0
     clip_norm: Positive = 1.0
-    ema: Decay = 0.995
     optimizer: Literal["adam", "muon"] = "adam"
 
-    window: Count = 64  # side of the hr window, at a random place, that the losses see
+    window: Count = 96  # side of the hr window, at a random place, that the losses see
     pixel: Literal["charbonnier", "l1", "mse"] = "l1"
     pixel_weight: Weight = 1.0
     perceptual_weight: Weight = 0.05
-    adversarial_weight: Weight = 0.01
-    grid_weight: Weight = 2.0
+    adversarial_weight: Weight = 0.005
+    grid_weight: Weight = 1.0
     adversarial: Literal["vanilla", "relativistic"] = "vanilla"
-    ramp: Steps = 500  # steps over which adversarial_weight rises from zero
+    ramp: Steps = 200  # steps over which adversarial_weight rises from zero
 
     vgg: Literal["vgg16", "vgg19"] = "vgg16"
     taps: dict[str, Weight] = {
@@ -92,7 +91,7 @@ class Adversarial(Schedule):
     discriminator_head: Literal["pooled", "dense"] = "pooled"
     discriminator_filters: Count = 32
     discriminator_learning_rate: Positive = 4e-4
-    discriminator_steps: Steps = 200  # that the discriminator learns alone, first
+    discriminator_steps: Steps = 120  # that the discriminator learns alone, first
     generator_every: Count = 1  # updates of the discriminator for one of the generator
 
 

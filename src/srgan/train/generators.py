@@ -20,12 +20,12 @@ from keras.initializers import Constant, VarianceScaling
 Activation = Literal["prelu", "relu", "leaky_relu"]
 
 
-def compact(scale: int = 4, filters: int = 64, blocks: int = 8) -> keras.Model:
+def compact(scale: int = 4, filters: int = 64, blocks: int = 16) -> keras.Model:
     """A small residual network without normalisation, computed wholly at lr size.
 
     sr = upsample(lr) + shuffle(conv(h + trunk(h))), h = conv(lr), where a block of the trunk is
     x + conv(leaky_relu(conv(x))) (EDSR, Lim et al. 2017, without its x0.1) and `upsample` repeats
-    pixels, so that only the detail has to be learned. Of 657,264 parameters at the defaults, none
+    pixels, so that only the detail has to be learned. Of 1,248,112 parameters at the defaults, none
     works on enlarged features: that is what makes it fast.
 
     Args:

@@ -33,6 +33,7 @@ SRGAN_X4 = Config(
         pixel_weight=0.0,
         perceptual_weight=1.0,
         adversarial_weight=1e-3,
+        grid_weight=0.0,
         ramp=0,
         vgg="vgg19",
         taps={"conv5_4": 1.0},
