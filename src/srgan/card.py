@@ -44,7 +44,7 @@ def write(metadata: Metadata, certificate: Certificate, facts: Facts) -> str:
     return f"""---
 license: other
 license_name: see-model-card
-license_link: README.md
+license_link: LICENSE.md
 library_name: {"tf-keras" if family == "savedmodel" else family}
 pipeline_tag: image-to-image
 tags:
@@ -107,6 +107,16 @@ required.
 {hashes}
 
 Configuration: `{metadata.config_hash}`.
+"""
+
+
+def write_licence(metadata: Metadata) -> str:
+    """Returns the LICENSE.md beside the card: the Hub links to no file of another name."""
+    return f"""# Licence of {metadata.name}
+
+{metadata.licence or "Not stated."}
+
+Trained on: {metadata.training_data or "not stated."}
 """
 
 

@@ -53,7 +53,9 @@ def delivered(run, tmp_path_factory):
 def test_an_export_is_a_folder_of_the_model_its_certificate_and_its_card(delivered):
     folder, made = delivered
     names = {path.name for path in folder.iterdir()}
-    assert names == {"mine.tflite", "certificate.json", "reference.npz", "README.md"}
+    assert names == {
+        *("mine.tflite", "certificate.json", "reference.npz", "README.md", "LICENSE.md")
+    }
     assert (made.format, made.file, made.limit) == ("tflite-int8", "mine.tflite", 40)
     assert made.measured.photos.psnr > 40
     assert set(made.versions) == {"srgan", "tensorflow", "keras", "ai-edge-litert", "python"}
@@ -123,7 +125,8 @@ def test_the_card_begins_with_the_front_matter_of_hugging_face(delivered):
     stated = yaml.safe_load(front)
     assert stated["license"] == "other"  # which needs a name and a link
     assert stated["license_name"] == "see-model-card"
-    assert stated["license_link"] == "README.md"
+    assert stated["license_link"] == "LICENSE.md"  # the Hub takes no other name, but a URL
+    assert "CC0" in (delivered[0] / "LICENSE.md").read_text()
     assert stated["pipeline_tag"] == "image-to-image"
     assert stated["library_name"] == "tflite"
     assert "super-resolution" in stated["tags"]
@@ -153,7 +156,7 @@ def test_other_formats_are_certified_in_a_process_of_their_own(kind, run, tmp_pa
     made = deliver(run / "model.onnx", kind, tmp_path / "out")
     assert made.measured.photos.psnr >= FORMATS[kind].limit
     assert (tmp_path / "out" / made.file).exists()
-    hashed = {*made.sha256, certificate.NAME, "README.md"}
+    hashed = {*made.sha256, certificate.NAME, "README.md", "LICENSE.md"}
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert {path.relative_to(tmp_path / "out").as_posix() for path in files} == hashed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]

@@ -83,6 +83,7 @@ def deliver(
         issued = certificate.certify(part, written, kind, FORMATS[kind].limit, made_by)
         facts = _facts(file, generator, metadata, kind, size)
         files.write(part / "README.md", card.write(metadata, issued, facts).encode())
+        files.write(part / "LICENSE.md", card.write_licence(metadata).encode())
         part.rename(folder)
     return issued
 
