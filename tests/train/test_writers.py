@@ -170,13 +170,16 @@ def test_int8_tensors_are_integers_and_kernels_have_a_step_for_every_channel(wri
     assert lr["quantization"] == (pytest.approx(1 / 255), -128)  # any 8-bit picture, exactly
 
 
-def test_tflite_files_say_what_they_take(write):
-    network, path = write("compact", "tflite")
+@pytest.mark.parametrize(
+    ("kind", "numbers"), [("tflite", "float32 RGB"), ("tflite-int8", "int8, quantised RGB")]
+)
+def test_tflite_files_say_what_they_take(kind, numbers, write):
+    network, path = write("compact", kind)
     model = tree(path)
     (entry,) = [entry for entry in model.metadata if entry.name == b"srgan"]
     described = json.loads(bytes(model.buffers[entry.buffer].data))
     assert described["scale"] == 4
-    assert described["lr"] == "float32 RGB in [0, 1], (batch, height, width, 3)"
+    assert described["lr"] == f"{numbers} in [0, 1], (1, height, width, 3)"
     assert models.Metadata.model_validate(described) == job(network).metadata
     (signature,) = Interpreter(str(path)).get_signature_list().items()
     assert signature == ("serving_default", {"inputs": ["lr"], "outputs": ["sr"]})

@@ -20,8 +20,6 @@ from srgan.train import translation
 from srgan.train.consistency import Projection
 from srgan.train.generators import follow
 
-_LR = "float32 RGB in [0, 1], (batch, height, width, 3)"
-
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -109,7 +107,12 @@ def _saved_model(job: Job, folder: Path) -> str:
     return version
 
 
-def _tflite(job: Job, folder: Path, configure: Callable[[Any], None] = lambda _: None) -> str:
+def _tflite(
+    job: Job,
+    folder: Path,
+    configure: Callable[[Any], None] = lambda _: None,
+    quantised: bool = False,
+) -> str:
     """Writes a .tflite file of the operations that mobile delegates have."""
     spec = tf.TensorSpec((1, *(job.size or (None, None)), 3), tf.float32, "lr")
     # Weights as constants: variables would become operations of their own.
@@ -127,7 +130,10 @@ def _tflite(job: Job, folder: Path, configure: Callable[[Any], None] = lambda _:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         data = converter.convert()
     file = f"{job.metadata.name}.tflite"
-    described = job.metadata.model_dump() | {"lr": _LR, "sr": "as lr; clip it"}
+    numbers = "int8, quantised RGB" if quantised else "float32 RGB"
+    height, width = job.size or ("height", "width")
+    lr = f"{numbers} in [0, 1], (1, {height}, {width}, 3)"
+    described = job.metadata.model_dump() | {"lr": lr, "sr": "as lr; clip it"}
     files.write(folder / file, _with_metadata(data, "srgan", json.dumps(described).encode()))
     return file
 
@@ -158,7 +164,7 @@ def _tflite_int8(job: Job, folder: Path) -> str:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
 
-    return _tflite(job, folder, configure)
+    return _tflite(job, folder, configure, quantised=True)
 
 
 def _with_metadata(model: bytes, name: str, content: bytes) -> bytes:
