@@ -590,6 +590,12 @@ def test_without_the_extra_training_says_what_to_install(missing, fails, monkeyp
     assert 'pip install "srgan[train]"' in error
 
 
+def test_without_the_extra_exporting_says_what_to_install(fails, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    error = fails("export", "srgan-x4", "--format", "tflite", "-o", tmp_path / "out")
+    assert 'Exporting needs tensorflow, which is missing. Run: pip install "srgan[export]"' in error
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """Replaces the training; returns what it is called with."""

@@ -49,7 +49,7 @@ def open_runtime(path: Path) -> Runtime:
     except ModuleNotFoundError as error:
         package = kind.packages[0]
         raise ModuleNotFoundError(
-            f"{path.name} needs {package}, which is missing. Run: pip install {package}"
+            f"{path} needs {package}, which is missing. Run: pip install {package}"
         ) from error
     except Exception as error:  # each runtime has exceptions of its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__

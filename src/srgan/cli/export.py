@@ -36,12 +36,17 @@ def export(
 ) -> None:
     """Write a model for another runtime, with a certificate.
 
-    OUT gets the model, certificate.json, the pictures that it was compared on, and README.md, a
-    model card. What was written is compared with the Keras model in a process of its own: at least
-    60 dB for float32, 50 for fp16, 40 for int8, or nothing is left.
+    OUT gets the model, certificate.json, the pictures that it was compared on, README.md, a
+    model card, and LICENSE.md. What was written is compared with the Keras model in a process of
+    its own: at least 60 dB for float32, 50 for fp16, 40 for int8, or nothing is left.
     """
     fixed = _size(size)
-    frameworks.import_tensorflow()
+    try:
+        frameworks.import_tensorflow()
+    except ModuleNotFoundError as error:  # without its name: that is known as of training
+        raise ModuleNotFoundError(
+            f'Exporting needs {error.name}, which is missing. Run: pip install "srgan[export]"'
+        ) from error
     from srgan.train import delivery
 
     certificate = delivery.deliver(source, kind, output, fixed, calibration)
@@ -95,5 +100,5 @@ def _print(certificate: "Certificate", measured: "Measurement") -> None:
     print(row("photos", measured.photos))
     print(row("black, white, noise", measured.extremes))
     print(f"{measured.seconds_per_megapixel:.2f} seconds a megapixel of the result, here")
-    versions = certificate.versions | measured.versions
-    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    for what, versions in (("made", certificate.versions), ("run", measured.versions)):
+        print(f"{what} by " + ", ".join(f"{k} {version}" for k, version in versions.items()))
