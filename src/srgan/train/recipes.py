@@ -3,11 +3,11 @@
 from srgan.train.config import Adversarial, Config, Generator, Pretrain
 
 COMPACT_X4 = Config()
-"""The shipped pair: a small network for a computer without GPU.
+"""A small network for a computer without GPU: the shipped pair's, with twice its blocks.
 
     srgan train PHOTOS -o RUN --recipe compact-x4
 
-What it took and what it scores stands in docs/models.md.
+What the shipped pair took and scores stands in docs/models.md.
 """
 
 SRGAN_X4 = Config(
