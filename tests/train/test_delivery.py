@@ -140,7 +140,7 @@ def test_the_card_says_what_the_issue_of_trust_needs(delivered):
         "9 photos\n\nLineage: it began with the weights of `model-psnr`.",
         "Licence: CC0",
         "validation of the training, on photos held back: step 700, psnr 25.5",
-        "adversarial, 700 steps of 8 crops of 96 pixels",
+        "adversarial, 700 steps of 8 crops of 112 pixels",
         f"| photos | {made.measured.photos.psnr:.1f} |",
         f"| `mine.tflite` | `{made.sha256['mine.tflite']}` |",
         "compact_x4, of 6,648 parameters",
