@@ -54,14 +54,14 @@ def main() -> None:
 
 
 def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> None:
-    tiles, found = [], images.find(folder)
-    workers = batch.Plan(dict.fromkeys(found, folder), [], folder).workers
-    cores = parallel.available_cores()
-    for path in found:
-        cut = inference.plan(pictures.Picture(path), model, workers=workers).cuts[0]
+    out = folder.with_name(f"{folder.name}-out")
+    plan = batch.plan([folder], out)
+    cores, tiles = parallel.available_cores(), []
+    for path in plan.sources.values():
+        cut = inference.plan(pictures.Picture(path), model, workers=plan.workers).cuts[0]
         # As many as leave no core idle at the end, and no fewer pixels.
         tiles += [cut.size] * (-(-cut.height * cut.width // (cut.area * cores)) * cores)
-    total = cut.height * cut.width * len(found)
+    total = cut.height * cut.width * len(plan.sources)
     alone, whole, busy = [], [], []
     for _ in range(rounds):
         jobs = [(np.full((1, *size, 3), 0.5, np.float32),) for size in tiles]
@@ -70,9 +70,7 @@ def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> No
         for _ in parallel.in_order(engine.run, jobs):
             pass
         alone.append((time.perf_counter() - began) * total / read)
-        out = folder.with_name(f"{folder.name}-out")
         began, cpu = time.perf_counter(), time.process_time()
-        plan = batch.plan([folder], out)
         out.mkdir()
         for result in batch.run(plan, partial(inference.upscale_file, model=model)):
             if result.error:

@@ -637,7 +637,7 @@ def test_a_run_is_resumed_with_its_own_configuration(trained, tmp_path):
     assert trained["resume"]
 
 
-def test_the_default_recipe_is_that_of_the_shipped_models(trained):
+def test_the_default_recipe_is_the_compact_one(trained):
     assert cli.main(["train", "photos", "-o", "run"]) == 0
     assert trained["settings"] == RECIPES["compact-x4"]
 

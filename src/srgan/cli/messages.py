@@ -3,7 +3,7 @@
 import errno
 import sys
 
-_TRAINING = ("Training or exporting", "train")
+_TRAINING = ("Training", "train")
 _EXTRAS = {  # by module that may be missing: what needs it, and what installs it
     "cv2": ("The audit of photos", "check"),
     "h5py": _TRAINING,

@@ -265,7 +265,7 @@ def _print_estimate(
             picture = pictures.Picture(source, most, suffix)
             job = inference.plan(picture, loaded, size, tile, plan.workers)
         except (ValueError, OSError) as error:
-            if len(plan.sources) == 1:
+            if len(plan.sources) + len(plan.skipped) == 1:
                 raise
             failed += 1
             if as_json:

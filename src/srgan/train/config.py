@@ -1,7 +1,7 @@
 """What defines a training run. Everything else is a fact of the code.
 
 A configuration is a TOML file; a key that is misspelt, or a value out of range, is an error that
-names it. The defaults are those of the next models; docs/experiments.md says why.
+names it. The defaults are those of the recipe compact-x4.
 """
 
 import tomllib

@@ -32,10 +32,10 @@ def translate(
     stored: type = np.float32,
     computed: type = np.float32,
 ) -> onnx.ModelProto:
-    """Returns a generator as an ONNX model, with its metadata; see `write_onnx`.
+    """Returns a generator as an ONNX model, with its metadata; see `export.write_onnx`.
 
     Args:
-        generator: As for `write_onnx`.
+        generator: As for `export.write_onnx`.
         metadata: What the model says about itself.
         stored: What kernels are stored as: `np.float32` or `np.float16`.
         computed: What they are computed with, likewise; input and output are float32 in any case.

@@ -107,12 +107,7 @@ def _saved_model(job: Job, folder: Path) -> str:
     return version
 
 
-def _tflite(
-    job: Job,
-    folder: Path,
-    configure: Callable[[Any], None] = lambda _: None,
-    quantised: bool = False,
-) -> str:
+def _tflite(job: Job, folder: Path, configure: Callable[[Any], None] = lambda _: None) -> str:
     """Writes a .tflite file of the operations that mobile delegates have."""
     spec = tf.TensorSpec((1, *(job.size or (None, None)), 3), tf.float32, "lr")
     # Weights as constants: variables would become operations of their own.
@@ -130,7 +125,8 @@ def _tflite(
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         data = converter.convert()
     file = f"{job.metadata.name}.tflite"
-    numbers = "int8, quantised RGB" if quantised else "float32 RGB"
+    takes_int8 = converter.inference_input_type == tf.int8
+    numbers = "int8, quantised RGB" if takes_int8 else "float32 RGB"
     height, width = job.size or ("height", "width")
     lr = f"{numbers} in [0, 1], (1, {height}, {width}, 3)"
     described = job.metadata.model_dump() | {"lr": lr, "sr": "as lr; clip it"}
@@ -164,7 +160,7 @@ def _tflite_int8(job: Job, folder: Path) -> str:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
 
-    return _tflite(job, folder, configure, quantised=True)
+    return _tflite(job, folder, configure)
 
 
 def _with_metadata(model: bytes, name: str, content: bytes) -> bytes:
