@@ -44,6 +44,31 @@ def test_a_photo_that_is_named_twice_is_upscaled_once(photos, tmp_path):
     assert len(plan) == 3
 
 
+def test_earlier_results_beside_the_photos_are_not_upscaled_again(photos):
+    def plan():
+        return batch.plan([photos], photos, overwrite=True, name="{stem}-{ext}-x4.png")
+
+    before = plan()
+    assert len(before.sources) == 3
+    results = list(batch.run(before, lambda source, destination, **_: destination.touch()))
+    assert not any(result.error for result in results)
+    assert plan().sources == before.sources
+    assert batch.resume(plan(), {}).sources == {}
+
+
+def test_a_single_file_that_is_there_is_not_resumed(photos, tmp_path):
+    plan = batch.plan([photos / "a.jpg"], tmp_path / "large.png", overwrite=True)
+    assert batch.resume(plan, {}) == plan
+    (tmp_path / "large.png").touch()
+    with pytest.raises(FileExistsError, match=r"large\.png exists already, and no earlier run"):
+        batch.resume(plan, {})
+
+
+def test_names_of_no_format_are_found_before_the_work(photos, tmp_path):
+    with pytest.raises(ValueError, match="the suffix '' names no known format"):
+        batch.plan([photos], tmp_path / "large", name="{stem}_{ext}")
+
+
 def test_earlier_results_inside_the_folder_of_photos_are_not_upscaled_again(photos):
     large = photos / "large"
     large.mkdir()

@@ -179,6 +179,23 @@ def test_one_bad_file_does_not_stop_the_others(photo, tiny_model, tmp_path, caps
     assert names(large) == ["photo.png"]
 
 
+def test_faults_of_the_model_name_the_photo(photo, make_model, tmp_path, capsys):
+    images.write(tmp_path / "other.png", np.zeros((4, 4, 3)))
+    arguments = ["upscale", photo, tmp_path / "other.png", "-o", tmp_path / "large"]
+    model = make_model(gain=float("nan"))
+    assert cli.main([str(argument) for argument in [*arguments, "--model", model]]) == 1
+    *errors, _ = capsys.readouterr().err.splitlines()
+    assert {error.partition(": The model")[0] for error in errors} == {
+        f"error: {path}" for path in (photo, tmp_path / "other.png")
+    }
+
+
+def test_messages_do_not_command_the_terminal(tmp_path, tiny_model, fails):
+    (tmp_path / "red\x1b[31m.png").write_bytes(b"text")
+    error = fails("upscale", tmp_path, "-o", tmp_path / "a", "--model", tiny_model)
+    assert "red?[31m.png is not an image" in error
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, file names are text")
 def test_file_names_that_are_no_text_are_printed_byte_by_byte(photo, tiny_model, tmp_path):
     odd = photo.rename(photo.with_name("caf\udce9.png"))
@@ -313,6 +330,54 @@ def test_a_dry_run_goes_on_after_a_bad_file(photo, tiny_model, tmp_path, capsys)
     assert "error: 1 of 2 photos cannot be upscaled." in told.err
 
 
+def test_a_pipe_may_be_tried_mapped_and_listed(
+    photo, gan_model, tmp_path, capfdbinary, monkeypatch
+):
+    def run(*arguments):
+        with photo.open("rb") as file:
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
+            arguments = ["upscale", "-", "-o", *arguments, "--model", gan_model]
+            assert cli.main([str(argument) for argument in arguments]) == 0
+        return capfdbinary.readouterr().out.decode()
+
+    large, drawn = tmp_path / "large.png", tmp_path / "map.png"
+    assert run("-", "--dry-run").startswith("stdin 20x12 -> stdout.png 80x48: 1 tile, about ")
+    assert run(large, "--dry-run").startswith(f"stdin 20x12 -> {large} 80x48: ")
+    assert not large.exists()
+    line = json.loads(run(large, "--json", "--hallucination-map", drawn))
+    assert (line["input"], line["output"]) == ("-", str(large))
+    assert images.read(large).shape == (48, 80, 3)
+    assert drawn.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-", "photo.png", "-o", "a.png"], "Only one picture goes through a pipe"),
+        (["-", "-o", "."], "What comes from stdin has no name"),
+        (["-", "-o", "folder"], "What comes from stdin has no name"),
+        (["-", "-o", "a.bmp"], "names no known format"),
+        (["-", "-o", "a.png", "--resume"], "not pipes"),
+        (["photo.png", "-o", "-", "--json"], "Both the picture and --json would go to stdout"),
+        (["-", "-o", "a.png"], "There is no stdin to read from"),
+    ],
+)
+def test_pipes_that_cannot_be_are_refused(
+    arguments, expected, photo, tiny_model, fails, monkeypatch
+):
+    monkeypatch.chdir(photo.parent)
+    monkeypatch.setattr(sys, "stdin", None)  # as Python has it where it is closed
+    assert expected in fails("upscale", *arguments, "--model", tiny_model)
+    assert names(photo.parent) == ["photo.png"]
+
+
+def test_a_picture_is_not_printed_on_a_terminal(photo, tiny_model, monkeypatch, fails):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert "stdout is no place for a picture now" in fails(
+        "upscale", photo, "-o", "-", "--model", tiny_model
+    )
+
+
 def test_a_dry_run_says_what_it_would_need(photo, tiny_model, tmp_path, capsys):
     large = tmp_path / "large.png"
     arguments = ["upscale", photo, "-o", large, "--model", tiny_model, "--dry-run", "--width", 30]
@@ -376,6 +441,14 @@ def test_a_killed_run_is_resumed(tiny_model, tmp_path, after, capsys):
     capsys.readouterr()
     assert cli.main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 60
+
+
+def test_a_map_does_not_replace_the_photo(photo, tiny_model, tmp_path, fails):
+    before = photo.read_bytes()
+    arguments = ["-o", tmp_path / "large.png", "--hallucination-map", photo, "--overwrite"]
+    error = fails("upscale", photo, *arguments, "--model", tiny_model)
+    assert f"The map cannot go to {photo}" in error
+    assert photo.read_bytes() == before
 
 
 def test_the_map_is_of_one_photo(photo, tiny_model, tmp_path, fails):

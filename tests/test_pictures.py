@@ -371,6 +371,17 @@ def test_exif_is_carried_over_with_the_new_size(tmp_path, photo, suffix, into):
     assert pixels(large).shape == (64, 48, 3)
 
 
+@pytest.mark.parametrize("exif", [None, Image.Exif(), made_exif()])
+def test_the_height_in_exif_is_that_of_one_frame(tmp_path, exif):
+    frames = [Image.new("RGB", (16, 12), (90 * k, 0, 0)) for k in range(3)]
+    options = {} if exif is None else {"exif": exif}
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], **options)
+    with Image.open(enlarge(tmp_path / "a.webp", tmp_path / "large.webp")) as image:
+        assert (image.n_frames, image.size) == (3, (32, 24))
+        own = image.getexif().get_ifd(ExifTags.IFD.Exif)
+    assert (own[ExifTags.Base.ExifImageWidth], own[ExifTags.Base.ExifImageHeight]) == (32, 24)
+
+
 def test_texts_and_bytes_in_exif_survive(tmp_path, photo):
     exif = made_exif()
     exif[ExifTags.Base.ImageDescription] = "A text (with 3 commas, say, or 5 bytes)"

@@ -95,3 +95,10 @@ def test_the_bar_is_for_terminals(stream, seen, monkeypatch):
     with progress.bar(2) as show:
         show(1.5, "cat.png")
     assert ("cat.png" in out.getvalue()) is seen
+
+
+def test_names_with_brackets_are_shown_as_they_are(monkeypatch):
+    monkeypatch.setattr(progress.sys, "stderr", shown := Terminal())
+    with progress.bar(1) as show:
+        show(0.5, "a[/b].png")
+    assert "a[/b].png" in shown.getvalue()

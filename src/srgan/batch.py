@@ -12,7 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from srgan import files, images, inference, parallel, pictures
+from srgan import files, formats, images, inference, parallel, pictures
 
 MANIFEST = ".srgan-upscale.jsonl"  # in the folder of the results; hidden, since it is no picture
 
@@ -76,6 +76,7 @@ def plan(
     Raises:
         FileNotFoundError: If an input does not exist.
         FileExistsError: If a file exists, unless `overwrite` or `skip_existing`.
+        UnsupportedImage: If the suffix of a file to make names no format.
         ValueError: If a folder has no images, two photos would become one file, a photo would
             be overwritten by itself or another, or `name` is no such pattern.
     """
@@ -93,6 +94,8 @@ def plan(
                     f"{other} and {source} would both become {destination}. Rename one of them, "
                     'upscale them into two folders, or use --name "{stem}-{ext}.png".'
                 )
+    for destination in sources:
+        formats.check_format(destination)
     photos = {source.resolve() for source in sources.values()}
     for destination in sources:
         if destination.resolve() in photos:
@@ -178,12 +181,14 @@ def resume(plan: Plan, settings: Mapping[str, object]) -> Plan:
     Raises:
         FileExistsError: If a file is there that no earlier run has made.
     """
-    if not plan.folder:
-        return plan
-    manifest = _Manifest(plan.folder, settings)
-    done = [d for d, source in plan.sources.items() if d.exists() and manifest.is_done(source, d)]
-    for destination in plan.sources:
-        if destination.exists() and not manifest.knows(destination):
+    manifest = _Manifest(plan.folder, settings) if plan.folder else None
+    done = []
+    for destination, source in plan.sources.items():
+        if not destination.exists():
+            continue
+        if manifest and manifest.is_done(source, destination):
+            done.append(destination)
+        elif not (manifest and manifest.knows(destination)):
             raise FileExistsError(
                 f"{destination} exists already, and no earlier run has made it. Choose another "
                 "place, or replace with --overwrite."
@@ -261,10 +266,14 @@ def _photos(
         raise FileNotFoundError(f"There is no file or folder {given}. Check the name.")
     if not given.is_dir():
         return [(given, Path(given.name))]
+    # What an earlier run left in the folder of the results are no photos.
+    results, folder = output.resolve(), given.resolve()
     found = images.find(given)
-    results = output.resolve()
-    if given.resolve() in results.parents:  # what an earlier run left there are no photos
+    if folder in results.parents:
         found = [path for path in found if results not in path.resolve().parents]
+    elif folder == results:
+        manifest = _Manifest(given, {})
+        found = [path for path in found if not manifest.knows(path)]
     if not found:
         raise ValueError(f"There are no images in {given}; expected {', '.join(images.SUFFIXES)}.")
 

@@ -95,7 +95,7 @@ def open_engine(
     except Exception as error:  # ONNX Runtime's own exceptions have no other common base
         raise ValueError(
             f"{path} is not an ONNX model that {kind} can run ({_reason(error)}); expected one "
-            "input and one output. Download or export it again."
+            "input and one output. Download or export it again, or update the engine."
         ) from error
 
 
@@ -195,7 +195,9 @@ def _naming_faults() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    line = str(error).strip().partition("\n")[0]
+    # Without the place in ONNX Runtime's source, as long as the rest.
+    return re.sub(r"\S+\.(cc|h):\d+ .*?\) (?=[A-Z])", "", line) or type(error).__name__
 
 
 def _only(ports: Any) -> Any:

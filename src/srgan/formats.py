@@ -154,7 +154,7 @@ def open_image(
     if image.width * image.height > most_pixels:
         raise UnsupportedImage(
             f"{name} claims {image.height}x{image.width} pixels; expected at most "
-            f"{most_pixels:,} in all. Allow more, or cut it into parts."
+            f"{most_pixels:,} in all. Allow more with --max-megapixels, or cut it into parts."
         )
     image = image.copy()
     if exif:
@@ -260,13 +260,18 @@ def check_destination(
         FileNotFoundError, PermissionError, IsADirectoryError: If there is no way to write there.
     """
     path = Path(path)
+    check_format(path, height, width)
+    files.check_destination(path, overwrite)
+
+
+def check_format(path: Path, height: int = 1, width: int = 1) -> None:
+    """Raises `UnsupportedImage` as `check_destination` does, whatever there is at `path`."""
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise UnsupportedImage(
             f"Cannot write {path}: the suffix {path.suffix!r} names no known format. "
             f"Use one of {', '.join(FORMATS)}."
         )
-    files.check_destination(path, overwrite)
     longest = FORMATS[suffix].longest
     if max(height, width) > longest:
         raise UnsupportedImage(

@@ -48,9 +48,9 @@ class Size(NamedTuple):
         Raises:
             ValueError: If a wish is not above zero.
         """
-        wishes = self._asdict()
-        if wrong := [name for name, wish in wishes.items() if wish is not None and not wish > 0]:
-            raise ValueError(f"{wrong[0]}={wishes[wrong[0]]} must be above 0.")
+        for name, wish in self._asdict().items():
+            if wish is not None and not 0 < wish < math.inf:
+                raise ValueError(f"{name}={wish} must be above 0, and finite.")
         factors = [
             self.scale,
             self.width and self.width / width,
@@ -238,9 +238,9 @@ def plan(
     passes = sum(factor > scale**done for done in range(_PASSES + 1)) if scale > 1 else 1
     if passes > _PASSES:
         raise ValueError(
-            f"{height}x{width} pixels are {factor:.4g} times the picture's {picture.height}x"
-            f"{picture.width}; {model.metadata.name} makes at most {scale**_PASSES} times as many "
-            "a side, in two passes. Ask for less."
+            f"The result would have {factor:.4g} times as many pixels a side as the picture's "
+            f"{picture.width}x{picture.height}; {model.metadata.name} makes at most "
+            f"{scale**_PASSES} times as many, in two passes. Ask for less."
         )
     cuts, tiles, bands = [], 0.0, 0.0
     for index in range(passes):

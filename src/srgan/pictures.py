@@ -171,6 +171,8 @@ def write(
             formats.save(image, partial, suffix, keep="all")  # what there is has been chosen
             if suffix in formats.TIFF and (exif or iptc):
                 tiff.add(partial, exif, iptc)
+            if suffix == ".webp" and total != height:
+                _mend_exif_of_frames(partial, height, total)
 
         _encode(_uncompressed_png(bands, total, width), save)
 
@@ -265,6 +267,26 @@ def _iptc(value: bytes, bare: bool) -> bytes:
     named = (int.from_bytes(rest[:1]) + 2) // 2 * 2  # the resource's name, with its length
     size = int.from_bytes(rest[named : named + 4])
     return rest[named + 4 :][:size]
+
+
+def _mend_exif_of_frames(path: Path, height: int, total: int) -> None:
+    """Sets the height in a WebP file's EXIF, which is that of all frames together by libvips."""
+    tag = 40963
+    with path.open("rb+") as file:
+        place = file.seek(12)
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"EXIF":
+                exif = file.read(size)
+                for form, kind, number in (("HHIH", 3, total % 2**16), ("HHII", 4, total)):
+                    for order in "<>":
+                        wrong = struct.pack(order + form, tag, kind, 1, number)
+                        right = struct.pack(order + form, tag, kind, 1, height)
+                        exif = exif.replace(wrong, right)
+                file.seek(place + len(head))
+                file.write(exif)
+                return
+            place = file.seek(place + len(head) + size + size % 2)
 
 
 def _encode(chunks: Iterator[bytes], save: Callable[[pyvips.Image], None]) -> None:

@@ -28,14 +28,14 @@ def bar(total: int) -> Iterator[Callable[[float, str], None]]:
     """
     console = Console(stderr=True)
     with progress.Progress(
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),  # names may hold brackets
         progress.BarColumn(),
         progress.TaskProgressColumn(),
         progress.TimeRemainingColumn(),
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     ) as display:
         task = display.add_task("", total=total)
         yield lambda done, name: display.update(task, completed=done, description=name)

@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments  # wherever it stands: it is added to a command that failed
     arguments = _repeat([argument for argument in arguments if argument != "--debug"])
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # file names may be any bytes
+        # File names may be any bytes, and any characters where not all can be printed.
+        errors = "surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace"
+        sys.stdout.reconfigure(errors=errors)
     unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
     try:
         code = app(args=arguments, standalone_mode=False)

@@ -1,6 +1,7 @@
 """What is said of errors."""
 
 import errno
+import re
 import sys
 
 _TRAINING = ("Training", "train")
@@ -30,5 +31,7 @@ def explain(error: Exception) -> str:
 
 def fail(message: str, code: int = 2) -> int:
     """Prints what happened, and returns the exit code."""
-    print("error:", " ".join(message.splitlines()), file=sys.stderr)  # names may hold new lines
+    # Names may hold new lines, and characters that would command a terminal.
+    line = " ".join(message.splitlines())
+    print("error:", re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", line), file=sys.stderr)
     return code

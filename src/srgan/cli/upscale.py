@@ -1,8 +1,11 @@
 """`srgan upscale`."""
 
+import io
 import json
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from srgan.models import Model
 
 _PIPE = Path("-")
+_MOST_PIPED = 2**31  # bytes that are read from stdin, where they are all in memory
 
 
 def _tile(text: str) -> int | None:
@@ -95,7 +99,9 @@ def upscale(
     srgb: Annotated[
         bool, typer.Option("--srgb", help="Convert colours to sRGB instead of keeping the profile.")
     ] = False,
-    max_megapixels: Annotated[float, typer.Option(help="Refuse photos that claim more.")] = 268.0,
+    max_megapixels: Annotated[
+        float, typer.Option(min=0, max=1e9, help="Refuse photos that claim more.")
+    ] = 268.0,
     hallucination_map: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also draw what a GAN model invented, for one photo."),
@@ -129,7 +135,13 @@ def upscale(
         "metadata": not strip,
         "srgb": srgb,
     }
-    if inputs != [_PIPE] and output != _PIPE:
+    is_piped = _PIPE in (*inputs, output)
+    named = output
+    if is_piped:
+        if resume or skip_existing:
+            raise ValueError("--resume and --skip-existing are for files and folders, not pipes.")
+        named = _check_pipe(inputs, output, output_format, as_json, dry_run)
+    else:
         plan = batch.plan(
             inputs,
             output,
@@ -155,15 +167,22 @@ def upscale(
         srgb=srgb,
         most_pixels=int(1e6 * max_megapixels),
     )
-    if inputs == [_PIPE] or output == _PIPE:
-        _pipe(inputs, output, output_format, work)
-    elif dry_run:
-        _print_estimate(plan, loaded, size, tile, int(1e6 * max_megapixels), as_json)
-    else:
-        if hallucination_map and len(plan.sources) + len(plan.skipped) != 1:
+    if hallucination_map:
+        if not is_piped and len(plan.sources) + len(plan.skipped) != 1:
             raise ValueError("--hallucination-map draws one photo; name one.")
-        if hallucination_map:  # first, since it needs more, and says so before the work
-            _map(hallucination_map, work, inputs[0], model)
+        files = (*inputs, *plan.sources, *plan.sources.values(), output)
+        if hallucination_map.resolve() in (file.resolve() for file in files):
+            raise ValueError(f"The map cannot go to {hallucination_map}, which is the photo's.")
+    source = _read_stdin() if inputs == [_PIPE] else [*plan.sources.values(), *inputs][0]
+    if dry_run:
+        sources = {named: source} if is_piped else plan.sources
+        _print_estimate(sources, len(plan.skipped), loaded, work, plan.workers, as_json)
+        return
+    if hallucination_map:  # first, since it needs more, and says so before the work
+        _map(hallucination_map, work, source, model)
+    if is_piped:
+        _pipe(source, output, named, work, as_json)
+    else:
         _run(plan, work, settings, loaded, as_json)
 
 
@@ -196,13 +215,13 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
         summary = {"done": done, "failed": len(failed), "skipped": len(plan.skipped)}
         print(json.dumps({"model": loaded.metadata.name} | summary))
     for result in failed:
-        messages.fail(messages.explain(result.error or Exception()))
+        messages.fail(_named(result.source, result.error or Exception()))
     if failed:
         messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
         raise typer.Exit(1)
 
 
-def _map(destination: Path, work: partial, source: Path, model: str) -> None:
+def _map(destination: Path, work: partial, source: Path | bytes, model: str) -> None:
     from srgan import inference, progress
 
     with progress.bar(1) as show:
@@ -225,22 +244,54 @@ def _line(result: "Result") -> dict[str, object]:
     return line | {"output": str(result.destination)}
 
 
-def _pipe(inputs: list[Path], output: Path, output_format: str, work: partial) -> None:
-    """One picture from stdin or to stdout."""
-    from srgan import formats, progress
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        raise ValueError("There is no stdin to read from: it is closed. Name a file.")
+    read = io.BytesIO()
+    while part := sys.stdin.buffer.read(2**20):
+        read.write(part)
+        if read.tell() > _MOST_PIPED:
+            raise ValueError("More than 2 GiB come from stdin. Save them to a file, and name it.")
+    return read.getvalue()
+
+
+def _check_pipe(
+    inputs: list[Path], output: Path, output_format: str, as_json: bool, dry_run: bool
+) -> Path:
+    """Raises what would go wrong with one picture through pipes; returns what to call the result.
+
+    Its suffix is that of the format.
+    """
+    from srgan import formats
 
     if len(inputs) > 1:
         raise ValueError("Only one picture goes through a pipe; name one, or a folder for OUT.")
-    source = sys.stdin.buffer.read() if inputs == [_PIPE] else inputs[0]
+    if output != _PIPE:
+        if output.is_dir() or not output.suffix:
+            raise ValueError(f"What comes from stdin has no name; name a file, not {output}.")
+        formats.check_format(output)
+        return output
+    suffix = f".{output_format.lower().lstrip('.')}"
+    if suffix not in formats.FORMATS:
+        raise ValueError(
+            f"There is no format {output_format!r} to write; expected one of "
+            f"{', '.join(known[1:] for known in formats.FORMATS)}."
+        )
+    if as_json and not dry_run:
+        raise ValueError("Both the picture and --json would go to stdout. Name a file for OUT.")
+    if not dry_run and (sys.stdout is None or sys.stdout.isatty()):
+        raise ValueError("stdout is no place for a picture now: it is closed or a terminal.")
+    return Path(f"stdout{suffix}")
+
+
+def _pipe(source: Path | bytes, output: Path, named: Path, work: partial, as_json: bool) -> None:
+    """One picture from stdin or to stdout."""
+    from srgan import formats, progress
+
+    began = time.perf_counter()
     folder = tempfile.TemporaryDirectory(prefix="srgan-") if output == _PIPE else nullcontext("")
     with folder as made, progress.bar(1) as show:
-        suffix = f".{output_format.lower().lstrip('.')}"
-        if suffix not in formats.FORMATS:
-            raise ValueError(
-                f"There is no format {output_format!r} to write; expected one of "
-                f"{', '.join(known[1:] for known in formats.FORMATS)}."
-            )
-        destination = Path(made, f"picture{suffix}") if made else output
+        destination = Path(made, named)
         name = formats.describe(source)
         work(source, destination, progress=lambda done, total: show(done / total, name))
         if made:
@@ -248,49 +299,64 @@ def _pipe(inputs: list[Path], output: Path, output_format: str, work: partial) -
                 while part := file.read(2**20):
                     sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
+        elif as_json:
+            line = {"input": str(_PIPE), "seconds": round(time.perf_counter() - began, 3)}
+            print(json.dumps(line | {"output": str(destination)}))
 
 
 def _print_estimate(
-    plan: "Plan", loaded: "Model", size: "Size", tile: int | None, most: int, as_json: bool
+    sources: Mapping[Path, Path | bytes],
+    skipped: int,
+    loaded: "Model",
+    work: partial,
+    workers: int,
+    as_json: bool,
 ) -> None:
     from srgan import formats, inference, pictures
 
     speed = inference.speed(loaded)
     total, failed = 0.0, 0
-    for destination, source in plan.sources.items():
-        suffix = destination.suffix.lower()
+    options = work.keywords
+    for destination, source in sources.items():
+        name = "stdin" if isinstance(source, bytes) else str(source)
         try:
-            if suffix not in formats.FORMATS:
-                formats.check_destination(destination, overwrite=True)
-            picture = pictures.Picture(source, most, suffix)
-            job = inference.plan(picture, loaded, size, tile, plan.workers)
+            suffix = destination.suffix.lower()
+            picture = pictures.Picture(source, options["most_pixels"], suffix, options["srgb"])
+            job = inference.plan(picture, loaded, options["size"], options["tile"], workers)
+            formats.check_format(destination, job.height, job.width)
         except (ValueError, OSError) as error:
-            if len(plan.sources) + len(plan.skipped) == 1:
+            if len(sources) + skipped == 1:
                 raise
             failed += 1
             if as_json:
-                print(json.dumps({"input": str(source), "error": messages.explain(error)}))
-            messages.fail(messages.explain(error))
+                print(json.dumps({"input": name, "error": messages.explain(error)}))
+            messages.fail(_named(source, error))
             continue
         seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
         total += seconds
         if as_json:
-            files = {"input": str(source), "output": str(destination)}
+            files = {"input": name, "output": str(destination)}
             result = {"width": job.width, "height": job.height, "frames": job.frames}
             needs = {"bytes": round(job.memory), "seconds": round(seconds, 1), "tiles": job.tiles}
             print(json.dumps(files | result | needs))
         else:
             frames = f" x {job.frames} frames" if job.frames > 1 else ""
             print(
-                f"{source} {picture.width}x{picture.height} -> {destination} {job.width}x"
+                f"{name} {picture.width}x{picture.height} -> {destination} {job.width}x"
                 f"{job.height}{frames}: {job.tiles} tile{'s' if job.tiles > 1 else ''}, about "
                 f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
             )
     if not as_json:
-        print(f"{len(plan.sources)} photos, {len(plan.skipped)} there already: {_time(total)}")
+        print(f"{len(sources)} photos, {skipped} there already: {_time(total)}")
     if failed:
-        messages.fail(f"{failed} of {len(plan.sources)} photos cannot be upscaled.")
+        messages.fail(f"{failed} of {len(sources)} photos cannot be upscaled.")
         raise typer.Exit(1)
+
+
+def _named(source: Path | bytes, error: Exception) -> str:
+    """What is said of an error, with the photo that it is about."""
+    message = messages.explain(error)
+    return message if str(source) in message else f"{source}: {message}"
 
 
 def _time(seconds: float) -> str:
