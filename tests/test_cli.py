@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import batch, certificate, cli, demo, engines, images, metrics, models
-from srgan.cli import evaluate, frameworks
+from srgan import batch, certificate, cli, demo, engines, frameworks, images, metrics, models
+from srgan.cli import evaluate
 from srgan.train import config
 from srgan.train.recipes import RECIPES
 

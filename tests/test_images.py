@@ -269,6 +269,12 @@ def test_write_refuses_a_missing_folder(tmp_path, photo):
         images.write(tmp_path / "gone" / "a.png", photo)
 
 
+def test_write_refuses_a_file_as_folder(tmp_path, photo):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"file is a file, not a folder"):
+        images.write(tmp_path / "file" / "a.png", photo)
+
+
 def test_write_refuses_a_folder_as_file(tmp_path, photo):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(IsADirectoryError, match="it is a folder"):

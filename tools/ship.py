@@ -2,7 +2,7 @@
 
     python tools/ship.py RUN/adversarial src/srgan/weights/srgan-x4.onnx \
         --data "844 photos ..." --licence "..." --scores "y-crop4: Set5 ..." \
-        --psnr-model srgan-psnr-x4
+        --training "..." --psnr-model srgan-psnr-x4
 
 Needs `pip install srgan[train]`.
 """
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="what it was trained on")
     parser.add_argument("--licence", required=True, help="what follows from the data")
     parser.add_argument("--scores", required=True, help="with their protocol")
+    parser.add_argument("--training", required=True, help="what it took")
     parser.add_argument("--psnr-model", default="", help="what a GAN model was trained from")
     arguments = parser.parse_args()
 
@@ -38,6 +39,7 @@ def main() -> None:
         arguments.licence,
         arguments.scores,
         arguments.psnr_model,
+        arguments.training,
     )
     certificate = export.write_onnx(generator, arguments.output, metadata)
     print(json.dumps({"bytes": arguments.output.stat().st_size} | certificate.__dict__, indent=1))

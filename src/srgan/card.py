@@ -20,14 +20,10 @@ class Facts:
     Attributes:
         network: Architecture and size, in words.
         interface: What goes in and what comes out.
-        training: How it was trained, if the run is known.
-        scores: Its validation, if the metadata has no scores.
     """
 
     network: str
     interface: str
-    training: str = ""
-    scores: str = ""
 
 
 def write(metadata: Metadata, certificate: Certificate, facts: Facts) -> str:
@@ -83,11 +79,11 @@ Licence: {metadata.licence or "not stated"}.
 
 ## Scores
 
-{metadata.scores or facts.scores or "None are recorded in the model."}
+{metadata.scores or "None are recorded in the model."}
 
 ## Compute
 
-Training: {facts.training or "not recorded in the file."} Running: \
+Training: {metadata.training or "not recorded in the model."} Running: \
 {measured.seconds_per_megapixel:.2f} seconds a megapixel of the result, on the machine that \
 exported it.
 

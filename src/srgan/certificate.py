@@ -27,6 +27,17 @@ _SIZES = {  # batch, height and width of the lr images
     "photos": ((3, 24, 32), (1, 33, 47), (1, 48, 48)),
     "extremes": ((3, 17, 24), (3, 5, 1)),
 }
+LIMITS = {  # of every format: least PSNR against Keras on photos, in dB
+    "onnx": 60,
+    "onnx-fp16": 50,
+    "savedmodel": 60,
+    "tflite": 60,
+    "tflite-fp16": 50,
+    "tflite-int8": 40,
+    "openvino": 60,
+    "openvino-fp16": 50,
+    "openvino-int8": 40,
+}
 _LARGEST = 2**29  # bytes of a reference: beyond what the largest fixed size needs
 TIMED = "timed"  # the lr image that speed is measured on
 _TIMED_SIZE = (128, 128)
@@ -89,6 +100,12 @@ class Certificate(BaseModel):
     bytes: int
     sha256: dict[str, str]
     versions: dict[str, str]
+
+
+def check_format(kind: str) -> None:
+    """Raises ValueError if there is no such format."""
+    if kind not in LIMITS:
+        raise ValueError(f"There is no format {kind!r}; expected one of {', '.join(LIMITS)}.")
 
 
 def probes(scale: int, size: tuple[int, int] | None = None) -> dict[str, np.ndarray]:

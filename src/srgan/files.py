@@ -13,8 +13,10 @@ def check_destination(path: Path, overwrite: bool = False) -> None:
 
     Raises:
         FileExistsError: If the file exists, unless `overwrite`.
-        FileNotFoundError, PermissionError, IsADirectoryError: If there is no way to write there.
+        OSError: Of the fitting kind, if there is no way to write there.
     """
+    if path.parent.exists() and not path.parent.is_dir():
+        raise NotADirectoryError(f"Cannot write {path}: {path.parent} is a file, not a folder.")
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"Cannot write {path}: there is no folder {path.parent}. Create it first."

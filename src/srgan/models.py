@@ -39,6 +39,7 @@ class Metadata(BaseModel):
     config_hash: str
     # File name, without suffix, of the model that it was trained from: the dial's other end.
     psnr_model: str = Field(default="", pattern=r"^[^/\\\x00-\x1f]*$")
+    training: str = ""  # how much of it, in words
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> "Metadata":

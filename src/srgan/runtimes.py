@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from srgan import engines, parallel
+from srgan import engines, frameworks, parallel
 
 
 class Runtime(Protocol):
@@ -125,6 +125,7 @@ class _SavedModel:
     packages = ("tensorflow",)
 
     def __init__(self, path: Path) -> None:
+        frameworks.import_tensorflow()
         import tensorflow
 
         self._constant = tensorflow.constant

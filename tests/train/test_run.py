@@ -46,6 +46,9 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
         with open(folder / stage / "validation.csv", newline="") as stream:
             rows = list(csv.DictReader(stream))
         assert [int(row["step"]) for row in rows] == [2, 4]
+        best = max(rows, key=lambda row: float(row["rank"]))
+        scores = srgan.load(folder / stage / "model.onnx").metadata.scores
+        assert f"step {best['step']}, psnr {best['psnr']}, " in scores
         assert set(metrics.Scores._fields) <= set(rows[0])
         with open(folder / stage / "log.csv", newline="") as stream:
             assert not any(None in row for row in csv.DictReader(stream))  # no row is longer
@@ -53,6 +56,11 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
         reported = [entry for entry in seen if entry.stage == stage]
         assert [entry.step for entry in reported] == list(range(1, steps + 1))
         assert "validation_psnr" in reported[1].logs
+    first, second = (srgan.load(folder / name) for name in ("model-psnr.onnx", "model.onnx"))
+    assert first.metadata.training == "pretrain, 4 steps of 2 crops of 32 pixels."
+    assert second.metadata.training == (
+        "pretrain, 4 steps of 2 crops of 32 pixels; adversarial, 3 steps of 2 crops of 64 pixels."
+    )
     assert {"pixel", "perceptual", "adversarial", "grid", "discriminator"} <= set(seen[-1].logs)
 
 

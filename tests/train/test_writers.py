@@ -11,7 +11,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from srgan import images, models, resize, runtimes
+from srgan import certificate, images, models, resize, runtimes
 from srgan.train import writers
 from srgan.train.generators import compact, receptive_field, rrdbnet, srresnet
 from srgan.train.writers import FORMATS, Job
@@ -114,7 +114,7 @@ def test_every_generator_is_the_same_in_every_format(name, kind, write):
         error = 255 * (np.clip(sr, 0, 1) - np.clip(expected, 0, 1))
         psnr = 10 * np.log10(255**2 / max(np.mean(error**2), 1e-9))
         # Random weights spread values more widely than trained ones, which costs int8 more.
-        assert psnr > (30 if kind.endswith("int8") else FORMATS[kind].limit)
+        assert psnr > (30 if kind.endswith("int8") else certificate.LIMITS[kind])
 
 
 @pytest.mark.parametrize("kind", ["onnx", "onnx-fp16"])
@@ -299,6 +299,10 @@ def test_openvino_files_say_what_they_are(write):
     assert {key: value.astype(str) for key, value in stored.items()} == {
         key: str(value) for key, value in metadata.items()
     }
+
+
+def test_every_format_has_a_limit():
+    assert list(writers.FORMATS) == list(certificate.LIMITS)
 
 
 def test_formats_name_their_packages_as_the_index_does():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan.cli import frameworks
+from srgan import frameworks
 from srgan.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def export(
     model card, and LICENSE.md. What was written is compared with the Keras model in a process of
     its own: at least 60 dB for float32, 50 for fp16, 40 for int8, or nothing is left.
     """
+    from srgan import certificate
+
+    certificate.check_format(kind)
     fixed = _size(size)
     try:
         frameworks.import_tensorflow()
@@ -49,14 +52,14 @@ def export(
         ) from error
     from srgan.train import delivery
 
-    certificate = delivery.deliver(source, kind, output, fixed, calibration)
+    issued = delivery.deliver(source, kind, output, fixed, calibration)
     if as_json:
-        print(certificate.model_dump_json())
+        print(issued.model_dump_json())
         return
-    _print(certificate, certificate.measured)
-    for name, digest in certificate.sha256.items():
+    _print(issued, issued.measured)
+    for name, digest in issued.sha256.items():
         print(f"{digest}  {name}")
-    print(f"{output / certificate.file}, {certificate.bytes / 1e6:.2f} MB")
+    print(f"{output / issued.file}, {issued.bytes / 1e6:.2f} MB")
 
 
 def verify(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan.cli import frameworks, messages
+from srgan import frameworks
+from srgan.cli import messages
 from srgan.cli.options import AsJson
 
 if TYPE_CHECKING:

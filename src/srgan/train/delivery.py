@@ -1,6 +1,5 @@
 """Exports a model: written in a format, compared with Keras, and with its card, or not at all."""
 
-import csv
 import importlib.util
 import os
 import tempfile
@@ -14,7 +13,7 @@ import tensorflow as tf
 from srgan import card, certificate, files, images, models, versions
 from srgan.certificate import Certificate
 from srgan.models import Metadata
-from srgan.train import config, export, writers
+from srgan.train import export, writers
 from srgan.train.consistency import Projection
 from srgan.train.writers import FORMATS
 
@@ -49,8 +48,7 @@ def deliver(
         RuntimeError: If the result is too far from the Keras model; nothing is written.
         ValueError: If an argument does not fit, or the model cannot be expressed in the format.
     """
-    if kind not in FORMATS:
-        raise ValueError(f"There is no format {kind!r}; expected one of {', '.join(FORMATS)}.")
+    certificate.check_format(kind)
     _check_options(kind, size, calibration)
     if folder.exists():
         raise FileExistsError(f"{folder} exists already. Name a folder that does not.")
@@ -80,8 +78,8 @@ def deliver(
         results = _results(generator, metadata, batches, FORMATS[kind].projects)
         certificate.write_reference(part, batches, results)
         made_by = versions.installed("srgan", "tensorflow", "keras", *FORMATS[kind].distributions)
-        issued = certificate.certify(part, written, kind, FORMATS[kind].limit, made_by)
-        facts = _facts(file, generator, metadata, kind, size)
+        issued = certificate.certify(part, written, kind, certificate.LIMITS[kind], made_by)
+        facts = _facts(generator, metadata, kind, size)
         files.write(part / "README.md", card.write(metadata, issued, facts).encode())
         files.write(part / "LICENSE.md", card.write_licence(metadata).encode())
         part.rename(folder)
@@ -169,11 +167,7 @@ def _results(
 
 
 def _facts(
-    file: Path,
-    generator: keras.Model,
-    metadata: Metadata,
-    kind: str,
-    size: tuple[int, int] | None,
+    generator: keras.Model, metadata: Metadata, kind: str, size: tuple[int, int] | None
 ) -> card.Facts:
     if kind == "savedmodel":
         interface = (
@@ -191,26 +185,4 @@ def _facts(
             f"{metadata.scale} times as large, to be clipped to [0, 1]."
         )
     network = f"The network is {generator.name}, of {generator.count_params():,} parameters."
-    run = next((p for p in file.parents[:2] if (p / "config.toml").is_file()), None)
-    if not run:
-        return card.Facts(network, interface)
-    settings = config.read(run / "config.toml")
-    stages = {"pretrain": settings.pretrain, "adversarial": settings.adversarial}
-    training = "; ".join(
-        f"{name}, {stage.steps:,} steps of {stage.batch_size} crops of {stage.hr_patch} pixels"
-        for name, stage in stages.items()
-        if stage.steps
-    )
-    return card.Facts(network, interface, f"{training}.", _validation(run, [*stages][::-1]))
-
-
-def _validation(run: Path, stages: Sequence[str]) -> str:
-    for stage in stages:
-        file = run / stage / "validation.csv"
-        if file.is_file():
-            with file.open(encoding="utf-8", newline="") as rows:
-                last = list(csv.DictReader(rows))[-1:]
-            for row in last:
-                scores = ", ".join(f"{key} {value}" for key, value in row.items())
-                return f"The last validation of the training, on photos held back: {scores}."
-    return ""
+    return card.Facts(network, interface)

@@ -7,6 +7,7 @@ RUN/adversarial/     stage two: latest.npz (to resume), best.npz and model.onnx 
 RUN/model.onnx       the model of the last stage
 """
 
+import csv
 import hashlib
 import json
 import logging
@@ -116,7 +117,8 @@ def train(
         )
         best = _fit(stage, folder / name, schedule, settings, pairs, judge, report)
         psnr_model = _PSNR_MODEL if name == "adversarial" else ""
-        _export(generator, folder / name / "model.onnx", settings, pairs, psnr_model)
+        scores = _validation(folder / name / "validation.csv")
+        _export(generator, folder / name / "model.onnx", settings, pairs, scores, psnr_model)
         return best
 
     floor = float("-inf")
@@ -246,6 +248,7 @@ def describe(
     licence: str,
     scores: str = "",
     psnr_model: str = "",
+    training: str = "",
 ) -> Metadata:
     """Returns what the artefact of a run says about itself."""
     return Metadata(
@@ -258,6 +261,7 @@ def describe(
         scores=scores,
         config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
         psnr_model=psnr_model,
+        training=training,
     )
 
 
@@ -266,20 +270,39 @@ def _export(
     path: Path,
     settings: config.Config,
     pairs: data.Photos,
+    scores: str = "",
     psnr_model: str = "",
 ) -> None:
+    stages: list[tuple[str, config.Schedule]] = [("pretrain", settings.pretrain)]
+    if psnr_model:
+        stages.append(("adversarial", settings.adversarial))
+    training = "; ".join(
+        f"{name}, {stage.steps:,} steps of {stage.batch_size} crops of {stage.hr_patch} pixels"
+        for name, stage in stages
+        if stage.steps
+    )
     metadata = describe(
         generator,
         settings,
         f"{path.parent.parent.name}-{path.parent.name}",
         f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
         "that of the training data and its user's choice",
-        psnr_model=psnr_model,
+        scores,
+        psnr_model,
+        f"{training}." if training else "",
     )
     try:
         export.write_onnx(generator, path, metadata)
     except RuntimeError:  # rounding its weights to half precision changes too much
         export.write_onnx(generator, path, metadata, half=False)
+
+
+def _validation(file: Path) -> str:
+    """What the best weights of a stage scored, in words."""
+    with file.open(encoding="utf-8", newline="") as rows:
+        best = max(csv.DictReader(rows), key=lambda row: float(row["rank"]))
+    scores = ", ".join(f"{name} {value}" for name, value in best.items() if name != "rank")
+    return f"Of the best weights in training, on photos held back: {scores}."
 
 
 def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:

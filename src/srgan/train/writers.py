@@ -44,13 +44,11 @@ class Format:
 
     Attributes:
         write: Writes a job into a folder; returns what the runtime opens, in it.
-        limit: Least PSNR against Keras on photos, in dB.
         packages: Modules that it needs beside the training half.
         projects: Whether the result has the consistency projection inside.
     """
 
     write: Callable[[Job, Path], str]
-    limit: float
     packages: tuple[str, ...] = ()
     projects: bool = False
 
@@ -222,13 +220,13 @@ def _openvino_int8(job: Job, folder: Path) -> str:
 _LITERT = ("ai_edge_litert",)
 
 FORMATS = {
-    "onnx": Format(_onnx, 60),
-    "onnx-fp16": Format(_onnx_fp16, 50),
-    "savedmodel": Format(_saved_model, 60, projects=True),
-    "tflite": Format(_tflite, 60, _LITERT),
-    "tflite-fp16": Format(_tflite_fp16, 50, _LITERT),
-    "tflite-int8": Format(_tflite_int8, 40, _LITERT),
-    "openvino": Format(_openvino, 60, ("openvino",)),
-    "openvino-fp16": Format(_openvino_fp16, 50, ("openvino",)),
-    "openvino-int8": Format(_openvino_int8, 40, ("openvino", "nncf")),
+    "onnx": Format(_onnx),
+    "onnx-fp16": Format(_onnx_fp16),
+    "savedmodel": Format(_saved_model, projects=True),
+    "tflite": Format(_tflite, _LITERT),
+    "tflite-fp16": Format(_tflite_fp16, _LITERT),
+    "tflite-int8": Format(_tflite_int8, _LITERT),
+    "openvino": Format(_openvino, ("openvino",)),
+    "openvino-fp16": Format(_openvino_fp16, ("openvino",)),
+    "openvino-int8": Format(_openvino_int8, ("openvino", "nncf")),
 }
