@@ -17,7 +17,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from srgan import datasets, evaluation, metrics, models, resize, sources
+from srgan import datasets, evaluation, metrics, resize, sources
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("srgan", deadline=None)
@@ -95,16 +95,6 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def tiny_model(make_model: Callable[..., Path]) -> Path:
     """An ONNX file with srgan's metadata: x2, receptive field 2, no projection."""
     return make_model()
-
-
-@pytest.fixture(scope="module")
-def gan_model(tmp_path_factory):
-    """The shipped GAN model, naming the PSNR model that it came from."""
-    model = onnx.load(models.path("srgan-x4"))
-    props = {prop.key: prop.value for prop in model.metadata_props}
-    onnx.helper.set_model_props(model, props | {"srgan.psnr_model": "srgan-psnr-x4"})
-    onnx.save(model, tmp_path_factory.mktemp("gan") / "gan.onnx")
-    return tmp_path_factory.getbasetemp() / "gan0" / "gan.onnx"
 
 
 @contextmanager

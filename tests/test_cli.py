@@ -330,13 +330,11 @@ def test_a_dry_run_goes_on_after_a_bad_file(photo, tiny_model, tmp_path, capsys)
     assert "error: 1 of 2 photos cannot be upscaled." in told.err
 
 
-def test_a_pipe_may_be_tried_mapped_and_listed(
-    photo, gan_model, tmp_path, capfdbinary, monkeypatch
-):
+def test_a_pipe_may_be_tried_mapped_and_listed(photo, tmp_path, capfdbinary, monkeypatch):
     def run(*arguments):
         with photo.open("rb") as file:
             monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(file))
-            arguments = ["upscale", "-", "-o", *arguments, "--model", gan_model]
+            arguments = ["upscale", "-", "-o", *arguments]
             assert cli.main([str(argument) for argument in arguments]) == 0
         return capfdbinary.readouterr().out.decode()
 

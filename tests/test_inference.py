@@ -244,10 +244,10 @@ def test_memory_does_not_grow_with_the_height_of_a_picture(tiny_model, tmp_path)
     assert peaks[1] < 1.25 * peaks[0]  # MiB; the larger result alone has 146
 
 
-def test_the_map_of_a_file_is_that_of_its_arrays(gan_model, tmp_path):
+def test_the_map_of_a_file_is_that_of_its_arrays(tmp_path):
     photo = data.cat()[100:150, 200:240]
     images.write(tmp_path / "photo.png", photo)
-    inference.map_file(tmp_path / "photo.png", tmp_path / "map.png", gan_model, tile=20)
+    inference.map_file(tmp_path / "photo.png", tmp_path / "map.png", "srgan-x4", tile=20)
     sr, psnr_sr = (
         models.load(name).upscale(photo, dtype=np.uint8) for name in ("srgan-x4", "srgan-psnr-x4")
     )

@@ -197,12 +197,12 @@ def test_legends_say_the_unit():
 
 def test_real_errors_follow_the_map_on_photos(shared_data):
     gan, psnr = models.load("srgan-x4"), models.load("srgan-psnr-x4")
-    hr = images.read_uint8(images.find(shared_data / "validation" / "Kodak24")[18])[:256, :256]
+    hr = images.read_uint8(images.find(shared_data / "validation" / "Kodak24")[18])
     lr = resize.downscale(hr, 4)
     sr, psnr_sr = (model.upscale(lr, dtype=np.uint8) for model in (gan, psnr))
     found = invention.window_mean(np.abs(sr.astype(np.float32) - hr).mean(axis=2))
     expected = invention.expected_error(sr, psnr_sr)
     windows = np.s_[4::9, 4::9]
     ranks = [np.argsort(np.argsort(plane[windows].ravel())) for plane in (expected, found)]
-    assert np.corrcoef(*ranks)[0, 1] > 0.65
+    assert np.corrcoef(*ranks)[0, 1] > 0.8
     assert 0.5 < expected.mean() / found.mean() < 2
