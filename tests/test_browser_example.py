@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import engines, images, models, resize
+from srgan import images, models, resize
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -26,7 +26,7 @@ def address(answering, tmp_path_factory):
     if not (PAGE / "node_modules" / "onnxruntime-web").is_dir():
         pytest.skip(f"needs onnxruntime-web: run npm install in {PAGE}")
     folder = tmp_path_factory.mktemp("page")
-    for name in ("index.html", "main.js", "node_modules"):
+    for name in ("index.html", "main.js", "projection.js", "node_modules"):
         (folder / name).symlink_to(PAGE / name)
     (folder / "model").mkdir()
     shutil.copy(models.path("srgan-x4"), folder / "model")
@@ -67,8 +67,7 @@ def test_the_page_is_within_a_grey_level_of_python(size, page, address, tmp_path
         }"""
     )
     sr = np.array(found[2], np.uint8).reshape(found[0], found[1], 4)
-    expected = engines.open_engine(models.path("srgan-x4")).run(lr[None] / np.float32(255))[0]
-    expected = images.to_uint8(np.clip(expected, 0, 1))
+    expected = models.load("srgan-x4").upscale(lr, dtype=np.uint8)
     assert sr.shape[:2] == expected.shape[:2]
     assert np.abs(sr[..., :3].astype(int) - expected).max() <= 1
     assert (sr[..., 3] == 255).all()

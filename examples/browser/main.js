@@ -1,5 +1,6 @@
 // Enlarges a photo with an ONNX file of `srgan export`; nothing leaves the computer.
 import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
+import { project } from "./projection.js";
 
 const MOST_PIXELS = 512 * 512; // a larger photo would need tiles: see src/srgan/tiling.py
 
@@ -26,6 +27,7 @@ async function upscale(session, { data, width, height }) {
   }
   const { sr } = await session.run({ lr: new ort.Tensor("float32", lr, [1, height, width, 3]) });
   const [, rows, columns] = sr.dims;
+  project(sr.data, lr, height, width, rows / height);
   const pixels = new ImageData(columns, rows); // which clamps what is stored in it
   for (let i = 0; i < rows * columns; i++) {
     for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = 255 * sr.data[3 * i + c];

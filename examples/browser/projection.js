@@ -1,0 +1,54 @@
+// The consistency projection, as src/srgan/resize.py has it: afterwards the result, scaled down, is the photo.
+
+const ROUNDS = 8; // `consistency_rounds` in the metadata of the shipped models
+
+/** MATLAB's bicubic map from `source` to `target` samples, as indices and weights of every output sample. */
+function taps(source, target) {
+  const scale = target / source;
+  const shrink = Math.min(scale, 1); // the kernel is stretched against aliasing only when shrinking
+  const count = Math.ceil(4 / shrink) + 1;
+  return Array.from({ length: target }, (_, i) => {
+    const centre = (i + 0.5) / scale - 0.5;
+    const first = Math.ceil(centre - 2 / shrink);
+    const weights = Array.from({ length: count }, (_, k) => cubic(shrink * (centre - first - k)));
+    const sum = weights.reduce((a, b) => a + b);
+    const indices = weights.map((_, k) => Math.min(Math.max(first + k, 0), source - 1));
+    return { indices, weights: weights.map((weight) => weight / sum) };
+  });
+}
+
+function cubic(x) {
+  x = Math.abs(x);
+  if (x <= 1) return 1.5 * x ** 3 - 2.5 * x ** 2 + 1;
+  return x < 2 ? -0.5 * x ** 3 + 2.5 * x ** 2 - 4 * x + 2 : 0;
+}
+
+/** Resizes the middle axis of `(outer, length, inner)` values to `target`. */
+function resizeAxis(values, outer, length, inner, target) {
+  const resized = new Float32Array(outer * target * inner);
+  taps(length, target).forEach(({ indices, weights }, i) => {
+    for (let o = 0; o < outer; o++) {
+      const to = (o * target + i) * inner;
+      for (let k = 0; k < weights.length; k++) {
+        const from = (o * length + indices[k]) * inner;
+        for (let j = 0; j < inner; j++) resized[to + j] += weights[k] * values[from + j];
+      }
+    }
+  });
+  return resized;
+}
+
+/** Resizes RGB values of `(height, width, 3)`. */
+function resize(image, height, width, toHeight, toWidth) {
+  const rows = resizeAxis(image, 1, height, width * 3, toHeight);
+  return resizeAxis(rows, toHeight, width, 3, toWidth);
+}
+
+/** Moves `sr`, of `scale` times the height and width of `lr`, to the images that `lr` can have come from. */
+export function project(sr, lr, height, width, scale) {
+  for (let round = 0; round < ROUNDS; round++) {
+    const seen = resize(sr, height * scale, width * scale, height, width);
+    const correction = resize(lr.map((value, i) => value - seen[i]), height, width, height * scale, width * scale);
+    for (let i = 0; i < sr.length; i++) sr[i] += correction[i];
+  }
+}
