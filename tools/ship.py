@@ -25,13 +25,13 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from srgan.train import config, export, run
+    from srgan.train import config, export, result, run
 
     settings = config.read(arguments.stage.parent / "config.toml")
     record = json.loads((arguments.stage.parent / "run.json").read_text())
     generator = run.build(settings.generator, settings.scale)
     run.load(arguments.stage / "best.npz", generator)
-    metadata = run.describe(
+    metadata = result.describe(
         generator,
         settings,
         arguments.output.stem,

@@ -7,8 +7,6 @@ RUN/adversarial/     stage two: latest.npz (to resume), best.npz and model.onnx 
 RUN/model.onnx       the model of the last stage
 """
 
-import csv
-import hashlib
 import json
 import logging
 import platform
@@ -20,8 +18,7 @@ import tensorflow as tf
 import tomli_w
 
 from srgan import files, metrics, versions
-from srgan.models import Metadata
-from srgan.train import callbacks, checkpoints, config, data, export, generators
+from srgan.train import callbacks, checkpoints, config, data, export, generators, precision, result
 from srgan.train.callbacks import Progress
 from srgan.train.discriminators import vgg_style
 from srgan.train.training import Adversarial, Pretraining, Stage
@@ -75,7 +72,7 @@ def train(
     """
     report = progress or (lambda _: None)
     _check_claim(folder, settings, resume)
-    precision = set_precision(settings.precision)
+    numbers = precision.choose(settings.precision)
     keras.utils.set_random_seed(settings.seed)
 
     stages = (settings.pretrain, settings.adversarial)
@@ -99,7 +96,7 @@ def train(
     judges = [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
     for name, reason in pairs.skipped:
         _logger.warning("Left out %s: %s", name, reason)
-    _record(folder, settings, pairs, precision, resume)
+    _record(folder, settings, pairs, numbers, resume)
 
     generator = build(settings.generator, settings.scale)
     if init:
@@ -117,8 +114,8 @@ def train(
         )
         best = _fit(stage, folder / name, schedule, settings, pairs, judge, report)
         psnr_model = _PSNR_MODEL if name == "adversarial" else ""
-        scores = _validation(folder / name / "validation.csv")
-        _export(generator, folder / name / "model.onnx", settings, pairs, scores, psnr_model)
+        scores = result.validation_scores(folder / name / "validation.csv")
+        result.write(generator, folder / name / "model.onnx", settings, pairs, scores, psnr_model)
         return best
 
     floor = float("-inf")
@@ -127,7 +124,7 @@ def train(
         best_psnr = fit(stage, "pretrain", settings.pretrain, lambda scores: scores.psnr)
         floor = best_psnr - _PSNR_FLOOR
     if settings.adversarial.steps:
-        _export(generator, folder / f"{_PSNR_MODEL}.onnx", settings, pairs)
+        result.write(generator, folder / f"{_PSNR_MODEL}.onnx", settings, pairs)
         pooled = settings.adversarial.discriminator_head == "pooled"
         discriminator = vgg_style(
             None if pooled else settings.adversarial.window,
@@ -240,71 +237,6 @@ def _batches(
     return tf.data.Dataset.range(start, stop).map(with_shape, 2, deterministic=True).prefetch(4)
 
 
-def describe(
-    generator: keras.Model,
-    settings: config.Config,
-    name: str,
-    training_data: str,
-    licence: str,
-    scores: str = "",
-    psnr_model: str = "",
-    training: str = "",
-) -> Metadata:
-    """Returns what the artefact of a run says about itself."""
-    return Metadata(
-        name=name,
-        scale=settings.scale,
-        receptive_field=generators.receptive_field(generator),
-        consistency_rounds=settings.projection,
-        training_data=training_data,
-        licence=licence,
-        scores=scores,
-        config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
-        psnr_model=psnr_model,
-        training=training,
-    )
-
-
-def _export(
-    generator: keras.Model,
-    path: Path,
-    settings: config.Config,
-    pairs: data.Photos,
-    scores: str = "",
-    psnr_model: str = "",
-) -> None:
-    stages: list[tuple[str, config.Schedule]] = [("pretrain", settings.pretrain)]
-    if psnr_model:
-        stages.append(("adversarial", settings.adversarial))
-    training = "; ".join(
-        f"{name}, {stage.steps:,} steps of {stage.batch_size} crops of {stage.hr_patch} pixels"
-        for name, stage in stages
-        if stage.steps
-    )
-    metadata = describe(
-        generator,
-        settings,
-        f"{path.parent.parent.name}-{path.parent.name}",
-        f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
-        "that of the training data and its user's choice",
-        scores,
-        psnr_model,
-        f"{training}." if training else "",
-    )
-    try:
-        export.write_onnx(generator, path, metadata)
-    except RuntimeError:  # rounding its weights to half precision changes too much
-        export.write_onnx(generator, path, metadata, half=False)
-
-
-def _validation(file: Path) -> str:
-    """What the best weights of a stage scored, in words."""
-    with file.open(encoding="utf-8", newline="") as rows:
-        best = max(csv.DictReader(rows), key=lambda row: float(row["rank"]))
-    scores = ", ".join(f"{name} {value}" for name, value in best.items() if name != "rank")
-    return f"Of the best weights in training, on photos held back: {scores}."
-
-
 def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
     """Raises if the folder holds a run that is not to be resumed, or cannot be."""
     file = folder / "config.toml"
@@ -318,30 +250,8 @@ def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
         raise ValueError(f"{file} differs from the configuration given; resume with its own.")
 
 
-def set_precision(precision: str) -> str:
-    """Sets Keras' dtype policy; returns "float32" or "bfloat16"."""
-    if precision == "auto":
-        precision = "bfloat16" if _computes_bfloat16() else "float32"
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    return precision
-
-
-def _computes_bfloat16() -> bool:
-    """Whether bfloat16 is faster than float32 here: on a GPU, or a CPU with instructions for it.
-
-    Elsewhere it is emulated: fifteen times slower than float32, measured on an AVX2 machine.
-    """
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
 def _record(
-    folder: Path, settings: config.Config, pairs: data.Photos, precision: str, resume: bool
+    folder: Path, settings: config.Config, pairs: data.Photos, numbers: str, resume: bool
 ) -> None:
     """Writes what a run depends on, or compares the data of one that is resumed."""
     if resume:
@@ -355,7 +265,7 @@ def _record(
     record = {
         "versions": versions.installed("srgan", "tensorflow", "keras", "numpy", "pyvips"),
         "platform": platform.platform(),
-        "precision": precision,
+        "precision": numbers,
         "data": {
             "fingerprint": pairs.fingerprint,
             "photos": len(pairs),

@@ -1,0 +1,86 @@
+"""What a run leaves: an ONNX file that says what it is, how it was trained and what it scored."""
+
+import csv
+import hashlib
+from pathlib import Path
+
+import keras
+
+from srgan.models import Metadata
+from srgan.train import config, data, export, generators
+
+
+def write(
+    generator: keras.Model,
+    path: Path,
+    settings: config.Config,
+    pairs: data.Photos,
+    scores: str = "",
+    psnr_model: str = "",
+) -> None:
+    """Writes a generator as the `model.onnx` of a run or of one of its stages.
+
+    Args:
+        generator: With the weights to keep.
+        path: `RUN/STAGE/model.onnx`, after which the model is named.
+        settings: Those of the run.
+        pairs: The photos of its training.
+        scores: What the weights scored; see `validation_scores`.
+        psnr_model: Name of the file beside RUN's models that stage two started from; "" after
+            stage one.
+    """
+    stages: list[tuple[str, config.Schedule]] = [("pretrain", settings.pretrain)]
+    if psnr_model:
+        stages.append(("adversarial", settings.adversarial))
+    training = "; ".join(
+        f"{name}, {stage.steps:,} steps of {stage.batch_size} crops of {stage.hr_patch} pixels"
+        for name, stage in stages
+        if stage.steps
+    )
+    metadata = describe(
+        generator,
+        settings,
+        f"{path.parent.parent.name}-{path.parent.name}",
+        f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
+        "that of the training data and its user's choice",
+        scores,
+        psnr_model,
+        f"{training}." if training else "",
+    )
+    try:
+        export.write_onnx(generator, path, metadata)
+    except RuntimeError:  # rounding its weights to half precision changes too much
+        export.write_onnx(generator, path, metadata, half=False)
+
+
+def describe(
+    generator: keras.Model,
+    settings: config.Config,
+    name: str,
+    training_data: str,
+    licence: str,
+    scores: str = "",
+    psnr_model: str = "",
+    training: str = "",
+) -> Metadata:
+    """Returns what the artefact of a run says about itself."""
+    return Metadata(
+        name=name,
+        scale=settings.scale,
+        receptive_field=generators.receptive_field(generator),
+        consistency_rounds=settings.projection,
+        training_data=training_data,
+        licence=licence,
+        scores=scores,
+        config_hash=hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16],
+        psnr_model=psnr_model,
+        training=training,
+    )
+
+
+def validation_scores(file: Path) -> str:
+    """What the best weights of a stage scored, in words."""
+    with file.open(encoding="utf-8", newline="") as rows:
+        best = max(csv.DictReader(rows), key=lambda row: float(row["rank"]))
+    scores = ", ".join(f"{name} {value}" for name, value in best.items() if name != "rank")
+    return f"Of the best weights in training, on photos held back: {scores}."
