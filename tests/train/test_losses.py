@@ -46,6 +46,21 @@ def test_the_gradient_of_charbonnier_is_finite_where_images_are_equal(images):
     np.testing.assert_array_equal(tape.gradient(loss, hr), 0)
 
 
+def test_normalised_compares_directions_and_not_lengths():
+    hr = np.array([[[[3.0, 4.0], [1.0, 0.0]]]], np.float32)
+    sr = np.array([[[[30.0, 40.0], [0.0, 7.0]]]], np.float32)  # along it, and at a right angle
+    assert float(losses.normalised(hr, sr)) == pytest.approx((0 + 2) / 2, rel=1e-5)
+
+
+def test_the_gradient_of_normalised_is_finite_where_no_feature_is_active():
+    sr = tf.zeros((1, 2, 2, 4))
+    with tf.GradientTape() as tape:
+        tape.watch(sr)
+        loss = losses.normalised(tf.ones_like(sr), sr)
+    assert float(loss) == pytest.approx(1)
+    assert np.isfinite(tape.gradient(loss, sr)).all()
+
+
 def test_perceptual_weighs_the_layers_that_have_a_weight():
     zero = np.zeros((1, 2, 2, 4), np.float32)
     hr = {"a": zero, "b": zero, "c": zero}

@@ -86,7 +86,7 @@ class Adversarial(Schedule):
     }
     before_activation: bool = True
     feature_scale: Positive = 1 / 128  # brings VGG's features to the size of pixels
-    feature_distance: Literal["l1", "mse"] = "l1"
+    feature_distance: Literal["l1", "mse", "normalised"] = "l1"
 
     discriminator_head: Literal["pooled", "dense"] = "pooled"
     discriminator_filters: Count = 32

@@ -30,6 +30,20 @@ def charbonnier(hr, sr):
     return ops.mean(ops.sqrt(ops.square(hr - sr) + 1e-6))
 
 
+def normalised(hr, sr):
+    """Mean over positions of |hr / |hr| - sr / |sr||^2, whose vectors run over the channels.
+
+    The distance inside LPIPS (Zhang et al. 2018, eq. 1) without its learned weights: where there
+    is little contrast, features differ as much as where there is more.
+    """
+
+    def unit(features):
+        length = ops.sqrt(ops.sum(ops.square(features), axis=-1, keepdims=True) + 1e-8)
+        return features / length
+
+    return ops.mean(ops.sum(ops.square(unit(hr) - unit(sr)), axis=-1))
+
+
 def perceptual(
     hr_features: Mapping, sr_features: Mapping, weights: Mapping[str, float], distance=l1
 ):
@@ -39,7 +53,7 @@ def perceptual(
         hr_features: From layer names to features of hr, `(batch, height, width, channels)`.
         sr_features: The same of sr.
         weights: From layer names to weights; other layers are ignored.
-        distance: `mse` in SRGAN (eq. 5), `l1` in ESRGAN.
+        distance: `mse` in SRGAN (eq. 5), `l1` in ESRGAN, or `normalised`.
     """
     return sum(
         weight * distance(hr_features[name], sr_features[name]) for name, weight in weights.items()
