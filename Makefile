@@ -12,10 +12,10 @@ test: .venv-dev/installed  ## lint, types, layers and the fast tests
 	.venv-dev/bin/ruff format --check
 	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
 	.venv-dev/bin/lint-imports
-	.venv-dev/bin/pytest
+	.venv-dev/bin/pytest -n 2 --dist loadfile
 
 test-slow: .venv-dev/installed  ## the tests that take minutes
-	.venv-dev/bin/pytest -m slow
+	.venv-dev/bin/pytest -n 2 -m slow
 
 clean:  ## remove both environments
 	rm -rf .venv .venv-dev
