@@ -117,12 +117,15 @@ def test_a_projected_image_scales_down_to_lr_nearly():
     assert rms(rounded) < 0.25  # grey levels: that is 60 dB
 
 
-def test_projection_follows_its_definition():
+@pytest.mark.parametrize(
+    ("height", "width", "scale"), [(6, 9, 4), (1, 40, 4), (37, 83, 4), (33, 35, 3), (20, 64, 8)]
+)
+def test_projection_follows_its_definition(height, width, scale):
     rng = np.random.default_rng(0)
-    sr, lr = rng.random((24, 36, 3)), rng.random((6, 9, 3))
+    sr, lr = rng.random((height * scale, width * scale, 3)), rng.random((height, width, 3))
     expected = sr
     for _ in range(5):
-        expected = expected + resize.upscale(lr - resize.downscale(expected, 4), 4)
+        expected = expected + resize.upscale(lr - resize.downscale(expected, scale), scale)
     np.testing.assert_allclose(resize.project(sr, lr, rounds=5), expected, atol=2e-6)
 
 

@@ -139,16 +139,25 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 8) -> np.ndarray:
     if rounds == 0:
         return sr
     sr, lr = sr.astype(np.float32, copy=False), lr.astype(np.float32, copy=False)
-    residual = lr - downscale(sr, scale)
-    correction = residual
-    height, width = (_round_trip(length, scale) for length in lr.shape[:2])
+    (rows_down, rows_round, rows_up), (columns_down, columns_round, columns_up) = (
+        _projection_bands(length, scale) for length in lr.shape[:2]
+    )
+    # Small images are turned into planes, whose columns a product from the right resizes.
+    narrow = _planes(_from_left(rows_down, sr))
+    residual = _planes(lr) - _from_right(narrow, columns_down)
+    correction = residual.copy()
     for _ in range(rounds - 1):
-        seen = _apply(_apply(residual, height).swapaxes(0, 1), width).swapaxes(0, 1)
-        residual = residual - seen
-        correction = correction + residual
-    enlarged = upscale(correction, scale)
+        seen = np.stack([_from_left(rows_round, plane) for plane in residual])
+        residual -= _from_right(seen, columns_round)
+        correction += residual
+    wide = _from_right(correction, columns_up).transpose(1, 2, 0)
+    enlarged = _from_left(rows_up, wide)
     enlarged += sr
     return enlarged
+
+
+def _planes(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 
 class _Taps(NamedTuple):
@@ -186,6 +195,72 @@ def _round_trip(length: int, scale: int) -> _Taps:
     np.add.at(weights, (rows, offsets + reach), products)
     indices = np.arange(length)[:, None] + np.arange(-reach, reach + 1)
     return _Taps(np.clip(indices, 0, length - 1), weights)
+
+
+class _Band(NamedTuple):
+    """Some rows of a matrix that is zero far from its diagonal.
+
+    Attributes:
+        rows: Which they are.
+        columns: Where they are not zero.
+        matrix: `(len(rows), len(columns))`, float32.
+    """
+
+    rows: slice
+    columns: slice
+    matrix: np.ndarray
+
+
+_SPAN = 32  # of the longer side of a band: more multiplies zeros, less multiplies little at a time
+
+# Of multiplications in one product: more, and OpenBLAS would share it among threads of its own,
+# which are as many as all cores, while each core has a tile to upscale already.
+_PRODUCT = 2**18
+
+
+@lru_cache(maxsize=64)
+def _projection_bands(length: int, scale: int) -> tuple[list[_Band], list[_Band], list[_Band]]:
+    """What the projection does along an axis of `length` lr samples: D, D(U()) and U."""
+    down, up = _taps(length * scale, length), _taps(length, length * scale)
+    rows = max(_SPAN // scale, 1)
+    return _bands(down, rows), _bands(_round_trip(length, scale), _SPAN), _bands(up, _SPAN)
+
+
+def _bands(taps: _Taps, rows: int) -> list[_Band]:
+    bands = []
+    for top in range(0, len(taps.indices), rows):
+        indices, weights = taps.indices[top : top + rows], taps.weights[top : top + rows]
+        low, high = indices.min(), indices.max() + 1
+        matrix = np.zeros((len(indices), high - low))
+        np.add.at(matrix, (np.arange(len(indices))[:, None], indices - low), weights)
+        part = slice(top, top + len(indices))
+        bands.append(_Band(part, slice(low, high), matrix.astype(np.float32)))
+    return bands
+
+
+def _from_left(bands: list[_Band], image: np.ndarray) -> np.ndarray:
+    """The product of a banded matrix and `(height, ...)`, float32."""
+    flat = np.ascontiguousarray(image).reshape(len(image), -1)
+    product = np.empty((bands[-1].rows.stop, flat.shape[1]), np.float32)
+    for rows, columns, matrix in bands:
+        count = max(_PRODUCT // matrix.size, 1)
+        for left in range(0, flat.shape[1], count):
+            part = slice(left, left + count)
+            np.matmul(matrix, flat[columns, part], out=product[rows, part])
+    return product.reshape(len(product), *image.shape[1:])
+
+
+def _from_right(planes: np.ndarray, bands: list[_Band]) -> np.ndarray:
+    """The product of `(count, height, width)`, float32, and a banded matrix, transposed."""
+    count, height, width = planes.shape
+    flat = planes.reshape(-1, width)
+    product = np.empty((len(flat), bands[-1].rows.stop), np.float32)
+    for rows, columns, matrix in bands:
+        size = max(_PRODUCT // matrix.size, 1)
+        for top in range(0, len(flat), size):
+            part = slice(top, top + size)
+            np.matmul(flat[part, columns], matrix.T, out=product[part, rows])
+    return product.reshape(count, height, -1)
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
