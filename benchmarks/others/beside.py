@@ -24,6 +24,8 @@ def programs(ncnn: str) -> dict[str, list[str]]:
         "srgan-x4": ours,
         "srgan-psnr-x4": [*ours, "--model=srgan-psnr-x4"],
         "srgan-x4-openvino": [*ours, "--engine=openvino"],
+        "srgan-fast-x4": [*ours, "--model=srgan-fast-x4"],
+        "srgan-fast-psnr-x4": [*ours, "--model=srgan-fast-psnr-x4"],
         "lanczos": [sys.executable, "lanczos.py"],
         "esrgan-slim": ["node", "esrgan.mjs", "esrgan-slim"],
         "esrgan-thick": ["node", "esrgan.mjs", "esrgan-thick"],

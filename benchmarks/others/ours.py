@@ -2,7 +2,9 @@
 
     python ours.py LR_FOLDER OUT_FOLDER [--model srgan-x4]
 
-Decoding and encoding are not timed; the projection and the overlap of tiles are.
+As many pictures at once as there are cores, like `srgan upscale FOLDER`; the other programs take
+all cores for each picture. Decoding and encoding are not timed; the projection and the overlap of
+tiles are.
 """
 
 import argparse
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import images, models
+from srgan import images, models, parallel
 
 
 def main() -> None:
@@ -24,14 +26,20 @@ def main() -> None:
     arguments = parser.parse_args()
     model = models.load(arguments.model, arguments.engine)
     arguments.destination.mkdir(parents=True, exist_ok=True)
-    seconds = megapixels = 0.0
-    for path in sorted(arguments.source.glob("*.png")):
-        lr = images.read_uint8(path)
-        began = time.perf_counter()
-        sr = model.upscale(lr, dtype=np.uint8)
-        seconds += time.perf_counter() - began
-        megapixels += sr.shape[0] * sr.shape[1] / 1e6
+
+    def upscale(lr: np.ndarray) -> np.ndarray:
+        height, width, _ = lr.shape
+        cut = model.plan(height, width, workers=1)
+        return np.concatenate(list(model.upscale_rows([lr], height, width, cut)))
+
+    paths = sorted(arguments.source.glob("*.png"))
+    jobs = [(images.read_uint8(path),) for path in paths]
+    began = time.perf_counter()
+    results = list(parallel.in_order(upscale, jobs))
+    seconds = time.perf_counter() - began
+    for path, sr in zip(paths, results, strict=True):
         images.write(arguments.destination / path.name, sr, overwrite=True)
+    megapixels = sum(sr.shape[0] * sr.shape[1] for sr in results) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{megapixels / seconds:.4f} SR megapixels/s, peak {peak:.0f} MiB")
 
