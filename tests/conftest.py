@@ -126,6 +126,20 @@ def full_disk(tmp_path):
 
 
 @pytest.fixture
+def dig(monkeypatch):
+    """Makes folders in a folder, the last of which cannot be read: its path is too long."""
+
+    def dig(folder):
+        with monkeypatch.context() as context:
+            context.chdir(folder)
+            for _ in range(20):
+                Path("deep" * 60).mkdir()
+                os.chdir("deep" * 60)
+
+    return dig
+
+
+@pytest.fixture
 def read_only(tmp_path):
     if os.geteuid() != 0:
         tmp_path.chmod(0o555)

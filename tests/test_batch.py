@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from srgan import batch, parallel
+from srgan import batch, images, parallel
 
 
 @pytest.fixture
@@ -29,6 +29,22 @@ def test_one_file_goes_into_a_folder_if_that_is_what_is_named(photos, tmp_path):
     there = tmp_path / "x4.dir"
     there.mkdir()
     assert list(batch.plan([photos / "a.jpg"], there).sources) == [there / "a.png"]
+
+
+def test_what_is_meant_as_a_folder_may_have_a_dot(photos, tmp_path):
+    plan = batch.plan([photos / "a.jpg"], tmp_path / "v1.2", is_folder=True)
+    assert list(plan.sources) == [tmp_path / "v1.2" / "a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_named(photos, tmp_path, dig):
+    dig(photos / "summer")
+    plan = batch.plan([photos], tmp_path / "large")
+    assert len(plan.sources) == 3
+    assert [error.strerror for error in plan.unreadable] == ["File name too long"]
+    (photos / "summer" / "a.jpg").unlink()
+    for found in (lambda: images.find(photos), lambda: batch.plan([photos / "summer"], tmp_path)):
+        with pytest.raises(OSError, match=r"File name too long: '.*deep'"):
+            found()
 
 
 def test_a_folder_keeps_its_subfolders(photos, tmp_path):

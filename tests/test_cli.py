@@ -153,6 +153,24 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != batch.MANIFEST)
 
 
+def test_a_folder_with_a_dot_is_meant_by_a_slash(photo, tiny_model, tmp_path):
+    command = ["upscale", str(photo), "--model", str(tiny_model), "-o", f"{tmp_path}/v1.2/"]
+    assert cli.main(command) == 0
+    assert names(tmp_path / "v1.2") == ["photo.png"]
+
+
+def test_a_folder_that_cannot_be_read_does_not_stop_the_others(
+    photo, tiny_model, tmp_path, dig, capsys
+):
+    (photo.parent / "old").mkdir()
+    dig(photo.parent / "old")
+    large = tmp_path / "large"
+    command = ["upscale", str(photo.parent), "-o", str(large), "--model", str(tiny_model)]
+    assert cli.main(command) == 1
+    assert names(large) == ["photo.png"]
+    assert "A folder was left out: File name too long: " in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (300, 2, 3)])
 def test_upscale_takes_images_of_any_size(shape, tiny_model, tmp_path):
     images.write(tmp_path / "odd.png", np.zeros(shape))

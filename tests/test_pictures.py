@@ -197,6 +197,17 @@ def test_float_tiff_is_linear_light(tmp_path):
     assert images.read(tmp_path / "grey.tif").max() == 1
 
 
+def test_floats_that_are_no_colours_are_refused(tmp_path, photo):
+    light = photo / np.float32(255)
+    light[3, 4] = np.nan
+    bright = photo.astype(np.float32)
+    for samples, fault in ((bright, f"{photo.mean():.3g} on average"), (light, "NaN")):
+        tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb")
+        for read in (images.read, Picture):
+            with pytest.raises(formats.UnsupportedImage, match=f"float samples of {fault};"):
+                read(tmp_path / "a.tif")
+
+
 def test_float_tiff_with_a_profile_is_in_its_colours(tmp_path, photo):
     tags = [(34675, 7, len(profile("p3")), profile("p3"), True)]
     path = tmp_path / "a.tif"

@@ -26,11 +26,13 @@ class Plan(NamedTuple):
         sources: Of every file to make.
         skipped: Files that are there already.
         folder: Of the results, if they go into one.
+        unreadable: What is wrong with folders that had to be left out.
     """
 
     sources: dict[Path, Path]
     skipped: list[Path]
     folder: Path | None
+    unreadable: tuple[OSError, ...] = ()
 
     @property
     def workers(self) -> int:
@@ -56,6 +58,7 @@ def plan(
     model: str = "",
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    is_folder: bool = False,
 ) -> Plan:
     """Returns the source of every file to make, having found what would go wrong.
 
@@ -72,6 +75,7 @@ def plan(
         include: Of the photos in folders, take those whose name or path in the folder fits one
             of these patterns, as "*.jpg"; by default all.
         exclude: And leave out those that fit one of these.
+        is_folder: Whether `output` is meant as a folder, whatever it looks like.
 
     Raises:
         FileNotFoundError: If an input does not exist.
@@ -80,13 +84,15 @@ def plan(
         ValueError: If a folder has no images, two photos would become one file, a photo would
             be overwritten by itself or another, or `name` is no such pattern.
     """
-    into_folder = len(inputs) > 1 or inputs[0].is_dir() or output.is_dir() or not output.suffix
+    into_folder = is_folder or len(inputs) > 1 or inputs[0].is_dir()
+    into_folder = into_folder or output.is_dir() or not output.suffix
     if into_folder and output.is_file():
         raise ValueError(f"{output} is a file; expected a folder for the results, which is made.")
     _check_pattern(name)
     sources: dict[Path, Path] = {}
+    unreadable: list[OSError] = []
     for given in inputs:
-        for source, place in _photos(given, output, include, exclude):
+        for source, place in _photos(given, output, include, exclude, unreadable):
             destination = output / _named(place, source, name, model) if into_folder else output
             other = sources.setdefault(destination, source)
             if not other.samefile(source):
@@ -109,7 +115,7 @@ def plan(
         )
     skipped = taken if skip_existing else []
     left = {d: source for d, source in sources.items() if d not in skipped}
-    return Plan(left, skipped, output if into_folder else None)
+    return Plan(left, skipped, output if into_folder else None, tuple(unreadable))
 
 
 def run(
@@ -259,7 +265,11 @@ def _named(place: Path, source: Path, name: str, model: str) -> Path:
 
 
 def _photos(
-    given: Path, output: Path, include: Sequence[str], exclude: Sequence[str]
+    given: Path,
+    output: Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    unreadable: list[OSError],
 ) -> list[tuple[Path, Path]]:
     """The photos of one input, each with its path in the output folder."""
     if not given.exists():
@@ -268,12 +278,14 @@ def _photos(
         return [(given, Path(given.name))]
     # What an earlier run left in the folder of the results are no photos.
     results, folder = output.resolve(), given.resolve()
-    found = images.find(given)
+    found = images.find(given, unreadable.append)
     if folder in results.parents:
         found = [path for path in found if results not in path.resolve().parents]
     elif folder == results:
         manifest = _Manifest(given, {})
         found = [path for path in found if not manifest.knows(path)]
+    if not found and unreadable:
+        raise unreadable[0]
     if not found:
         raise ValueError(f"There are no images in {given}; expected {', '.join(images.SUFFIXES)}.")
 

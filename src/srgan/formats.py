@@ -107,7 +107,8 @@ def open_image(
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
 
     Frames of one size lie below each other; libvips calls the height of one "page-height". What
-    comes as float has 16 bits here. A profile that is not one of such colours is left out.
+    comes as float has 16 bits here, and is decoded once to see that it is in range. A profile that
+    is not one of such colours is left out.
 
     Args:
         source: A file, recognised by its content, or what is in one.
@@ -156,6 +157,18 @@ def open_image(
             f"{name} claims {image.height}x{image.width} pixels; expected at most "
             f"{most_pixels:,} in all. Allow more with --max-megapixels, or cut it into parts."
         )
+    if image.format == "float" and image.interpretation != "lab":
+        with decoding(source):
+            again = _open(source, loader)
+            is_number: Any = again == again  # NaN equals nothing; libvips compares pixels
+            fault = "" if is_number.min() else "NaN"
+            if not fault and (average := _open(source, loader).avg()) > 1:
+                fault = f"{average:.3g} on average"
+        if fault:
+            raise UnsupportedImage(
+                f"{name} has float samples of {fault}; expected them from 0 to 1. Replace what is "
+                "NaN, divide by the largest, or convert it to 16 bits."
+            )
     image = image.copy()
     if exif:
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import tempfile
 import time
@@ -44,8 +45,8 @@ def upscale(
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IN", help="Photos, folders of them, or - for stdin.")
     ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="OUT", help="File, folder, or - for stdout.")
+    place: Annotated[
+        str, typer.Option("--output", "-o", metavar="OUT", help="File, folder, or - for stdout.")
     ],
     model: Annotated[str, typer.Option(help="A shipped model, or an ONNX file.")] = "srgan-x4",
     engine: Annotated[
@@ -123,6 +124,7 @@ def upscale(
     """
     from srgan import batch, inference, models
 
+    output = Path(place)
     size = _size(scale, width, height, fit, megapixels)
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
@@ -151,6 +153,7 @@ def upscale(
             name_of_model,
             include or (),
             exclude or (),
+            is_folder=place.endswith(("/", os.sep)),  # which a path forgets
         )
         if resume and not overwrite:
             plan = batch.resume(plan, settings)
@@ -216,8 +219,11 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
         print(json.dumps({"model": loaded.metadata.name} | summary))
     for result in failed:
         messages.fail(_named(result.source, result.error or Exception()))
+    for error in plan.unreadable:
+        messages.fail(f"A folder was left out: {messages.explain(error)}")
     if failed:
         messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
+    if failed or plan.unreadable:
         raise typer.Exit(1)
 
 
