@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from srgan import batch, certificate, cli, demo, engines, frameworks, images, metrics, models
@@ -457,6 +458,18 @@ def test_a_killed_run_is_resumed(tiny_model, tmp_path, after, capsys):
     capsys.readouterr()
     assert cli.main([*arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 60
+
+
+def test_a_photo_is_done_again_once_the_model_was_replaced(photo, tiny_model, tmp_path, capsys):
+    model = tmp_path / "mine.onnx"
+    for version in ("first", "second"):
+        changed = onnx.load(tiny_model)
+        changed.doc_string = version
+        onnx.save(changed, model)
+        for done in (1, 0):
+            command = ["upscale", photo.parent, "-o", tmp_path / "large", "--model", model]
+            assert cli.main([*map(str, command), "--resume", "--json"]) == 0
+            assert json.loads(capsys.readouterr().out.splitlines()[-1])["done"] == done
 
 
 def test_a_map_does_not_replace_the_photo(photo, tiny_model, tmp_path, fails):

@@ -4,6 +4,7 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 `(batch, scale * height, scale * width, 3)`. Its metadata are texts with keys "srgan.name" etc.
 """
 
+import hashlib
 import itertools
 import os
 import sys
@@ -275,6 +276,16 @@ def path(model: str | os.PathLike[str]) -> Path:
             f"shipped models: {', '.join(shipped()) or 'none in this installation'}."
         )
     return file
+
+
+def fingerprint(model: str | os.PathLike[str]) -> str:
+    """Returns what tells a model's file from others, whatever their names.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+    """
+    with path(model).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def load(

@@ -129,7 +129,7 @@ def upscale(
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
     settings = {
-        "model": model,
+        "model": models.fingerprint(model),
         "realism": realism,
         "self_ensemble": self_ensemble,
         "precision": precision,

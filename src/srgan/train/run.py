@@ -72,7 +72,7 @@ def train(
     """
     report = progress or (lambda _: None)
     _check_claim(folder, settings, resume)
-    numbers = precision.choose(settings.precision)
+    computed_in = precision.choose(settings.precision)
     keras.utils.set_random_seed(settings.seed)
 
     stages = (settings.pretrain, settings.adversarial)
@@ -96,7 +96,7 @@ def train(
     judges = [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
     for name, reason in pairs.skipped:
         _logger.warning("Left out %s: %s", name, reason)
-    _record(folder, settings, pairs, numbers, resume)
+    _record(folder, settings, pairs, computed_in, resume)
 
     generator = build(settings.generator, settings.scale)
     if init:
@@ -251,7 +251,7 @@ def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
 
 
 def _record(
-    folder: Path, settings: config.Config, pairs: data.Photos, numbers: str, resume: bool
+    folder: Path, settings: config.Config, pairs: data.Photos, computed_in: str, resume: bool
 ) -> None:
     """Writes what a run depends on, or compares the data of one that is resumed."""
     if resume:
@@ -265,7 +265,7 @@ def _record(
     record = {
         "versions": versions.installed("srgan", "tensorflow", "keras", "numpy", "pyvips"),
         "platform": platform.platform(),
-        "precision": numbers,
+        "precision": computed_in,
         "data": {
             "fingerprint": pairs.fingerprint,
             "photos": len(pairs),
