@@ -4,13 +4,14 @@
 
 As many pictures at once as there are cores, like `srgan upscale FOLDER`; the other programs take
 all cores for each picture. Decoding and encoding are not timed; the projection and the overlap of
-tiles are. The folder is done again until two seconds are over.
+tiles are. The folder is begun anew until two seconds are over.
 """
 
 import argparse
 import resource
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +36,22 @@ def main() -> None:
         cut = model.plan(height, width, workers=1)
         return np.concatenate(list(model.upscale_rows([lr], height, width, cut)))
 
-    pool = ThreadPoolExecutor(parallel.available_cores())
     paths = sorted(arguments.source.glob("*.png"))
-    jobs = [(images.read_uint8(path),) for path in paths]
-    results, rounds = [], 0
+    pictures = [(images.read_uint8(path),) for path in paths]
     began = time.perf_counter()
-    while (seconds := time.perf_counter() - began) < SECONDS:
-        results = list(parallel.in_order(upscale, jobs, pool))
-        rounds += 1
+
+    def jobs() -> Iterator[tuple[np.ndarray]]:
+        while time.perf_counter() - began < SECONDS:
+            yield from pictures
+
+    results: deque[np.ndarray] = deque(maxlen=len(pictures))
+    megapixels = 0.0
+    for sr in parallel.in_order(upscale, jobs()):
+        results.append(sr)
+        megapixels += sr.shape[0] * sr.shape[1] / 1e6
+    seconds = time.perf_counter() - began
     for path, sr in zip(paths, results, strict=True):
         images.write(arguments.destination / path.name, sr, overwrite=True)
-    megapixels = rounds * sum(sr.shape[0] * sr.shape[1] for sr in results) / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{megapixels / seconds:.4f} SR megapixels/s, peak {peak:.0f} MiB")
 

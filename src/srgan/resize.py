@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 
 def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -140,24 +141,22 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 8) -> np.ndarray:
         return sr
     sr, lr = sr.astype(np.float32, copy=False), lr.astype(np.float32, copy=False)
     (rows_down, rows_round, rows_up), (columns_down, columns_round, columns_up) = (
-        _projection_bands(length, scale) for length in lr.shape[:2]
+        _projection(length, scale) for length in lr.shape[:2]
     )
-    # Small images are turned into planes, whose columns a product from the right resizes.
-    narrow = _planes(_from_left(rows_down, sr))
-    residual = _planes(lr) - _from_right(narrow, columns_down)
+    # Small images have their channels between rows and columns: as one matrix or another, their
+    # rows or their columns are then resized by a product with one.
+    residual = _turned(lr) - _columns(_turned(_rows(rows_down, sr)), columns_down)
     correction = residual.copy()
     for _ in range(rounds - 1):
-        seen = np.stack([_from_left(rows_round, plane) for plane in residual])
-        residual -= _from_right(seen, columns_round)
+        residual -= _columns(_rows(rows_round, residual), columns_round)
         correction += residual
-    wide = _from_right(correction, columns_up).transpose(1, 2, 0)
-    enlarged = _from_left(rows_up, wide)
+    enlarged = _rows(rows_up, _turned(_columns(correction, columns_up)))
     enlarged += sr
     return enlarged
 
 
-def _planes(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
+def _turned(image: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(image.swapaxes(1, 2))
 
 
 class _Taps(NamedTuple):
@@ -198,20 +197,24 @@ def _round_trip(length: int, scale: int) -> _Taps:
 
 
 class _Band(NamedTuple):
-    """Some rows of a matrix that is zero far from its diagonal.
+    """Part of a matrix that is zero far from its diagonal: a block that is repeated along it.
 
     Attributes:
-        rows: Which they are.
-        columns: Where they are not zero.
-        matrix: `(len(rows), len(columns))`, float32.
+        matrix: The block, `(rows, columns)`, float32.
+        row: Where the first one begins.
+        column: Likewise.
+        step: Columns from one to the next.
+        repeats: How many there are.
     """
 
-    rows: slice
-    columns: slice
     matrix: np.ndarray
+    row: int
+    column: int
+    step: int
+    repeats: int
 
 
-_SPAN = 32  # of the longer side of a band: more multiplies zeros, less multiplies little at a time
+_SPAN = 32  # of the longer side of a block: more multiplies zeros, less multiplies little at a time
 
 # Of multiplications in one product: more, and OpenBLAS would share it among threads of its own,
 # which are as many as all cores, while each core has a tile to upscale already.
@@ -219,7 +222,7 @@ _PRODUCT = 2**18
 
 
 @lru_cache(maxsize=64)
-def _projection_bands(length: int, scale: int) -> tuple[list[_Band], list[_Band], list[_Band]]:
+def _projection(length: int, scale: int) -> tuple[list[_Band], list[_Band], list[_Band]]:
     """What the projection does along an axis of `length` lr samples: D, D(U()) and U."""
     down, up = _taps(length * scale, length), _taps(length, length * scale)
     rows = max(_SPAN // scale, 1)
@@ -227,40 +230,66 @@ def _projection_bands(length: int, scale: int) -> tuple[list[_Band], list[_Band]
 
 
 def _bands(taps: _Taps, rows: int) -> list[_Band]:
-    bands = []
-    for top in range(0, len(taps.indices), rows):
-        indices, weights = taps.indices[top : top + rows], taps.weights[top : top + rows]
-        low, high = indices.min(), indices.max() + 1
-        matrix = np.zeros((len(indices), high - low))
-        np.add.at(matrix, (np.arange(len(indices))[:, None], indices - low), weights)
-        part = slice(top, top + len(indices))
-        bands.append(_Band(part, slice(low, high), matrix.astype(np.float32)))
+    bands: list[_Band] = []
+    for row in range(0, len(taps.indices), rows):
+        indices, weights = taps.indices[row : row + rows], taps.weights[row : row + rows]
+        column = int(indices.min())
+        matrix = np.zeros((len(indices), indices.max() + 1 - column), np.float32)
+        np.add.at(matrix, (np.arange(len(indices))[:, None], indices - column), weights)
+        last = bands[-1] if bands else None
+        step = column - last.column - last.step * (last.repeats - 1) if last else 0
+        if last and np.array_equal(matrix, last.matrix) and last.step in (step, 0):
+            bands[-1] = last._replace(step=step, repeats=last.repeats + 1)
+        else:
+            bands.append(_Band(matrix, row, column, 0, 1))
     return bands
 
 
-def _from_left(bands: list[_Band], image: np.ndarray) -> np.ndarray:
+def _rows(bands: list[_Band], image: np.ndarray) -> np.ndarray:
     """The product of a banded matrix and `(height, ...)`, float32."""
     flat = np.ascontiguousarray(image).reshape(len(image), -1)
-    product = np.empty((bands[-1].rows.stop, flat.shape[1]), np.float32)
-    for rows, columns, matrix in bands:
-        count = max(_PRODUCT // matrix.size, 1)
-        for left in range(0, flat.shape[1], count):
-            part = slice(left, left + count)
-            np.matmul(matrix, flat[columns, part], out=product[rows, part])
-    return product.reshape(len(product), *image.shape[1:])
+    width = flat.shape[1]
+    product = np.empty((_end(bands), width), np.float32)
+    for matrix, row, column, step, repeats in bands:
+        rows, columns = matrix.shape
+        seen = as_strided(
+            flat[column:],
+            (repeats, columns, width),
+            (step * width * 4, width * 4, 4),
+            writeable=False,
+        )
+        made = product[row : row + repeats * rows].reshape(repeats, rows, width)
+        size = max(_PRODUCT // matrix.size, 1)
+        for left in range(0, width, size):
+            part = slice(left, left + size)
+            np.matmul(matrix, seen[:, :, part], out=made[:, :, part])
+    return product.reshape(-1, *image.shape[1:])
 
 
-def _from_right(planes: np.ndarray, bands: list[_Band]) -> np.ndarray:
-    """The product of `(count, height, width)`, float32, and a banded matrix, transposed."""
-    count, height, width = planes.shape
-    flat = planes.reshape(-1, width)
-    product = np.empty((len(flat), bands[-1].rows.stop), np.float32)
-    for rows, columns, matrix in bands:
+def _columns(image: np.ndarray, bands: list[_Band]) -> np.ndarray:
+    """The product of `(height, channels, width)`, float32, and a banded matrix, transposed."""
+    height, channels, width = image.shape
+    flat = image.reshape(-1, width)
+    product = np.empty((len(flat), _end(bands)), np.float32)
+    for matrix, row, column, step, repeats in bands:
+        rows, columns = matrix.shape
+        seen = as_strided(
+            flat[:, column:],
+            (repeats, len(flat), columns),
+            (step * 4, width * 4, 4),
+            writeable=False,
+        )
+        made = product[:, row : row + repeats * rows].reshape(-1, repeats, rows).swapaxes(0, 1)
         size = max(_PRODUCT // matrix.size, 1)
         for top in range(0, len(flat), size):
             part = slice(top, top + size)
-            np.matmul(flat[part, columns], matrix.T, out=product[part, rows])
-    return product.reshape(count, height, -1)
+            np.matmul(seen[:, part], matrix.T, out=made[:, part])
+    return product.reshape(height, channels, -1)
+
+
+def _end(bands: list[_Band]) -> int:
+    last = bands[-1]
+    return last.row + last.repeats * len(last.matrix)
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:
