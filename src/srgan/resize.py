@@ -139,10 +139,11 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 8) -> np.ndarray:
         )
     if rounds == 0:
         return sr
-    sr, lr = sr.astype(np.float32, copy=False), lr.astype(np.float32, copy=False)
     (rows_down, rows_round, rows_up), (columns_down, columns_round, columns_up) = (
         _projection(length, scale) for length in lr.shape[:2]
     )
+    # In float64: the order in which a product sums depends on where an image begins, and with it
+    # the rounding; so that of a tile and that of the whole would differ too often in float32.
     # Small images have their channels between rows and columns: as one matrix or another, their
     # rows or their columns are then resized by a product with one.
     residual = _turned(lr) - _columns(_turned(_rows(rows_down, sr)), columns_down)
@@ -150,13 +151,11 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 8) -> np.ndarray:
     for _ in range(rounds - 1):
         residual -= _columns(_rows(rows_round, residual), columns_round)
         correction += residual
-    enlarged = _rows(rows_up, _turned(_columns(correction, columns_up)))
-    enlarged += sr
-    return enlarged
+    return _rows(rows_up, _turned(_columns(correction, columns_up)), sr)
 
 
 def _turned(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image.swapaxes(1, 2))
+    return np.ascontiguousarray(image.swapaxes(1, 2), np.float64)
 
 
 class _Taps(NamedTuple):
@@ -200,7 +199,7 @@ class _Band(NamedTuple):
     """Part of a matrix that is zero far from its diagonal: a block that is repeated along it.
 
     Attributes:
-        matrix: The block, `(rows, columns)`, float32.
+        matrix: The block, `(rows, columns)`.
         row: Where the first one begins.
         column: Likewise.
         step: Columns from one to the next.
@@ -219,6 +218,7 @@ _SPAN = 32  # of the longer side of a block: more multiplies zeros, less multipl
 # Of multiplications in one product: more, and OpenBLAS would share it among threads of its own,
 # which are as many as all cores, while each core has a tile to upscale already.
 _PRODUCT = 2**18
+_SCRATCH = 2**17  # of samples that are copied at a time, to stay in the cache
 
 
 @lru_cache(maxsize=64)
@@ -234,7 +234,7 @@ def _bands(taps: _Taps, rows: int) -> list[_Band]:
     for row in range(0, len(taps.indices), rows):
         indices, weights = taps.indices[row : row + rows], taps.weights[row : row + rows]
         column = int(indices.min())
-        matrix = np.zeros((len(indices), indices.max() + 1 - column), np.float32)
+        matrix = np.zeros((len(indices), indices.max() + 1 - column))
         np.add.at(matrix, (np.arange(len(indices))[:, None], indices - column), weights)
         last = bands[-1] if bands else None
         step = column - last.column - last.step * (last.repeats - 1) if last else 0
@@ -245,38 +245,43 @@ def _bands(taps: _Taps, rows: int) -> list[_Band]:
     return bands
 
 
-def _rows(bands: list[_Band], image: np.ndarray) -> np.ndarray:
-    """The product of a banded matrix and `(height, ...)`, float32."""
-    flat = np.ascontiguousarray(image).reshape(len(image), -1)
-    width = flat.shape[1]
-    product = np.empty((_end(bands), width), np.float32)
-    for matrix, row, column, step, repeats in bands:
-        rows, columns = matrix.shape
-        seen = as_strided(
-            flat[column:],
-            (repeats, columns, width),
-            (step * width * 4, width * 4, 4),
-            writeable=False,
-        )
-        made = product[row : row + repeats * rows].reshape(repeats, rows, width)
-        size = max(_PRODUCT // matrix.size, 1)
-        for left in range(0, width, size):
-            part = slice(left, left + size)
-            np.matmul(matrix, seen[:, :, part], out=made[:, :, part])
-    return product.reshape(-1, *image.shape[1:])
+def _rows(bands: list[_Band], image: np.ndarray, addend: np.ndarray | None = None) -> np.ndarray:
+    """The product of a banded matrix and `(height, ...)`, float64; plus `addend`, float32."""
+    flat = image.reshape(len(image), -1)
+    result = np.empty((_end(bands), flat.shape[1]), np.float64 if addend is None else np.float32)
+    most = _PRODUCT // max(band.matrix.size for band in bands)
+    size = max(min(most, _SCRATCH // max(len(flat), len(result))), 1)
+    for left in range(0, flat.shape[1], size):
+        part = np.ascontiguousarray(flat[:, left : left + size], np.float64)
+        length, width = part.strides[0], part.shape[1]
+        product = np.empty((len(result), width))
+        for matrix, row, column, step, repeats in bands:
+            rows, columns = matrix.shape
+            seen = as_strided(
+                part[column:],
+                (repeats, columns, width),
+                (step * length, length, 8),
+                writeable=False,
+            )
+            made = product[row : row + repeats * rows].reshape(repeats, rows, width)
+            np.matmul(matrix, seen, out=made)
+        if addend is not None:
+            product += addend.reshape(len(product), -1)[:, left : left + size]
+        result[:, left : left + size] = product
+    return result.reshape(-1, *image.shape[1:])
 
 
 def _columns(image: np.ndarray, bands: list[_Band]) -> np.ndarray:
-    """The product of `(height, channels, width)`, float32, and a banded matrix, transposed."""
+    """The product of `(height, channels, width)` and a banded matrix, transposed; float64."""
     height, channels, width = image.shape
     flat = image.reshape(-1, width)
-    product = np.empty((len(flat), _end(bands)), np.float32)
+    product = np.empty((len(flat), _end(bands)))
     for matrix, row, column, step, repeats in bands:
         rows, columns = matrix.shape
         seen = as_strided(
             flat[:, column:],
             (repeats, len(flat), columns),
-            (step * 4, width * 4, 4),
+            (step * 8, width * 8, 8),
             writeable=False,
         )
         made = product[:, row : row + repeats * rows].reshape(-1, repeats, rows).swapaxes(0, 1)
