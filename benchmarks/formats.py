@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import datasets, engines, images, metrics, parallel, resize, runtimes
+from srgan import datasets, engines, images, metrics, parallel, projection, runtimes
 
 ROWS = (  # format, engine
     ("onnx", "onnxruntime"),
@@ -76,7 +76,7 @@ def _export(model: str, kind: str, folder: Path) -> dict:
     return metadata | made.model_dump() | {"psnr": made.measured.photos.psnr}
 
 
-def _measure(path, engine, scale, projection, sets, size, rounds) -> list[str]:
+def _measure(path, engine, scale, consistency, sets, size, rounds) -> list[str]:
     began = time.perf_counter()
     other = path.suffix == ".onnx" and engine == "openvino"
     runtime = engines.open_engine(path, engine) if other else runtimes.open_runtime(path)
@@ -95,7 +95,7 @@ def _measure(path, engine, scale, projection, sets, size, rounds) -> list[str]:
         for _, photo in datasets.photos(dataset):
             hr, lr = datasets.load(photo, scale)
             lr = lr / np.float32(255)
-            sr = resize.project(runtime.run(lr[None])[0], lr, projection)
+            sr = projection.project(runtime.run(lr[None])[0], lr, consistency)
             sr = images.to_uint8(np.clip(sr, 0, 1))
             scores.append((metrics.psnr(hr, sr, scale), metrics.lpips(hr, sr)))
         cells.append("{:.2f} / {:.4f}".format(*np.mean(scores, axis=0)))

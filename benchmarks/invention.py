@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import images, invention, models, resize
+from srgan import images, invention, models, projection, resize
 
 WINDOW = invention.WINDOW
 
@@ -54,7 +54,7 @@ def difference(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
 def measure(path: Path, gan: models.Model, psnr: models.Model, border: int) -> Photo:
     hr, lr, sr, psnr_sr = enlarge(path, gan, psnr)
     bicubic = resize.upscale(lr.astype(np.float32), gan.metadata.scale)
-    smooth = resize.project(bicubic, lr)
+    smooth = projection.project(bicubic, lr)
     bicubic = images.to_uint8(bicubic / 255)
     error = difference(hr, sr)
     maps = (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import color, data
 
-from srgan import images, invention, labels, models, resize, tiling
+from srgan import images, invention, labels, models, projection, resize, tiling
 
 A, B, BASE = invention._DISAGREEMENT, invention._CONTRAST, invention._BASE
 
@@ -141,7 +141,7 @@ def test_images_smaller_than_the_window_have_a_map(size):
 def test_disagreement_of_consistent_results_is_unseen_by_the_downscale():
     hr = data.astronaut()[:128, :128].astype(np.float32) / 255
     lr = resize.downscale(hr, 4)
-    smooth = resize.project(resize.upscale(lr, 4), lr)
+    smooth = projection.project(resize.upscale(lr, 4), lr)
     disagreement = hr - smooth
     seen = resize.downscale(disagreement, 4)
     assert np.abs(seen).mean() < 0.01 * np.abs(disagreement).mean()

@@ -103,37 +103,6 @@ def test_the_dtype_is_kept():
         assert resize.upscale(np.ones((3, 3, 1), dtype), 2).dtype == dtype
 
 
-def test_a_projected_image_scales_down_to_lr_nearly():
-    hr = photos.chelsea()[:160, :160]
-    lr = resize.downscale(hr, 4)
-    sr = resize.upscale(lr, 4)
-    projected = resize.project(sr / 255, lr / 255, rounds=8)
-    rounded = images.to_uint8(projected)
-
-    def rms(image):
-        return np.sqrt(np.mean((resize.downscale(image, 4) - lr.astype(float)) ** 2))
-
-    assert rms(sr) > 2
-    assert rms(rounded) < 0.25  # grey levels: that is 60 dB
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "scale"), [(6, 9, 4), (1, 40, 4), (37, 83, 4), (33, 35, 3), (20, 64, 8)]
-)
-def test_projection_follows_its_definition(height, width, scale):
-    rng = np.random.default_rng(0)
-    sr, lr = rng.random((height * scale, width * scale, 3)), rng.random((height, width, 3))
-    expected = sr
-    for _ in range(5):
-        expected = expected + resize.upscale(lr - resize.downscale(expected, scale), scale)
-    np.testing.assert_allclose(resize.project(sr, lr, rounds=5), expected, atol=2e-6)
-
-
-def test_no_rounds_of_projection_change_nothing():
-    sr = np.random.default_rng(0).random((8, 8, 3))
-    assert resize.project(sr, np.zeros((2, 2, 3)), rounds=0) is sr
-
-
 def test_cropping_takes_away_below_and_right():
     image = np.arange(7 * 6).reshape(7, 6, 1)
     np.testing.assert_array_equal(resize.crop_to_multiple(image, 4), image[:4, :4])
@@ -146,10 +115,6 @@ def test_cropping_takes_away_below_and_right():
         (lambda: resize.bicubic(np.zeros((4, 4, 3)), 0, 2), "the size 0x2"),
         (lambda: resize.downscale(np.zeros((9, 8, 3)), 4), "multiples of scale=4; got 9x8"),
         (lambda: resize.crop_to_multiple(np.zeros((3, 8, 3)), 4), "3x8 image has no 4x4"),
-        (
-            lambda: resize.project(np.zeros((8, 9, 3)), np.zeros((2, 2, 3))),
-            r"one integer multiple .* \(8, 9, 3\) and \(2, 2, 3\)",
-        ),
     ],
 )
 def test_what_does_not_fit_is_named(call, message):

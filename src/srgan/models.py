@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from srgan import channels, dial, engines, foreign, graphs, images, parallel, resize, tiling
+from srgan import channels, dial, engines, foreign, graphs, images, parallel, projection, tiling
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
@@ -33,7 +33,7 @@ class Metadata(BaseModel):
     name: str = Field(pattern=_NAME)
     scale: int = Field(ge=1, le=16)
     receptive_field: int = Field(ge=0, le=1024)  # lr pixels to the farthest one it depends on
-    consistency_rounds: int = Field(ge=0, le=64)  # of `resize.project`; 0: not applied
+    consistency_rounds: int = Field(ge=0, le=64)  # of `projection.project`; 0: not applied
     training_data: str
     licence: str
     scores: str  # with their protocol
@@ -148,7 +148,7 @@ class Model:
             workers: How many cores there are for this image; by default all. With fewer, it is cut
                 into fewer tiles, with less overlap.
         """
-        halo = self.metadata.receptive_field + projection_reach(self.metadata.consistency_rounds)
+        halo = self.metadata.receptive_field + projection.reach(self.metadata.consistency_rounds)
         halo += channels.REACH if count in (2, 4) else 0  # with alpha
         step = 1
         if self.facts:
@@ -236,7 +236,7 @@ class Model:
                 f"The model {self.metadata.name} returned {found} for a {lr.shape} image; expected "
                 f"finite values of shape {expected}. Its file is damaged: export it again."
             )
-        return resize.project(sr, lr, self.metadata.consistency_rounds)
+        return projection.project(sr, lr, self.metadata.consistency_rounds)
 
 
 def _padded(bands: Iterable[np.ndarray], below: int, right: int) -> Iterator[np.ndarray]:
@@ -247,15 +247,6 @@ def _padded(bands: Iterable[np.ndarray], below: int, right: int) -> Iterator[np.
     if below:
         last = np.pad(band[-1:], [(0, 0), (0, right), (0, 0)], mode="edge")
         yield last.repeat(below, axis=0)
-
-
-def projection_reach(rounds: int) -> int:
-    """Returns how far `resize.project` carries a difference, in lr pixels.
-
-    A round can carry it by 4, but what arrives shrinks much faster: beyond the distance returned,
-    all that is there together is less than 1e-6 of the difference.
-    """
-    return min(4 * rounds, 6 + rounds)
 
 
 def shipped() -> list[str]:

@@ -1,4 +1,4 @@
-"""The layer is held against `resize.project`, and both against the definition in a plain loop."""
+"""The layer is held against `projection.project`, and both against a plain loop."""
 
 from itertools import pairwise
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srgan import resize
+from srgan import projection, resize
 from srgan.train.consistency import Projection
 
 SCALES = (2, 3, 4, 8)
@@ -31,7 +31,7 @@ def distance(sr, lr, scale):
 @pytest.mark.parametrize("rounds", [1, 8])
 def test_the_layer_equals_numpy_s_projection(scale, size, rounds):
     sr, lr = pair(scale, *size)
-    expected = [resize.project(*images, rounds) for images in zip(sr, lr, strict=True)]
+    expected = [projection.project(*images, rounds) for images in zip(sr, lr, strict=True)]
     found = Projection(scale, rounds)([sr, lr])
     assert found.shape == sr.shape
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -44,7 +44,7 @@ def test_both_equal_the_definition(scale):
     for _ in range(3):
         seen = resize.downscale(expected, scale)
         expected = expected + resize.upscale(lr[0].astype(np.float64) - seen, scale)
-    np.testing.assert_allclose(resize.project(sr[0], lr[0], 3), expected, atol=1e-5)
+    np.testing.assert_allclose(projection.project(sr[0], lr[0], 3), expected, atol=1e-5)
     np.testing.assert_allclose(Projection(scale, 3)([sr, lr])[0], expected, atol=1e-5)
 
 

@@ -10,7 +10,7 @@ import onnx
 import pytest
 import yaml
 
-from srgan import certificate, images, metrics, models, resize, runtimes
+from srgan import certificate, images, metrics, models, projection, resize, runtimes
 from srgan.train import delivery, export, translation
 from srgan.train.delivery import deliver
 from srgan.train.generators import compact, receptive_field
@@ -90,7 +90,7 @@ def test_int8_costs_less_than_a_third_of_a_decibel(name, kind, shared_data, tmp_
     for path in sorted((shared_data / "validation" / "Kodak24").glob("*.*"))[::12]:
         hr = images.read_uint8(path)
         lr = resize.downscale(hr, scale) / np.float32(255)
-        sr = resize.project(runtime.run(lr[None])[0], lr, rounds)
+        sr = projection.project(runtime.run(lr[None])[0], lr, rounds)
         exact, rounded = model.upscale(lr, dtype=np.uint8), images.to_uint8(np.clip(sr, 0, 1))
         scores = [(metrics.psnr(hr, x, scale), metrics.lpips(hr, x)) for x in (exact, rounded)]
         losses.append(np.subtract(*scores))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from srgan import certificate, images, models, resize, runtimes
+from srgan import certificate, images, models, projection, resize, runtimes
 from srgan.train import writers
 from srgan.train.generators import compact, receptive_field, rrdbnet, srresnet
 from srgan.train.writers import FORMATS, Job
@@ -106,7 +106,7 @@ def test_every_generator_is_the_same_in_every_format(name, kind, write):
         expected = network(lr).numpy()
         if FORMATS[kind].projects:
             expected = np.stack(
-                [resize.project(sr, small, 3) for sr, small in zip(expected, lr, strict=True)]
+                [projection.project(sr, small, 3) for sr, small in zip(expected, lr, strict=True)]
             )
         sr = runtime.run(lr)
         assert sr.shape == expected.shape
@@ -243,7 +243,7 @@ numpy.save(folder / "sr.npy", sr)
         check=True,
     )
     small = lr[None] / np.float32(255)
-    expected = np.clip(resize.project(network(small).numpy()[0], small[0], 3), 0, 1)
+    expected = np.clip(projection.project(network(small).numpy()[0], small[0], 3), 0, 1)
     np.testing.assert_allclose(np.load(tmp_path / "sr.npy")[0], expected, atol=1e-4)
     off = images.read_uint8(tmp_path / "sr00.png").astype(int) - images.to_uint8(expected)
     assert np.abs(off).max() <= 1

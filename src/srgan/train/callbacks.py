@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srgan import images, metrics, resize
+from srgan import images, metrics, projection, resize
 from srgan.train import checkpoints
 from srgan.train.data import Pair
 from srgan.train.training import Stage
@@ -189,7 +189,7 @@ class Validation(keras.callbacks.Callback):
     def _upscale(self, lr: np.ndarray) -> np.ndarray:
         small = lr.astype(np.float32) / 255
         sr = self._run(tf.constant(small[None]))[0].numpy()
-        return images.to_uint8(np.clip(resize.project(sr, small, self._projection), 0, 1))
+        return images.to_uint8(np.clip(projection.project(sr, small, self._projection), 0, 1))
 
     def _sample(self, results: list[np.ndarray], rows: int = 4, side: int = 256) -> np.ndarray:
         """The middle of the first photos, side by side."""

@@ -1,4 +1,4 @@
-"""The consistency projection as a layer of fixed convolutions; `resize.project` explains it."""
+"""The consistency projection as a layer of fixed convolutions; `projection.project` explains it."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from srgan import resize
 class Projection(layers.Layer):
     """Maps `[sr, lr]` to the sr image moved towards those whose bicubic downscale is lr.
 
-    Equal to `srgan.resize.project`. Float32, whatever the dtype policy: consistency is about
+    Equal to `srgan.projection.project`. Float32, whatever the dtype policy: consistency is about
     differences below a grey level.
 
     Args:
