@@ -101,7 +101,7 @@ class _Band(NamedTuple):
     repeats: int
 
 
-_SPAN = 32  # of the longer side of a block: more multiplies zeros, less multiplies little at a time
+_SPAN = 16  # of the longer side of a block: more multiplies zeros, less multiplies little at a time
 
 # Of multiplications in one product: more, and OpenBLAS would share it among threads of its own,
 # which are as many as all cores, while each core has a tile to upscale already.
@@ -139,20 +139,22 @@ def _rows(bands: list[_Band], image: np.ndarray, addend: np.ndarray | None = Non
     result = np.empty((_end(bands), flat.shape[1]), np.float64 if addend is None else np.float32)
     most = _PRODUCT // max(band.matrix.size for band in bands)
     size = max(min(most, _SCRATCH // max(len(flat), len(result))), 1)
+    copied, made = np.empty((len(flat), size)), np.empty((len(result), size))
     for left in range(0, flat.shape[1], size):
-        part = np.ascontiguousarray(flat[:, left : left + size], np.float64)
-        length, width = part.strides[0], part.shape[1]
-        product = np.empty((len(result), width))
+        part = flat[:, left : left + size]
+        width, length = part.shape[1], copied.strides[0]
+        copied[:, :width] = part
         for matrix, row, column, step, repeats in bands:
             rows, columns = matrix.shape
             seen = as_strided(
-                part[column:],
+                copied[column:],
                 (repeats, columns, width),
                 (step * length, length, 8),
                 writeable=False,
             )
-            made = product[row : row + repeats * rows].reshape(repeats, rows, width)
-            np.matmul(matrix, seen, out=made)
+            block = made[row : row + repeats * rows].reshape(repeats, rows, size)
+            np.matmul(matrix, seen, out=block[:, :, :width])
+        product = made[:, :width]
         if addend is not None:
             product += addend.reshape(len(product), -1)[:, left : left + size]
         result[:, left : left + size] = product
