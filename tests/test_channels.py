@@ -27,26 +27,42 @@ def over(image, background):
     return image[..., :-1] * alpha + 255 * np.array(background, float) * (1 - alpha)
 
 
+def grain(model, colour):
+    """How far a plain picture becomes from plain, in grey levels; transparency has no part in it.
+
+    In the middle, since a picture's edges are not plain.
+    """
+    plain = model.upscale(np.full((80, 80, 3), colour, np.float32), dtype=np.uint8)
+    return np.abs(plain[140:180, 140:180] - 255.0 * np.array(colour)).max()
+
+
+@pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0, 0), (0, 0.5, 1), (1, 0.5, 0.25)])
+def test_plain_colours_stay_plain(shipped, colour):
+    # What a network of 48 thousand parameters leaves is said in its model card.
+    assert grain(shipped, colour) <= (3 if "fast" in shipped.metadata.name else 2)
+
+
 @pytest.mark.parametrize("edge", [0.01, 1.0, 4.0])
 @pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0, 0), (0, 0.5, 1)])
 def test_a_disc_on_its_own_colour_cannot_be_seen(shipped, colour, edge):
     sr = shipped.upscale(disc(colour, (0, 0, 0), edge), dtype=np.uint8)
-    plain = shipped.upscale(np.full((80, 80, 3), colour, np.float32), dtype=np.uint8)
-    # What no transparency is to blame for: in the middle, since a picture's edges are not plain.
-    own = np.abs(plain[140:180, 140:180] - 255.0 * np.array(colour)).max()
-    assert own <= 2
-    assert np.abs(over(sr, colour) - 255 * np.array(colour)).max() <= own + 0.5
+    seen = np.abs(over(sr, colour) - 255 * np.array(colour)).max()
+    assert seen <= grain(shipped, colour) + 0.5
 
 
 @pytest.mark.parametrize("background", [(0, 0, 0), (1, 1, 1), (0, 1, 0), (0.5, 0.5, 0.5)])
 def test_there_is_no_dark_line_on_any_background(shipped, background):
-    sr = shipped.upscale(disc((1, 0.5, 0.25), (0, 0, 0)), dtype=np.uint8)
+    colour = (1, 0.5, 0.25)
+    sr = shipped.upscale(disc(colour, (0, 0, 0)), dtype=np.uint8)
     seen = over(sr, background)
-    colour = 255 * np.array([1, 0.5, 0.25])
     ground = 255 * np.array(background, float)
-    low, high = np.minimum(colour, ground), np.maximum(colour, ground)
-    assert (seen >= low - 2).all()
-    assert (seen <= high + 2).all()
+    low, high = (
+        np.minimum(255 * np.array(colour), ground),
+        np.maximum(255 * np.array(colour), ground),
+    )
+    slack = max(grain(shipped, colour), 2)
+    assert (seen >= low - slack).all()
+    assert (seen <= high + slack).all()
 
 
 def test_hidden_colours_change_nothing_that_is_seen(shipped):
