@@ -68,18 +68,17 @@ def _turned(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image.swapaxes(1, 2), np.float64)
 
 
-@lru_cache(maxsize=64)
 def _round_trip(length: int, scale: int) -> resize.Taps:
     """The map D(U(x)) along one axis of `length` lr samples, as one short filter a sample."""
     up, down = resize.taps_of(length, length * scale), resize.taps_of(length * scale, length)
     sources = up.indices[down.indices]  # (length, taps of down, taps of up)
     products = down.weights[:, :, None] * up.weights[down.indices]
     offsets = sources - np.arange(length)[:, None, None]
-    reach = int(np.abs(offsets).max())
-    weights = np.zeros((length, 2 * reach + 1))
+    farthest = int(np.abs(offsets).max())
+    weights = np.zeros((length, 2 * farthest + 1))
     rows = np.broadcast_to(np.arange(length)[:, None, None], offsets.shape)
-    np.add.at(weights, (rows, offsets + reach), products)
-    indices = np.arange(length)[:, None] + np.arange(-reach, reach + 1)
+    np.add.at(weights, (rows, offsets + farthest), products)
+    indices = np.arange(length)[:, None] + np.arange(-farthest, farthest + 1)
     return resize.Taps(np.clip(indices, 0, length - 1), weights)
 
 

@@ -128,15 +128,6 @@ def upscale(
     size = _size(scale, width, height, fit, megapixels)
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
-    settings = {
-        "model": models.fingerprint(model),
-        "realism": realism,
-        "self_ensemble": self_ensemble,
-        "precision": precision,
-        "size": list(size),
-        "metadata": not strip,
-        "srgb": srgb,
-    }
     is_piped = _PIPE in (*inputs, output)
     named = output
     if is_piped:
@@ -155,9 +146,18 @@ def upscale(
             exclude or (),
             is_folder=place.endswith(("/", os.sep)),  # which a path forgets
         )
-        if resume and not overwrite:
-            plan = batch.resume(plan, settings)
     loaded = models.load(model, engine, realism, self_ensemble, precision)
+    settings = {
+        "model": models.fingerprint(model),  # once it is known not to be too large
+        "realism": realism,
+        "self_ensemble": self_ensemble,
+        "precision": precision,
+        "size": list(size),
+        "metadata": not strip,
+        "srgb": srgb,
+    }
+    if resume and not overwrite:
+        plan = batch.resume(plan, settings)
     if loaded.facts:
         print(f"{loaded.metadata.name}: {loaded.facts.described}", file=sys.stderr)
     work = partial(
