@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from srgan import resize
 
@@ -43,11 +42,13 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 8) -> np.ndarray:
     (rows_down, rows_round, rows_up), (columns_down, columns_round, columns_up) = (
         _operators(length, scale) for length in lr.shape[:2]
     )
-    # In float64: the order in which a product sums depends on where an image begins, and with it
-    # the rounding; so that of a tile and that of the whole would differ too often in float32.
+    # The order in which a product sums depends on where an image begins, and with it the rounding;
+    # in float32, that of a tile and that of the whole would differ too often for samples of the
+    # size of colours, so that D is in float64. The residual is small, and its rounding with it.
     # Small images have their channels between rows and columns: as one matrix or another, their
     # rows or their columns are then resized by a product with one.
-    residual = _turned(lr) - _columns(_turned(_rows(rows_down, sr)), columns_down)
+    down = _columns(_turned(_rows(rows_down, sr)), columns_down)
+    residual = (_turned(lr) - down).astype(np.float32)
     correction = residual.copy()
     for _ in range(rounds - 1):
         residual -= _columns(_rows(rows_round, residual), columns_round)
@@ -65,7 +66,7 @@ def reach(rounds: int) -> int:
 
 
 def _turned(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image.swapaxes(1, 2), np.float64)
+    return np.ascontiguousarray(image.swapaxes(1, 2))
 
 
 def _round_trip(length: int, scale: int) -> resize.Taps:
@@ -113,16 +114,21 @@ def _operators(length: int, scale: int) -> tuple[list[_Band], list[_Band], list[
     """What the projection does along an axis of `length` lr samples: D, D(U()) and U."""
     down, up = resize.taps_of(length * scale, length), resize.taps_of(length, length * scale)
     rows = max(_SPAN // scale, 1)
-    return _bands(down, rows), _bands(_round_trip(length, scale), _SPAN), _bands(up, _SPAN)
+    return (
+        _bands(down, rows, np.float64),
+        _bands(_round_trip(length, scale), _SPAN, np.float32),
+        _bands(up, _SPAN, np.float32),
+    )
 
 
-def _bands(taps: resize.Taps, rows: int) -> list[_Band]:
+def _bands(taps: resize.Taps, rows: int, dtype: type) -> list[_Band]:
     bands: list[_Band] = []
     for row in range(0, len(taps.indices), rows):
         indices, weights = taps.indices[row : row + rows], taps.weights[row : row + rows]
         column = int(indices.min())
         matrix = np.zeros((len(indices), indices.max() + 1 - column))
         np.add.at(matrix, (np.arange(len(indices))[:, None], indices - column), weights)
+        matrix = matrix.astype(dtype)
         last = bands[-1] if bands else None
         step = column - last.column - last.step * (last.repeats - 1) if last else 0
         if last and np.array_equal(matrix, last.matrix) and last.step in (step, 0):
@@ -133,52 +139,42 @@ def _bands(taps: resize.Taps, rows: int) -> list[_Band]:
 
 
 def _rows(bands: list[_Band], image: np.ndarray, addend: np.ndarray | None = None) -> np.ndarray:
-    """The product of a banded matrix and `(height, ...)`, float64; plus `addend`, float32."""
-    flat = image.reshape(len(image), -1)
-    result = np.empty((_end(bands), flat.shape[1]), np.float64 if addend is None else np.float32)
+    """The product of a banded matrix and `(height, ...)`, in the dtype of the former."""
+    flat, dtype = image.reshape(len(image), -1), bands[0].matrix.dtype
+    result = np.empty((_end(bands), flat.shape[1]), dtype)
     most = _PRODUCT // max(band.matrix.size for band in bands)
     size = max(min(most, _SCRATCH // max(len(flat), len(result))), 1)
-    copied, made = np.empty((len(flat), size)), np.empty((len(result), size))
     for left in range(0, flat.shape[1], size):
-        part = flat[:, left : left + size]
-        width, length = part.shape[1], copied.strides[0]
-        copied[:, :width] = part
+        part = np.ascontiguousarray(flat[:, left : left + size], dtype)
+        into = result[:, left : left + size]
+        line, sample = part.strides
         for matrix, row, column, step, repeats in bands:
             rows, columns = matrix.shape
-            seen = as_strided(
-                copied[column:],
-                (repeats, columns, width),
-                (step * length, length, 8),
-                writeable=False,
-            )
-            block = made[row : row + repeats * rows].reshape(repeats, rows, size)
-            np.matmul(matrix, seen, out=block[:, :, :width])
-        product = made[:, :width]
+            shape, strides = (repeats, columns, part.shape[1]), (step * line, line, sample)
+            seen = np.ndarray(shape, dtype, part, column * line, strides)
+            block = into[row : row + repeats * rows].reshape(repeats, rows, -1)
+            np.matmul(matrix, seen, out=block)
         if addend is not None:
-            product += addend.reshape(len(product), -1)[:, left : left + size]
-        result[:, left : left + size] = product
+            into += addend.reshape(len(into), -1)[:, left : left + size]
     return result.reshape(-1, *image.shape[1:])
 
 
 def _columns(image: np.ndarray, bands: list[_Band]) -> np.ndarray:
-    """The product of `(height, channels, width)` and a banded matrix, transposed; float64."""
+    """The product of `(height, channels, width)` and a banded matrix, transposed; likewise."""
     height, channels, width = image.shape
-    flat = image.reshape(-1, width)
-    product = np.empty((len(flat), _end(bands)))
+    flat = np.ascontiguousarray(image, bands[0].matrix.dtype).reshape(-1, width)
+    result = np.empty((len(flat), _end(bands)), flat.dtype)
+    line, sample = flat.strides
     for matrix, row, column, step, repeats in bands:
         rows, columns = matrix.shape
-        seen = as_strided(
-            flat[:, column:],
-            (repeats, len(flat), columns),
-            (step * 8, width * 8, 8),
-            writeable=False,
-        )
-        made = product[:, row : row + repeats * rows].reshape(-1, repeats, rows).swapaxes(0, 1)
+        shape, strides = (repeats, len(flat), columns), (step * sample, line, sample)
+        seen = np.ndarray(shape, flat.dtype, flat, column * sample, strides)
+        into = result[:, row : row + repeats * rows].reshape(-1, repeats, rows).swapaxes(0, 1)
         size = max(_PRODUCT // matrix.size, 1)
         for top in range(0, len(flat), size):
             part = slice(top, top + size)
-            np.matmul(seen[:, part], matrix.T, out=made[:, part])
-    return product.reshape(height, channels, -1)
+            np.matmul(seen[:, part], matrix.T, out=into[:, part])
+    return result.reshape(height, channels, -1)
 
 
 def _end(bands: list[_Band]) -> int:
