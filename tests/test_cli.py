@@ -167,6 +167,10 @@ def test_a_folder_that_cannot_be_read_does_not_stop_the_others(
     dig(photo.parent / "old")
     large = tmp_path / "large"
     command = ["upscale", str(photo.parent), "-o", str(large), "--model", str(tiny_model)]
+    assert cli.main([*command, "--dry-run"]) == 1
+    said = capsys.readouterr()
+    assert "1 photos, 0 there already" in said.out
+    assert "A folder was left out: File name too long: " in said.err
     assert cli.main(command) == 1
     assert names(large) == ["photo.png"]
     assert "A folder was left out: File name too long: " in capsys.readouterr().err

@@ -179,7 +179,7 @@ def upscale(
     source = _read_stdin() if inputs == [_PIPE] else [*plan.sources.values(), *inputs][0]
     if dry_run:
         sources = {named: source} if is_piped else plan.sources
-        _print_estimate(sources, len(plan.skipped), loaded, work, plan.workers, as_json)
+        _print_estimate(sources, plan, loaded, work, as_json)
         return
     if hallucination_map:  # first, since it needs more, and says so before the work
         _map(hallucination_map, work, source, model)
@@ -219,10 +219,15 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
         print(json.dumps({"model": loaded.metadata.name} | summary))
     for result in failed:
         messages.fail(_named(result.source, result.error or Exception()))
-    for error in plan.unreadable:
-        messages.fail(f"A folder was left out: {messages.explain(error)}")
     if failed:
         messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
+    _finish(plan, bool(failed))
+
+
+def _finish(plan: "Plan", failed: bool) -> None:
+    """Names the folders that were left out; exit code 1 if there are any, or photos that failed."""
+    for error in plan.unreadable:
+        messages.fail(f"A folder was left out: {messages.explain(error)}")
     if failed or plan.unreadable:
         raise typer.Exit(1)
 
@@ -312,23 +317,22 @@ def _pipe(source: Path | bytes, output: Path, named: Path, work: partial, as_jso
 
 def _print_estimate(
     sources: Mapping[Path, Path | bytes],
-    skipped: int,
+    plan: "Plan",
     loaded: "Model",
     work: partial,
-    workers: int,
     as_json: bool,
 ) -> None:
     from srgan import formats, inference, pictures
 
     speed = inference.speed(loaded)
     total, failed = 0.0, 0
-    options = work.keywords
+    options, skipped = work.keywords, len(plan.skipped)
     for destination, source in sources.items():
         name = "stdin" if isinstance(source, bytes) else str(source)
         try:
             suffix = destination.suffix.lower()
             picture = pictures.Picture(source, options["most_pixels"], suffix, options["srgb"])
-            job = inference.plan(picture, loaded, options["size"], options["tile"], workers)
+            job = inference.plan(picture, loaded, options["size"], options["tile"], plan.workers)
             formats.check_format(destination, job.height, job.width)
         except (ValueError, OSError) as error:
             if len(sources) + skipped == 1:
@@ -356,7 +360,7 @@ def _print_estimate(
         print(f"{len(sources)} photos, {skipped} there already: {_time(total)}")
     if failed:
         messages.fail(f"{failed} of {len(sources)} photos cannot be upscaled.")
-        raise typer.Exit(1)
+    _finish(plan, bool(failed))
 
 
 def _named(source: Path | bytes, error: Exception) -> str:

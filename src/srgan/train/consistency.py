@@ -53,26 +53,19 @@ class Projection(layers.Layer):
 
 
 def _kernels(scale: int) -> tuple[np.ndarray, np.ndarray]:
-    """Kernels of D (stride `scale`) and of U (before depth_to_space), read off `resize`.
+    """Kernels of D (stride `scale`) and of U (before depth_to_space): `resize`'s, far from edges.
 
-    What `resize` does to an impulse far from the edges is the kernel: so that there is one
-    definition of bicubic.
+    D's is symmetric about an lr pixel; U's has a phase for each pixel that an lr pixel becomes.
     """
-    middle = 6  # lr pixel, of 13
-    impulse = np.zeros((13, 1, 1))
-    impulse[middle] = 1
-    response = resize.bicubic(impulse, 13 * scale, 1)[:, 0, 0].reshape(13, scale)
-    up = response[middle + 2 : middle - 3 : -1]  # (5, phases): weight of the pixel at offset -2..2
-
-    rows = np.stack(
-        [
-            resize.bicubic(np.eye(13 * scale)[:, i, None, None], 13, 1)[:, 0, 0]
-            for i in range(13 * scale)
-        ]
-    )[:, middle]
-    used = np.flatnonzero(rows)
-    reach = max(middle * scale - used[0], used[-1] + 1 - (middle + 1) * scale)
-    down = rows[middle * scale - reach : (middle + 1) * scale + reach]
+    middle, length = 6, 13  # lr pixels
+    indices, weights = (of[middle] for of in resize.taps_of(length * scale, length))
+    down = np.zeros(np.ptp(indices) + 1)
+    down[indices - indices.min()] = weights
+    taps = resize.taps_of(length, length * scale)
+    up = np.zeros((5, scale))  # weight of the lr pixel at offset -2..2
+    for phase in range(scale):
+        row = middle * scale + phase
+        np.add.at(up[:, phase], taps.indices[row] - middle + 2, taps.weights[row])
 
     channels = np.eye(3)
     down = np.einsum("i,j,cd->ijcd", down, down, channels)
