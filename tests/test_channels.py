@@ -38,7 +38,7 @@ def grain(model, colour):
 
 @pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0, 0), (0, 0.5, 1), (1, 0.5, 0.25)])
 def test_plain_colours_stay_plain(shipped, colour):
-    # What a network of 48 thousand parameters leaves is said in its model card.
+    # What a network of 37 thousand parameters leaves is said in its model card.
     assert grain(shipped, colour) <= (3 if "fast" in shipped.metadata.name else 2)
 
 
