@@ -70,17 +70,17 @@ def shared_pool() -> ThreadPoolExecutor:
 
 
 def _keep_freed_memory() -> None:
-    """Lets the C library keep what one tile frees for the next, up to 64 MiB a thread.
+    """Lets the C library keep what one tile frees for the next, up to 32 MiB a thread.
 
     Else it goes back to the system and is asked for again, tile after tile. Each time, all other
     cores are interrupted: 7 % of the time of a small model on two cores. Only glibc can be told;
-    32 MiB, beyond which arrays have memory of their own, is the most that it takes by itself, too.
+    beyond 32 MiB, arrays have memory of their own, as they have by default in the end.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):
             libc = ctypes.CDLL(None)
             libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
-            libc.mallopt(_M_TRIM_THRESHOLD, 64 * 2**20)
+            libc.mallopt(_M_TRIM_THRESHOLD, 32 * 2**20)
 
 
 def in_order(
