@@ -1,7 +1,6 @@
 """Cores are those that may be used; results come in the order of the jobs, a few at a time."""
 
 import os
-import platform
 import subprocess
 import sys
 import threading
@@ -110,28 +109,3 @@ def test_memory_is_what_the_machine_and_the_container_leave(tmp_path):
     (tmp_path / "memory.current").write_text("400000\n")
     assert parallel.available_memory(machine, tmp_path) == 600_000
     assert parallel.available_memory(tmp_path / "gone", tmp_path / "gone") == 4 * 2**30
-
-
-def test_what_one_tile_frees_is_kept_for_the_next():
-    code = """
-import resource, numpy as np
-from srgan import parallel
-pool = parallel.shared_pool()
-def fill():
-    [np.ones(2**20) for _ in range(3)]  # together beyond what glibc keeps by itself
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-pool.submit(fill).result()
-before = faults()
-for _ in range(40):
-    pool.submit(fill).result()
-print(faults() - before)
-"""
-    if platform.libc_ver()[0] != "glibc":
-        pytest.skip("only glibc can be told")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
-    # Pages, of which the arrays of 40 calls take 245,760; in another thread, 6,144 are new once.
-    assert int(done.stdout) < 20_000

@@ -1,8 +1,6 @@
 """How many cores there are, and one function over many inputs on all of them."""
 
-import ctypes
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -13,8 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 
 
 def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -65,22 +61,7 @@ def shared_pool() -> ThreadPoolExecutor:
 
     What runs there must not wait for something else that runs there.
     """
-    _keep_freed_memory()
     return ThreadPoolExecutor(available_cores(), "srgan")
-
-
-def _keep_freed_memory() -> None:
-    """Lets the C library keep what one tile frees for the next, up to 32 MiB a thread.
-
-    Else it goes back to the system and is asked for again, tile after tile. Each time, all other
-    cores are interrupted: 7 % of the time of a small model on two cores. Only glibc can be told;
-    beyond 32 MiB, arrays have memory of their own, as they have by default in the end.
-    """
-    if sys.platform == "linux":
-        with suppress(AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(_M_MMAP_THRESHOLD, 32 * 2**20)
-            libc.mallopt(_M_TRIM_THRESHOLD, 32 * 2**20)
 
 
 def in_order(
