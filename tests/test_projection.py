@@ -11,7 +11,7 @@ def test_a_projected_image_scales_down_to_lr_nearly():
     hr = photos.chelsea()[:160, :160]
     lr = resize.downscale(hr, 4)
     sr = resize.upscale(lr, 4)
-    projected = projection.project(sr / 255, lr / 255, rounds=8)
+    projected = projection.project(sr / 255, lr / 255)
     rounded = images.to_uint8(projected)
 
     def rms(image):
@@ -28,9 +28,53 @@ def test_projection_follows_its_definition(height, width, scale):
     rng = np.random.default_rng(0)
     sr, lr = rng.random((height * scale, width * scale, 3)), rng.random((height, width, 3))
     expected = sr
-    for _ in range(5):
-        expected = expected + resize.upscale(lr - resize.downscale(expected, scale), scale)
+    for step in projection.steps(5):
+        missing = lr - resize.downscale(expected, scale)
+        expected = expected + step * resize.upscale(missing, scale)
     np.testing.assert_allclose(projection.project(sr, lr, rounds=5), expected, atol=2e-6)
+
+
+def test_the_steps_are_those_of_chebyshev_s_polynomial():
+    # Of degree 2, by hand: the larger root is 1, the smaller makes |p| at 0.22 its minimum's.
+    longest = 1 / (0.22 + 0.78 * (1 - np.sqrt(0.5)) / (1 + np.sqrt(0.5)))
+    assert projection.steps(2) == pytest.approx([1, longest])
+    assert projection.steps(1) == [1]
+    assert projection.steps(0) == []
+
+
+@pytest.mark.parametrize(
+    ("rounds", "left"), [(1, 0.78), (2, 1 / 3.4), (4, 1 / 27.3), (8, 1 / 1656)]
+)
+def test_no_steps_from_one_leave_less_of_the_worst_error(rounds, left):
+    errors = np.linspace(0.22, 1, 20001)
+    kept = np.prod([1 - step * errors for step in projection.steps(rounds)], axis=0)
+    assert np.abs(kept).max() == pytest.approx(left, rel=0.01)
+    assert kept[-1] == pytest.approx(0, abs=1e-12)
+    # Equal extremes of changing sign, one more than the roots below 1, prove that it is the least.
+    extremes = kept[np.flatnonzero(np.diff(np.sign(np.diff(kept)))) + 1]
+    np.testing.assert_allclose(np.abs([kept[0], *extremes]), left, rtol=0.01)
+    assert len(extremes) == rounds - 1
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+@pytest.mark.parametrize("length", [1, 2, 3, 7, 40])
+def test_down_after_up_multiplies_by_what_the_steps_expect(scale, length):
+    columns = [
+        resize.downscale(resize.upscale(column.reshape(-1, 1, 1), scale), scale)[:, 0, 0]
+        for column in np.eye(length)
+    ]
+    eigenvalues = np.linalg.eigvals(columns)
+    assert np.abs(eigenvalues.imag).max() < 1e-12
+    assert eigenvalues.real.min() > 0.22**0.5
+    assert eigenvalues.real.max() == pytest.approx(1)
+
+
+def test_the_most_rounds_are_not_yet_unstable():
+    rng = np.random.default_rng(0)
+    lr = rng.random((40, 30, 3))
+    projected = projection.project(rng.random((160, 120, 3)), lr, projection.MOST_ROUNDS)
+    left = np.stack([resize.downscale(projected.astype(np.float64), 4)]) - lr
+    assert np.abs(left).max() < 1e-4
 
 
 def test_no_rounds_of_projection_change_nothing():

@@ -1,4 +1,4 @@
-// The consistency projection, as src/srgan/resize.py has it: afterwards the result, scaled down, is the photo.
+// The consistency projection, as src/srgan/projection.py has it: afterwards the result, scaled down, is the photo.
 
 const ROUNDS = 8; // `consistency_rounds` in the metadata of the shipped models
 
@@ -44,11 +44,18 @@ function resize(image, height, width, toHeight, toWidth) {
   return resizeAxis(rows, toHeight, width, 3, toWidth);
 }
 
+/** The lengths of the steps, of Chebyshev's polynomial; src/srgan/projection.py explains them. */
+function steps(rounds) {
+  const smallest = 0.22;
+  const roots = Array.from({ length: rounds }, (_, k) => Math.cos(((2 * k + 1) * Math.PI) / (2 * rounds)));
+  return roots.map((root) => 1 / (smallest + ((1 - smallest) * (1 + root)) / (1 + roots[0])));
+}
+
 /** Moves `sr`, of `scale` times the height and width of `lr`, to the images that `lr` can have come from. */
 export function project(sr, lr, height, width, scale) {
-  for (let round = 0; round < ROUNDS; round++) {
+  for (const step of steps(ROUNDS)) {
     const seen = resize(sr, height * scale, width * scale, height, width);
     const correction = resize(lr.map((value, i) => value - seen[i]), height, width, height * scale, width * scale);
-    for (let i = 0; i < sr.length; i++) sr[i] += correction[i];
+    for (let i = 0; i < sr.length; i++) sr[i] += step * correction[i];
   }
 }

@@ -21,7 +21,7 @@ from srgan.datasets import Case, Dataset, Photo, load, sha256
 from srgan.datasets import photos as photos_of
 from srgan.sources import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Method, Network, Source
 
-_MEASURES = 1  # raise when a measure changes: scores of before are not taken up then
+_MEASURES = 2  # raise when a measure or the projection changes: old scores are not taken up then
 _RESAMPLES = 10_000  # of the bootstrap
 
 

@@ -33,7 +33,7 @@ class Metadata(BaseModel):
     name: str = Field(pattern=_NAME)
     scale: int = Field(ge=1, le=16)
     receptive_field: int = Field(ge=0, le=1024)  # lr pixels to the farthest one it depends on
-    consistency_rounds: int = Field(ge=0, le=64)  # of `projection.project`; 0: not applied
+    consistency_rounds: int = Field(ge=0, le=projection.MOST_ROUNDS)  # `project`'s; 0: not applied
     training_data: str
     licence: str
     scores: str  # with their protocol

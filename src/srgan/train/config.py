@@ -10,7 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from srgan.projection import MOST_ROUNDS
+
 Steps = Annotated[int, Field(ge=0)]
+Rounds = Annotated[int, Field(ge=0, le=MOST_ROUNDS)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -101,7 +104,7 @@ class Config(_Settings):
     scale: Literal[2, 3, 4, 8] = 4
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: what the machine is fast at
-    projection: Steps = 8  # rounds of the consistency projection; 0 for degraded photos
+    projection: Rounds = 4  # of the consistency projection; 0 for degraded photos
     validate_every: Count = 500  # steps
     generator: Generator = Generator()
     pretrain: Pretrain = Pretrain()

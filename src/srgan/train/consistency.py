@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from srgan import resize
+from srgan import projection, resize
 
 
 @keras.saving.register_keras_serializable("srgan")
@@ -17,10 +17,10 @@ class Projection(layers.Layer):
 
     Args:
         scale: Factor from lr to sr.
-        rounds: Repetitions of sr <- sr + U(lr - D(sr)).
+        rounds: Repetitions of sr <- sr + s_k U(lr - D(sr)).
     """
 
-    def __init__(self, scale: int, rounds: int = 8, **layer_options) -> None:
+    def __init__(self, scale: int, rounds: int = 4, **layer_options) -> None:
         super().__init__(**{"dtype": "float32"} | layer_options)
         self.scale = scale
         self.rounds = rounds
@@ -30,10 +30,11 @@ class Projection(layers.Layer):
         sr, lr = (ops.cast(image, "float32") for image in inputs)
         if not self.rounds:
             return sr
-        residual = correction = lr - self._downscale(sr)
-        for _ in range(self.rounds - 1):
-            residual = residual - self._downscale(self._upscale(residual))
-            correction = correction + residual
+        residual = move = correction = lr - self._downscale(sr)
+        for step in projection.steps(self.rounds)[1:]:
+            residual = residual - self._downscale(self._upscale(move))
+            move = step * residual
+            correction = correction + move
         return sr + self._upscale(correction)
 
     def _downscale(self, image):

@@ -126,7 +126,7 @@ class Adversarial(Stage):
         discriminator: keras.Model,
         settings: config.Adversarial,
         scale: int,
-        projection: int = 8,
+        projection: int = 4,
         seed: int = 0,
         vgg_weights: Path | None = None,
     ) -> None:
