@@ -52,8 +52,8 @@ def test_no_steps_from_one_leave_less_of_the_worst_error(rounds, left):
     assert kept[-1] == pytest.approx(0, abs=1e-12)
     # Equal extremes of changing sign, one more than the roots below 1, prove that it is the least.
     extremes = kept[np.flatnonzero(np.diff(np.sign(np.diff(kept)))) + 1]
-    np.testing.assert_allclose(np.abs([kept[0], *extremes]), left, rtol=0.01)
-    assert len(extremes) == rounds - 1
+    signs = (-1) ** np.arange(rounds)
+    np.testing.assert_allclose([kept[0], *extremes], left * signs, rtol=0.01)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
@@ -73,8 +73,13 @@ def test_the_most_rounds_are_not_yet_unstable():
     rng = np.random.default_rng(0)
     lr = rng.random((40, 30, 3))
     projected = projection.project(rng.random((160, 120, 3)), lr, projection.MOST_ROUNDS)
-    left = np.stack([resize.downscale(projected.astype(np.float64), 4)]) - lr
-    assert np.abs(left).max() < 1e-4
+    assert np.abs(resize.downscale(projected.astype(np.float64), 4) - lr).max() < 1e-4
+
+
+@pytest.mark.parametrize("rounds", [-1, 17])
+def test_rounds_that_would_be_unstable_or_are_none_at_all_are_refused(rounds):
+    with pytest.raises(ValueError, match=rf"0 to 16 rounds; got {rounds}"):
+        projection.project(np.zeros((4, 4, 3)), np.zeros((1, 1, 3)), rounds)
 
 
 def test_no_rounds_of_projection_change_nothing():

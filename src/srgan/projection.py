@@ -31,7 +31,8 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 4) -> np.ndarray:
         Same shape as `sr`, float32, not clipped.
 
     Raises:
-        ValueError: If the sides of `sr` are not one integer multiple of those of `lr`.
+        ValueError: If the sides of `sr` are not one integer multiple of those of `lr`, or there
+            are too many rounds.
     """
     scale = sr.shape[0] // lr.shape[0]
     if sr.shape != (lr.shape[0] * scale, lr.shape[1] * scale, lr.shape[2]):
@@ -67,8 +68,13 @@ def steps(rounds: int) -> list[float]:
     pixel. Of all steps with s_1 = 1, which leaves nothing of an error in plain colours, those of
     Chebyshev's polynomial (Richardson's iteration: Young 1954) make the largest |p| least: four
     leave 1/27 of it, where four of length 1 leave up to 1/2.7, and eight up to 1/7.3.
+
+    Raises:
+        ValueError: If there are more rounds than `MOST_ROUNDS`, or fewer than none.
     """
-    roots = np.cos((2 * np.arange(rounds) + 1) * np.pi / (2 * rounds)) if rounds else np.empty(0)
+    if not 0 <= rounds <= MOST_ROUNDS:
+        raise ValueError(f"The projection has 0 to {MOST_ROUNDS} rounds; got {rounds}.")
+    roots = np.cos((2 * np.arange(rounds) + 1) * np.pi / (2 * rounds))
     spread = (1 - _SMALLEST) / (1 + roots[:1])  # moves the largest of -1..1 to 1, and -1 to 0.22
     return (1 / (_SMALLEST + spread * (1 + roots))).tolist()
 
