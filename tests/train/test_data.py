@@ -86,14 +86,15 @@ def test_a_photo_is_chosen_in_proportion_to_its_area(tmp_path):
 def test_the_cache_is_used_until_a_source_changes(folder, tmp_path):
     cache = tmp_path / "cache"
     first = data.prepare(folder, cache, 4)
-    written = (cache / "hr.bin").stat().st_mtime_ns
+    written = list(cache.glob("*.bin"))
     again = data.prepare(folder, cache, 4)
-    assert (cache / "hr.bin").stat().st_mtime_ns == written
+    assert list(cache.glob("*.bin")) == written
     assert again.fingerprint == first.fingerprint
     images.write(folder / "cat.png", photos.chelsea()[:150, :151], overwrite=True)
     changed = data.prepare(folder, cache, 4)
     assert changed.fingerprint != first.fingerprint
     np.testing.assert_array_equal(changed[1].hr, photos.chelsea()[:148, :148])
+    assert len(list(cache.glob("*.bin"))) == len(written) == 2
 
 
 def test_the_fingerprint_is_of_the_pixels_not_of_the_files(folder, tmp_path):
@@ -103,12 +104,45 @@ def test_the_fingerprint_is_of_the_pixels_not_of_the_files(folder, tmp_path):
     assert data.prepare(folder, tmp_path / "two", 4).fingerprint == first.fingerprint
 
 
-def test_an_interrupted_cache_is_built_again(folder, tmp_path):
+@pytest.mark.parametrize("lost", ["index.json", "hr-*.bin"])
+def test_an_incomplete_cache_is_built_again(folder, tmp_path, lost):
     cache = tmp_path / "cache"
     first = data.prepare(folder, cache, 4)
-    (cache / "index.json").unlink()
-    (cache / "hr.bin").write_bytes(b"half")
+    next(cache.glob(lost)).unlink()
+    (cache / "hr-of-a-killed-run.bin").write_bytes(b"half")
     assert data.prepare(folder, cache, 4).fingerprint == first.fingerprint
+    assert len(list(cache.glob("*.bin"))) == 2
+
+
+def test_a_run_keeps_its_photos_when_another_one_renews_the_cache(folder, tmp_path):
+    first = data.prepare(folder, tmp_path / "cache", 4)
+    crops = [data.batch(first, k, seed=0, batch_size=4, hr_patch=32) for k in range(3)]
+    other = data.prepare(folder, tmp_path / "cache", 4, minimum=39)
+    assert other.fingerprint != first.fingerprint
+    for k, crop in enumerate(crops):
+        for before, after in zip(crop, data.batch(first, k, 0, 4, 32), strict=True):
+            np.testing.assert_array_equal(before, after)
+
+
+def test_two_runs_that_fill_a_cache_at_once_both_get_their_photos(folder, tmp_path):
+    cache, others = tmp_path / "cache", []
+
+    def overtake(done, total):
+        if done == total:
+            others.append(data.prepare(folder, cache, 4, minimum=39))
+
+    slow = data.prepare(folder, cache, 4, progress=overtake)
+    alone = data.prepare(folder, tmp_path / "alone", 4)
+    assert slow.fingerprint == alone.fingerprint != others[0].fingerprint
+    np.testing.assert_array_equal(slow[0].hr, alone[0].hr)
+    assert data.prepare(folder, cache, 4).fingerprint == alone.fingerprint
+
+
+def test_a_cache_that_could_not_be_filled_leaves_nothing(tmp_path):
+    images.write(tmp_path / "tiny.png", photos.astronaut()[:20, :20])
+    with pytest.raises(ValueError, match="None of the 1 images"):
+        data.prepare(tmp_path, tmp_path / "cache", 4, minimum=16)
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_unusable_files_are_listed_and_skipped(folder, tmp_path):

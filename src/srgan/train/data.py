@@ -4,17 +4,19 @@ Batch k is a pure function of (seed, k), so that a run can be repeated and resum
 numpy here: the framework sees finished arrays.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from srgan import files, images, pairing, parallel, resize
 
-_LAYOUT = 1  # raise when the files of a cache change their meaning
+_LAYOUT = 2  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]
 
 
@@ -36,7 +38,7 @@ class _Entry(NamedTuple):
     file: str
     height: int  # of the lr image
     width: int
-    offset: int  # of its first byte in lr.bin; scale^2 times as much in hr.bin
+    offset: int  # of its first byte among lr pixels; scale^2 times as much among hr
 
 
 class Photos(Sequence[Pair]):
@@ -49,16 +51,15 @@ class Photos(Sequence[Pair]):
         ends: Cumulated areas in lr pixels, for choosing photos in proportion to their area.
     """
 
-    def __init__(self, cache: Path, chosen: Sequence[int] | None = None) -> None:
-        index = json.loads((cache / "index.json").read_text())
+    def __init__(
+        self, index: dict, lr: np.ndarray, hr: np.ndarray, chosen: Sequence[int] | None = None
+    ) -> None:
         self.scale: int = index["scale"]
         self.fingerprint: str = index["fingerprint"]
         self.skipped = [Skipped(*entry) for entry in index["skipped"]]
         entries = [_Entry(*entry) for entry in index["photos"]]
         self._entries = entries if chosen is None else [entries[i] for i in chosen]
-        self._cache = cache
-        self._lr = np.memmap(cache / "lr.bin", np.uint8, "r")
-        self._hr = np.memmap(cache / "hr.bin", np.uint8, "r")
+        self._index, self._lr, self._hr = index, lr, hr
         self.ends = np.cumsum([entry.height * entry.width for entry in self._entries])
 
     def __len__(self) -> int:
@@ -80,7 +81,8 @@ class Photos(Sequence[Pair]):
         order = sorted(range(len(self)), key=names.__getitem__)
         held = max(1, min(count, len(self) // 10))
         kept = sorted(order[held:]) or order
-        return Photos(self._cache, kept), Photos(self._cache, sorted(order[:held]))
+        pixels = self._index, self._lr, self._hr
+        return Photos(*pixels, kept), Photos(*pixels, sorted(order[:held]))
 
 
 def prepare(
@@ -98,7 +100,8 @@ def prepare(
 
     Args:
         folder: Tree of hr photos.
-        cache: Folder for the decoded pixels; reused while the sources stay as they are.
+        cache: Folder for the decoded pixels; reused while the sources stay as they are. A change
+            of it never reaches photos that were prepared before, here or in another process.
         scale: Factor between lr and hr.
         lr_folder: Tree of lr photos of the same names (a suffix as in `0001x4.png` is allowed);
             None makes the lr photos from the hr photos.
@@ -119,40 +122,41 @@ def prepare(
         "minimum": minimum,
         "sources": [[str(path), *_stamp(path)] for path in sources],
     }
-    if _is_current(cache, state):
-        return Photos(cache)
+    if current := _current(cache, state):
+        return current
 
     cache.mkdir(parents=True, exist_ok=True)
-    (cache / "index.json").unlink(missing_ok=True)  # it is written last, and vouches for the rest
-    photos: list[_Entry] = []
-    skipped: list[Skipped] = []
-    digest, offset = hashlib.sha256(), 0
-    with open(cache / "lr.bin", "wb") as lr_file, open(cache / "hr.bin", "wb") as hr_file:
+    # Pixels are never written over: another run may have them mapped, and would go on with these.
+    name = secrets.token_hex(8)
+    lr_path, hr_path = _files(cache, name)
+    report = progress or (lambda *_: None)
+    try:
         jobs = [
             (path, partner, scale, minimum) for path, partner in zip(paths, partners, strict=True)
         ]
-        for done, (path, pair) in enumerate(
-            zip(paths, parallel.in_order(_load, jobs), strict=True), start=1
-        ):
-            name = path.relative_to(folder).as_posix()
-            if isinstance(pair, Pair):
-                height, width = pair.lr.shape[:2]
-                photos.append(_Entry(name, height, width, offset))
-                offset += pair.lr.size
-                for array, file in zip(pair, (lr_file, hr_file), strict=True):
-                    data = array.tobytes()
-                    digest.update(data)
-                    file.write(data)
-            else:
-                skipped.append(Skipped(name, pair))
-            if progress:
-                progress(done, len(paths))
-    if not photos:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:3])
-        raise ValueError(f"None of the {len(paths)} images in {folder} can be used. {reasons}")
-    index = state | {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
-    files.write(cache / "index.json", json.dumps(index).encode())
-    return Photos(cache)
+        loaded = zip(
+            [path.relative_to(folder).as_posix() for path in paths],
+            parallel.in_order(_load, jobs),
+            strict=True,
+        )
+        with lr_path.open("w+b") as lr_file, hr_path.open("w+b") as hr_file:
+            index = state | {"pixels": name}
+            index |= _write(lr_file, hr_file, loaded, lambda done: report(done, len(paths)))
+            if not index["photos"]:
+                reasons = "; ".join(f"{file}: {reason}" for file, reason in index["skipped"][:3])
+                raise ValueError(
+                    f"None of the {len(paths)} images in {folder} can be used. {reasons}"
+                )
+            prepared = Photos(index, _map(lr_file), _map(hr_file))
+        files.write(cache / "index.json", json.dumps(index).encode())
+    except BaseException:
+        lr_path.unlink(missing_ok=True)
+        hr_path.unlink(missing_ok=True)
+        raise
+    for path in {*cache.glob("*.bin")} - {lr_path, hr_path}:  # of before, or of a killed run
+        with contextlib.suppress(OSError):  # Windows keeps what is mapped
+            path.unlink()
+    return prepared
 
 
 def batch(
@@ -191,6 +195,40 @@ def batch(
     lr /= 255
     hr /= 255
     return lr, hr
+
+
+def _files(cache: Path, name: str) -> tuple[Path, Path]:
+    return cache / f"lr-{name}.bin", cache / f"hr-{name}.bin"
+
+
+def _write(
+    lr_file: BinaryIO,
+    hr_file: BinaryIO,
+    loaded: Iterable[tuple[str, Pair | str]],
+    report: Callable[[int], object],
+) -> dict:
+    """Writes the pixels of named pairs; returns what the index says about them."""
+    photos: list[_Entry] = []
+    skipped: list[Skipped] = []
+    digest, offset = hashlib.sha256(), 0
+    for done, (name, pair) in enumerate(loaded, start=1):
+        if isinstance(pair, Pair):
+            height, width = pair.lr.shape[:2]
+            photos.append(_Entry(name, height, width, offset))
+            offset += pair.lr.size
+            for array, file in zip(pair, (lr_file, hr_file), strict=True):
+                data = array.tobytes()
+                digest.update(data)
+                file.write(data)
+        else:
+            skipped.append(Skipped(name, pair))
+        report(done)
+    return {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
+
+
+def _map(file: BinaryIO) -> np.ndarray:
+    file.flush()
+    return np.memmap(file, np.uint8, "r")  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 def _load(path: Path, partner: Path | None, scale: int, minimum: int) -> Pair | str:
@@ -258,9 +296,14 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _is_current(cache: Path, state: dict) -> bool:
+def _current(cache: Path, state: dict) -> Photos | None:
+    """The photos that the cache holds, if it is whole and of this state."""
     try:
         index = json.loads((cache / "index.json").read_text())
+        if any(index.get(key) != value for key, value in state.items()):
+            return None
+        lr_path, hr_path = _files(cache, index["pixels"])
+        with lr_path.open("rb") as lr_file, hr_path.open("rb") as hr_file:
+            return Photos(index, _map(lr_file), _map(hr_file))
     except (OSError, ValueError):
-        return False
-    return all(index.get(key) == value for key, value in state.items())
+        return None
