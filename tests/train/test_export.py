@@ -320,7 +320,7 @@ def test_weights_come_back_rounded_from_half_precision(exported):
         ),
         (lambda: compact(4, 8, 3), "2 blocks.*3 blocks.*the file has no weight 'block3_conv1/k"),
         (lambda: compact(4, 8, 1), "the generator has no weight 'block2_conv1/kernel'"),
-        (lambda: compact(2, 8, 2), r"'tail/kernel' is \(48, 8, 3, 3\) in the file, not \(12, "),
+        (lambda: compact(3, 8, 2), r"'tail/kernel' is \(48, 8, 3, 3\) in the file, not \(27, "),
         (lambda: srresnet(4, 8, 2), "generator is 'srresnet_x4'.*'head/kernel'"),
     ],
 )
@@ -331,6 +331,23 @@ def test_weights_of_another_network_are_refused_and_change_nothing(exported, bui
         read_weights(exported[1], network)
     for found, expected in zip(network.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 2), (8, 2), (2, 4), (3, 6)])
+def test_a_compact_begins_with_the_picture_of_another_scale(old, new, randomise, tmp_path):
+    network, lr = randomise(compact(old, 8, 2)), photo()
+    write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
+    other = compact(new, 8, 2)
+    read_weights(tmp_path / "x.onnx", other)
+    sr = network(lr).numpy()
+    batch, height, width, _ = sr.shape
+    if new < old:
+        factor = old // new
+        blocks = sr.reshape(batch, height // factor, factor, width // factor, factor, 3)
+        expected = blocks.mean((2, 4))
+    else:
+        expected = sr.repeat(new // old, 1).repeat(new // old, 2)
+    np.testing.assert_allclose(other(lr), expected, atol=1e-5)
 
 
 def test_weights_for_another_activation_are_refused(randomise, tmp_path):

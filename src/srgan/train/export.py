@@ -121,10 +121,15 @@ def read_generator(path: Path) -> keras.Model:
 def read_weights(path: Path, generator: keras.Model) -> None:
     """Sets all weights of a generator from a file of `write_onnx`, or none.
 
+    A `compact` takes those of another scale, too, if one scale divides the other: all but the tail
+    works at lr size. Its pixels are then the means of those that each covers in the file's sr
+    image, or repeat them: a beginning for training.
+
     Raises:
         ValueError: If the file holds another network; the first weight that does not fit is named.
     """
     found, needed = _read(path), graph_of(generator)
+    _rescale(found, needed.name)
     if reason := _misfit(found, needed):
         raise ValueError(
             f"{path} holds {_describe(found)}, and the generator is {_describe(needed)}: {reason}."
@@ -141,6 +146,28 @@ def _read(path: Path) -> onnx.GraphProto:
         return onnx.load(path, load_external_data=False).graph
     except DecodeError as error:
         raise ValueError(f"{path} is not an ONNX file; expected one that srgan wrote.") from error
+
+
+def _rescale(graph: onnx.GraphProto, name: str) -> None:
+    """Gives a compact network the tail for the scale in `name`, if one divides the other."""
+    before, after = (re.fullmatch(r"compact_x(\d)", text) for text in (graph.name, name))
+    if not (before and after):
+        return
+    old, new = int(before[1]), int(after[1])
+    if max(old, new) % min(old, new):
+        return
+    for tensor in graph.initializer:
+        if tensor.name in ("tail/kernel", "tail/bias") and tensor.dims[0] == 3 * old**2:
+            array = numpy_helper.to_array(tensor)
+            rest = (3, *array.shape[1:])
+            if new < old:
+                factor = old // new
+                phases = array.reshape(new, factor, new, factor, *rest).mean((1, 3), np.float32)
+            else:
+                phases = array.reshape(old, old, *rest)
+                phases = phases.repeat(new // old, 0).repeat(new // old, 1)
+            phases = phases.astype(array.dtype).reshape(3 * new**2, *rest[1:])
+            tensor.CopyFrom(numpy_helper.from_array(phases, tensor.name))
 
 
 def _compare(generator: keras.Model, path: Path, scale: int) -> dict[str, Any]:
