@@ -55,6 +55,7 @@ def measure(name: str, vgg_weights: Path | None) -> list[float]:
 
     from srgan.train import config, generators
     from srgan.train.discriminators import vgg_style
+    from srgan.train.features import vgg
     from srgan.train.training import Adversarial, Pretraining
 
     class Clock(keras.callbacks.Callback):
@@ -75,10 +76,10 @@ def measure(name: str, vgg_weights: Path | None) -> list[float]:
         stage = Adversarial(
             generator,
             vgg_style(None, schedule.discriminator_filters),
+            vgg(schedule.vgg, list(schedule.taps), schedule.before_activation, vgg_weights),
             schedule,
             settings.scale,
             settings.projection,
-            vgg_weights=vgg_weights,
         )
     hr = tf.random.uniform((schedule.batch_size, schedule.hr_patch, schedule.hr_patch, 3))
     lr = tf.nn.avg_pool2d(hr, settings.scale, settings.scale, "VALID")

@@ -1,4 +1,4 @@
-"""The discriminator is checked by hand sums, shapes, and eager against graph execution."""
+"""The discriminators are checked by hand sums, shapes, and eager against graph execution."""
 
 from itertools import pairwise
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srgan.train.discriminators import vgg_style
+from srgan.train.discriminators import feature_heads, vgg_style
 
 
 def images(side, batch=2):
@@ -121,3 +121,50 @@ def test_a_saved_network_loads_without_custom_objects(tmp_path):
     model.save(tmp_path / "discriminator.keras")
     loaded = keras.saving.load_model(tmp_path / "discriminator.keras")
     np.testing.assert_array_equal(model(images(16)), loaded(images(16)))
+
+
+def seeing(channels):
+    """A frozen network with features of these layers, only for their names and sizes."""
+    image = keras.Input((None, None, 3))
+    outputs = {name: keras.layers.Conv2D(n, 1)(image) for name, n in channels.items()}
+    return keras.Model(image, outputs)
+
+
+def test_there_is_a_logit_for_every_8x8_pixels_and_layer_or_position_of_deeper_layers():
+    sizes = {"conv2_2": 128, "conv3_3": 256, "block4_conv4": 512, "conv5_3": 512}
+    heads = feature_heads(seeing(sizes), filters=8)
+    sides = (48, 24, 12, 6)  # of the features of an image of 96
+    x = {
+        name: np.ones((2, side, side, n), np.float32)
+        for side, (name, n) in zip(sides, sizes.items(), strict=True)
+    }
+    assert heads(x).shape == (2, 3 * 12 * 12 + 6 * 6)
+    assert heads(x).dtype == "float32"
+    first = sum(n * 8 + 8 for n in sizes.values())
+    blocks = (2 + 1 + 1 + 1) * (9 * 8 * 8 + 4 * 8)
+    assert heads.count_params() == first + blocks + 4 * (8 + 1)
+
+
+def test_heads_see_the_directions_of_features_alone():
+    heads = feature_heads(seeing({"conv3_1": 5}), filters=8)
+    x = np.random.default_rng(0).random((2, 16, 16, 5), np.float32)
+    lengths = np.random.default_rng(1).uniform(0.1, 10, (2, 16, 16, 1))
+    np.testing.assert_allclose(heads({"conv3_1": x}), heads({"conv3_1": lengths * x}), atol=1e-5)
+    assert np.isfinite(heads({"conv3_1": 0 * x})).all()
+
+
+def test_a_head_equals_its_description_in_numpy(randomise):
+    heads = randomise(feature_heads(seeing({"conv3_1": 5}), filters=4))
+    x = np.random.default_rng(0).random((6, 8, 5), np.float32)
+    weights = {weight.path.removeprefix("conv3_1_"): weight.numpy() for weight in heads.weights}
+
+    y = np.sqrt(5) * x / np.linalg.norm(x, axis=-1, keepdims=True)
+    y = leaky_relu(y @ weights["head/kernel"][0, 0] + weights["head/bias"])
+    y = convolve(y, weights["conv1/kernel"], stride=2)
+    scale, offset, mean, variance = (
+        weights[f"normalisation1/{name}"]
+        for name in ("gamma", "beta", "moving_mean", "moving_variance")
+    )
+    y = leaky_relu(scale * (y - mean) / np.sqrt(variance + 1e-3) + offset)
+    y = y @ weights["logits/kernel"][0, 0] + weights["logits/bias"]
+    np.testing.assert_allclose(heads({"conv3_1": x[None]})[0], y.ravel(), rtol=1e-4, atol=1e-5)

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from srgan.train import checkpoints, config, data, losses, training
-from srgan.train.discriminators import vgg_style
+from srgan.train.discriminators import feature_heads, vgg_style
+from srgan.train.features import vgg
 from srgan.train.generators import compact
 
 
@@ -39,9 +40,12 @@ def adversarial(vgg_file, **changes):
         | changes
     )
     generator = compact(4, filters=16, blocks=1)
-    stage = training.Adversarial(
-        generator, vgg_style(None, 4), settings, scale=4, seed=3, vgg_weights=vgg_file
-    )
+    features = vgg("vgg16", list(settings.taps), settings.before_activation, vgg_file)
+    if settings.discriminator_head == "features":
+        discriminator = feature_heads(features, 4)
+    else:
+        discriminator = vgg_style(None, 4)
+    stage = training.Adversarial(generator, discriminator, features, settings, scale=4, seed=3)
     stage.compile()
     return stage
 
@@ -125,9 +129,15 @@ def test_the_update_ratio_is_kept(batch, vgg_file):
 
 
 @pytest.mark.parametrize("kind", ["vanilla", "relativistic"])
-def test_the_discriminator_learns_to_tell(batch, vgg_file, kind):
+@pytest.mark.parametrize("head", ["pooled", "features"])
+def test_the_discriminator_learns_to_tell(batch, vgg_file, kind, head):
     stage = adversarial(
-        vgg_file, discriminator_steps=12, discriminator_learning_rate=5e-3, adversarial=kind
+        vgg_file,
+        discriminator_steps=12,
+        discriminator_learning_rate=5e-3,
+        adversarial=kind,
+        discriminator_head=head,
+        window=64,  # of a fixed place, since so few steps see few phases
     )
     run = stage.train_step
     first, *_, last = (float(run(batch)["discriminator"]) for _ in range(12))
@@ -177,10 +187,30 @@ def test_the_window_is_the_same_for_all_images_of_a_step_and_clear_of_the_edges(
         assert set(axis) == set(range(4, 13))  # a quarter of the room of 16 stays on every side
 
 
-@pytest.mark.parametrize("name", ["pretraining", "adversarial"])
+def test_a_discriminator_on_features_leaves_them_as_they_are_and_teaches_the_generator(
+    batch, vgg_file
+):
+    stage = adversarial(
+        vgg_file,
+        discriminator_head="features",
+        perceptual_weight=0.0,
+        pixel_weight=0.0,
+        grid_weight=0.0,
+    )
+    seen, generator = stage.features.get_weights(), stage.generator.get_weights()
+    logs = step(stage, batch)
+    assert logs["perceptual"] == 0
+    assert logs["gradient"] > 0
+    assert changed(stage.generator, generator)
+    assert not changed(stage.features, seen)
+
+
+@pytest.mark.parametrize("name", ["pretraining", "pooled", "features"])
 def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file, tmp_path, name):
     def stage():
-        return pretraining() if name == "pretraining" else adversarial(vgg_file)
+        if name == "pretraining":
+            return pretraining()
+        return adversarial(vgg_file, discriminator_head=name)
 
     straight = stage()
     for number in range(6):

@@ -91,7 +91,7 @@ class Adversarial(Schedule):
     feature_scale: Positive = 1 / 128  # brings VGG's features to the size of pixels
     feature_distance: Literal["l1", "mse", "normalised"] = "l1"
 
-    discriminator_head: Literal["pooled", "dense"] = "pooled"
+    discriminator_head: Literal["pooled", "dense", "features"] = "pooled"
     discriminator_filters: Count = 32
     discriminator_learning_rate: Positive = 4e-4
     discriminator_steps: Steps = 120  # that the discriminator learns alone, first

@@ -1,9 +1,10 @@
-"""Discriminators: networks that map images to logits, high for real photos.
+"""Discriminators: networks that map images, or features of them, to logits, high for real photos.
 
-Every builder returns a functional `keras.Model` with
-input  `(batch, height, width, 3)`, float32 RGB in [0, 1], rescaled to [-1, 1] inside, and
-output `(batch, 1)`, float32 logits: their sigmoid is the probability that the image is real.
+Every builder returns a functional `keras.Model` whose output `(batch, logits)` is float32: the
+sigmoid of a logit is the probability that the image is real.
 """
+
+import re
 
 import keras
 from keras import layers
@@ -11,6 +12,9 @@ from keras import layers
 
 def vgg_style(patch: int | None = 96, filters: int = 64, normalisation: bool = True) -> keras.Model:
     """The SRGAN paper's discriminator (Ledig et al. 2017, fig. 4), without its final sigmoid.
+
+    Input: `(batch, height, width, 3)`, float32 RGB in [0, 1], rescaled to [-1, 1] inside; there is
+    one logit an image.
 
     Eight 3x3 convolutions, of `filters` to 8 * `filters` channels; every second one halves the
     image. Weights start as He et al. 2015 propose: from Keras' default (Glorot) the network
@@ -48,3 +52,48 @@ def vgg_style(patch: int | None = 96, filters: int = 64, normalisation: bool = T
         x = layers.LeakyReLU(0.2, name="dense_activation")(x)
     logits = layers.Dense(1, dtype="float32", name="logits")(x)
     return keras.Model(image, logits, name="vgg_style")
+
+
+def feature_heads(features: keras.Model, filters: int = 64) -> keras.Model:
+    """Small networks that judge what a frozen network sees (projected GAN, Sauer et al. 2021).
+
+    Knowing textures before its first step, it needs fewer of them than one that begins with pixels.
+    There is a head for every layer, without the paper's mixing of layers: features are taken to
+    length one at every pixel, times sqrt(channels), so that no layer outweighs another; a 1x1
+    convolution, LeakyReLU; normalised 3x3 convolutions of stride two, LeakyReLU, down to one
+    position for 8x8 pixels of the image (one of stride one where there are no more); a logit for
+    each position.
+
+    Input: the dict that `features` returns; the logits of all layers and positions are one vector.
+
+    Args:
+        features: As `features.vgg` makes it; not part of the network that is returned.
+        filters: Channels of the heads.
+    """
+    inputs, logits = {}, []
+    for name, output in features.output.items():
+        channels = output.shape[-1]
+        inputs[name] = x = keras.Input((None, None, channels), name=name)
+        x = layers.UnitNormalization(axis=-1, dtype="float32", name=f"{name}_direction")(x)
+        x = layers.Rescaling(channels**0.5, dtype="float32", name=f"{name}_length")(x)
+        x = layers.Conv2D(filters, 1, kernel_initializer="he_normal", name=f"{name}_head")(x)
+        x = layers.LeakyReLU(0.2, name=f"{name}_activation")(x)
+        block = int(re.findall(r"\d", name)[0])  # a block of VGG is half as large as the one before
+        halvings = max(4 - block, 0)
+        for i in range(1, max(halvings, 1) + 1):
+            x = layers.Conv2D(
+                filters,
+                3,
+                strides=2 if halvings else 1,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+                name=f"{name}_conv{i}",
+            )(x)
+            x = layers.BatchNormalization(name=f"{name}_normalisation{i}")(x)
+            x = layers.LeakyReLU(0.2, name=f"{name}_activation{i}")(x)
+        x = layers.Conv2D(1, 1, dtype="float32", name=f"{name}_logits")(x)
+        logits.append(layers.Reshape((-1,), dtype="float32", name=f"{name}_flat")(x))
+    if len(logits) > 1:
+        logits = [layers.Concatenate(dtype="float32", name="logits")(logits)]
+    return keras.Model(inputs, logits[0], name="feature_heads")

@@ -12,15 +12,26 @@ import logging
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import keras
 import tensorflow as tf
 import tomli_w
 
 from srgan import files, metrics, versions
-from srgan.train import callbacks, checkpoints, config, data, export, generators, precision, result
+from srgan.train import (
+    callbacks,
+    checkpoints,
+    config,
+    data,
+    discriminators,
+    export,
+    generators,
+    precision,
+    result,
+)
 from srgan.train.callbacks import Progress
-from srgan.train.discriminators import vgg_style
+from srgan.train.features import vgg
 from srgan.train.training import Adversarial, Pretraining, Stage
 
 _logger = logging.getLogger(__name__)
@@ -125,19 +136,19 @@ def train(
         floor = best_psnr - _PSNR_FLOOR
     if settings.adversarial.steps:
         result.write(generator, folder / f"{_PSNR_MODEL}.onnx", settings, pairs)
-        pooled = settings.adversarial.discriminator_head == "pooled"
-        discriminator = vgg_style(
-            None if pooled else settings.adversarial.window,
-            settings.adversarial.discriminator_filters,
-        )
+        adversarial = settings.adversarial
+        features = None
+        if adversarial.perceptual_weight or adversarial.discriminator_head == "features":
+            taps = list(adversarial.taps)
+            features = vgg(adversarial.vgg, taps, adversarial.before_activation, vgg_weights)
         stage = Adversarial(
             generator,
-            discriminator,
-            settings.adversarial,
+            _discriminator(adversarial, features),
+            features,
+            adversarial,
             settings.scale,
             settings.projection,
             settings.seed,
-            vgg_weights,
         )
         fit(stage, "adversarial", settings.adversarial, perception_rule(floor))
     last = "adversarial" if settings.adversarial.steps else "pretrain"
@@ -168,6 +179,17 @@ def build(settings: config.Generator, scale: int) -> keras.Model:
     return generators.srresnet(
         scale, settings.filters, settings.blocks, settings.normalisation, settings.activation
     )
+
+
+def _discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
+    filters = settings.discriminator_filters
+    match settings.discriminator_head:
+        case "features":
+            return discriminators.feature_heads(cast(keras.Model, features), filters)
+        case "dense":
+            return discriminators.vgg_style(settings.window, filters)
+        case "pooled":
+            return discriminators.vgg_style(None, filters)
 
 
 def load(path: Path, generator: keras.Model) -> None:

@@ -4,7 +4,6 @@ Both are Keras models to `compile` and `fit` on batches `(lr, hr)`. They keep, b
 the exponential moving average of its weights: that is what is validated and shipped.
 """
 
-from pathlib import Path
 from typing import cast
 
 import keras
@@ -13,7 +12,6 @@ from keras import ops
 
 from srgan.train import config, losses
 from srgan.train.consistency import Projection
-from srgan.train.features import vgg
 from srgan.train.optimizers import Muon
 
 
@@ -112,37 +110,36 @@ class Adversarial(Stage):
 
     Args:
         generator: Maps lr to sr; trained in place.
-        discriminator: Maps images to logits; trained in place.
+        discriminator: Maps images to logits, or features of them if it is `on_features`; trained in
+            place.
+        features: Maps images to the features of the perceptual loss, see `features.vgg`; None
+            leaves that loss out.
         settings: Of this stage.
         scale: Factor from lr to sr.
         projection: Rounds of the consistency projection.
         seed: Of the windows.
-        vgg_weights: File of ImageNet weights, see `features.vgg`.
     """
 
     def __init__(
         self,
         generator: keras.Model,
         discriminator: keras.Model,
+        features: keras.Model | None,
         settings: config.Adversarial,
         scale: int,
         projection: int = 4,
         seed: int = 0,
-        vgg_weights: Path | None = None,
     ) -> None:
         steps = settings.discriminator_steps + settings.steps * settings.generator_every
         super().__init__(generator, settings.ema, steps)
         self.discriminator = discriminator
+        self.on_features = settings.discriminator_head == "features"
+        self.features = features
         self.settings = settings
         self.scale = scale
         self.seed = seed
         self.project = Projection(scale, projection)
         self.pixel = getattr(losses, settings.pixel)
-        self.features = None
-        if settings.perceptual_weight:
-            self.features = vgg(
-                settings.vgg, list(settings.taps), settings.before_activation, vgg_weights
-            )
         if settings.adversarial == "relativistic":
             self.generator_loss = losses.relativistic_generator
             self.discriminator_loss = losses.relativistic_discriminator
@@ -188,10 +185,11 @@ class Adversarial(Stage):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             sr = self.project([self.generator(lr, training=True), lr])
             hr, sr = self._window(hr), self._window(sr)
-            real, fake = self._judge(hr, sr)
+            seen = self._see(hr, sr)
+            real, fake = self._judge(hr, sr, seen)
             terms = {
                 "pixel": weights.pixel_weight * self.pixel(hr, sr),
-                "perceptual": weights.perceptual_weight * self._perceptual(hr, sr),
+                "perceptual": weights.perceptual_weight * self._perceptual(seen),
                 "adversarial": self._ramp() * self.generator_loss(real, fake),
                 "grid": weights.grid_weight * losses.grid(sr, self.scale),
             }
@@ -206,34 +204,39 @@ class Adversarial(Stage):
 
     def _update_discriminator(self, lr, hr):
         sr = self.project([self.generator(lr, training=False), lr])
+        hr, sr = self._window(hr), self._window(sr)
+        seen = self._see(hr, sr) if self.on_features else None
         with tf.GradientTape() as tape:
-            real, fake = self._judge(self._window(hr), self._window(sr))
+            real, fake = self._judge(hr, sr, seen)
             loss = self.discriminator_loss(real, fake)
         _descend(self.discriminator, self.discriminator_optimizer, tape, loss)
         idle = dict.fromkeys(("pixel", "perceptual", "adversarial", "grid"), tf.constant(0.0))
         return idle | _opinion(real, fake, loss) | {"gradient": tf.constant(0.0)}
 
-    def _judge(self, hr, sr):
-        # One pass over both: BatchNorm must not tell them apart by their own statistics.
-        logits = self.discriminator(ops.concatenate([hr, sr]), training=True)
-        return tf.split(logits, 2)
-
-    def _perceptual(self, hr, sr):
+    def _see(self, hr, sr):
+        """The features of both. Those of hr are constants: no gradient, half the memory."""
         if self.features is None:
-            return tf.constant(0.0)
-        settings, network = self.settings, self.features
+            return None
+        network, scale = self.features, self.settings.feature_scale
 
         def scaled(images):
             features = network(images, training=False)
-            return {
-                name: settings.feature_scale * ops.cast(feature, "float32")
-                for name, feature in features.items()
-            }
+            return {name: scale * ops.cast(x, "float32") for name, x in features.items()}
 
-        # The features of hr are constants: no gradient, half the memory.
-        real = tf.nest.map_structure(tf.stop_gradient, scaled(hr))
-        distance = getattr(losses, settings.feature_distance)
-        return losses.perceptual(real, scaled(sr), settings.taps, distance)
+        return tf.nest.map_structure(tf.stop_gradient, scaled(hr)), scaled(sr)
+
+    def _judge(self, hr, sr, seen):
+        # One pass over both: BatchNorm must not tell them apart by their own statistics.
+        real, fake = seen if self.on_features else (hr, sr)
+        both = tf.nest.map_structure(lambda *pair: ops.concatenate(pair), real, fake)
+        return tf.split(self.discriminator(both, training=True), 2)
+
+    def _perceptual(self, seen):
+        if seen is None:
+            return tf.constant(0.0)
+        real, fake = seen
+        distance = getattr(losses, self.settings.feature_distance)
+        return losses.perceptual(real, fake, self.settings.taps, distance)
 
     def _ramp(self):
         updates = (self.step - self.settings.discriminator_steps) // self.settings.generator_every
