@@ -729,7 +729,7 @@ def test_train_passes_every_option_on(trained, capsys):
         "settings": RECIPES["srgan-x4"],
         "validation": Path("v"),
         "lr_photos": Path("l"),
-        "init": Path("i"),
+        "init": "i",
         "cache": Path("c"),
         "vgg_weights": Path("w"),
         "resume": False,

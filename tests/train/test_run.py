@@ -13,8 +13,8 @@ import pytest
 import tomli_w
 
 import srgan
-from srgan import images, metrics
-from srgan.train import config, run
+from srgan import engines, images, metrics, models
+from srgan.train import config, generators, run
 
 
 def arrays(file):
@@ -89,6 +89,16 @@ def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_pat
     got = arrays(tmp_path / "second" / "pretrain" / "best.npz")
     for name, expected in arrays(tmp_path / "first" / "pretrain" / "best.npz").items():
         np.testing.assert_allclose(got[name], expected, atol=2e-4)  # ONNX: half precision
+
+
+def test_a_generator_can_start_from_a_shipped_model_by_its_name():
+    generator = generators.compact(4, filters=24, blocks=2)
+    run.load("srgan-fast-psnr-x4", generator)
+    lr = np.random.default_rng(0).random((1, 12, 9, 3), np.float32)
+    engine = engines.open_engine(models.path("srgan-fast-psnr-x4"), "onnxruntime")
+    np.testing.assert_allclose(generator(lr), engine.run(lr), atol=1e-4)
+    with pytest.raises(FileNotFoundError, match="one of the shipped models: srgan-fast-psnr-x4"):
+        run.load("srgan-slow-x4", generator)
 
 
 def test_validation_photos_too_small_to_be_scored_are_left_out(

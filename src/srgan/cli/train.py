@@ -29,7 +29,8 @@ def train(
         Path | None, typer.Option(help="Folder of small versions; else they are made.")
     ] = None,
     init: Annotated[
-        Path | None, typer.Option(help="Start from this model.onnx or best.npz.")
+        str | None,
+        typer.Option(metavar="MODEL", help="Start from a shipped model, a model.onnx or best.npz."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
     vgg_weights: Annotated[

@@ -9,6 +9,7 @@ RUN/model.onnx       the model of the last stage
 
 import json
 import logging
+import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ import keras
 import tensorflow as tf
 import tomli_w
 
-from srgan import files, metrics, versions
+from srgan import files, metrics, models, versions
 from srgan.train import (
     callbacks,
     checkpoints,
@@ -55,7 +56,7 @@ def train(
     *,
     validation: Path | None = None,
     lr_photos: Path | None = None,
-    init: Path | None = None,
+    init: str | os.PathLike[str] | None = None,
     cache: Path | None = None,
     vgg_weights: Path | None = None,
     resume: bool = False,
@@ -70,7 +71,8 @@ def train(
         validation: Tree of hr photos that choose the best weights, of which the first eight are
             used; None holds back some of `photos`.
         lr_photos: Tree of lr photos that pair with `photos`; None makes them.
-        init: `model.onnx` or `best.npz` of a run whose weights the generator starts from.
+        init: Name of a shipped model, or `model.onnx` or `best.npz` of a run, whose weights the
+            generator starts from.
         cache: Where decoded photos are kept; None is `RUN/cache`.
         vgg_weights: File of ImageNet weights for the perceptual loss, see `features.vgg`.
         resume: Go on with the run in `folder`: same configuration, same data.
@@ -85,6 +87,9 @@ def train(
     _check_claim(folder, settings, resume)
     computed_in = precision.choose(settings.precision)
     keras.utils.set_random_seed(settings.seed)
+    generator = build(settings.generator, settings.scale)
+    if init:
+        load(init, generator)
 
     stages = (settings.pretrain, settings.adversarial)
     minimum = max(stage.hr_patch for stage in stages if stage.steps) // settings.scale
@@ -108,10 +113,6 @@ def train(
     for name, reason in pairs.skipped:
         _logger.warning("Left out %s: %s", name, reason)
     _record(folder, settings, pairs, computed_in, resume)
-
-    generator = build(settings.generator, settings.scale)
-    if init:
-        load(init, generator)
 
     def fit(stage: Stage, name: str, schedule: config.Schedule, rank: _Rank) -> float:
         (folder / name).mkdir(exist_ok=True)
@@ -192,12 +193,17 @@ def _discriminator(settings: config.Adversarial, features: keras.Model | None) -
             return discriminators.vgg_style(None, filters)
 
 
-def load(path: Path, generator: keras.Model) -> None:
-    """Sets a generator's weights from the `model.onnx` or `best.npz` of a run."""
-    if path.suffix == ".npz":
-        checkpoints.restore(path, checkpoints.named(generator))
+def load(model: str | os.PathLike[str], generator: keras.Model) -> None:
+    """Sets a generator's weights from a shipped model, or a run's `model.onnx` or `best.npz`.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+        ValueError: If it is another network.
+    """
+    if Path(model).suffix == ".npz":
+        checkpoints.restore(Path(model), checkpoints.named(generator))
     else:
-        export.read_weights(path, generator)
+        export.read_weights(models.path(model), generator)
 
 
 def _fit(
