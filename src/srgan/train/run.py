@@ -144,7 +144,7 @@ def train(
             features = vgg(adversarial.vgg, taps, adversarial.before_activation, vgg_weights)
         stage = Adversarial(
             generator,
-            _discriminator(adversarial, features),
+            build_discriminator(adversarial, features),
             features,
             adversarial,
             settings.scale,
@@ -182,7 +182,8 @@ def build(settings: config.Generator, scale: int) -> keras.Model:
     )
 
 
-def _discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
+def build_discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
+    """Returns the untrained discriminator of a configuration; `features` if it judges those."""
     filters = settings.discriminator_filters
     match settings.discriminator_head:
         case "features":
