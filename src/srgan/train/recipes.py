@@ -3,7 +3,7 @@
 from srgan.train.config import Adversarial, Config, Generator, Pretrain
 
 COMPACT_X4 = Config()
-"""A small network for a computer without GPU: the shipped pair's, with twice its blocks.
+"""A small network for a computer without GPU: the shipped pair's.
 
     srgan train PHOTOS -o RUN --recipe compact-x4
 
