@@ -88,24 +88,32 @@ def relativistic_generator(real, fake):
 
 
 def grid(sr, scale: int):
-    """How unequally the energy of fine detail is spread over the sub-pixel phases.
+    """How much fine detail depends on its place in the lr grid: unequal energies, and offsets.
 
-    With r the luma of sr minus its Gaussian blur (sigma 1), and e_p the mean of r^2 over the
-    batch's pixels of phase p, one of scale^2, the loss is Var_p[e_p] / Mean_p[e_p]^2: the square
-    of the metric GRID, over a batch. No phase is special in a photo, so a network that draws more
-    at some phases weaves its lr grid into every texture.
+    r is sr minus its Gaussian blur (sigma 1), and a phase one of the scale^2 places of a pixel
+    within its lr pixel. No phase is special in a photo, so a network whose detail differs between
+    them weaves its lr grid into every texture, or draws it on plain colours. The loss is a sum:
+
+    - Var_p[E_p] / Mean_p[E_p]^2, where e_p is the variance of r's luma over an image's pixels of
+      phase p, and E_p its mean over the batch: without offsets, the square of the metric GRID;
+    - the mean over images of Mean_{p, c}[m_{p, c}^2] / (Mean_p[e_p] + d^2), where m_{p, c} is the
+      mean of r over an image's pixels of phase p in channel c, the offset that the metric
+      `checkerboard` sees, and d = 1/255: it counts most where there is least to hide it.
+
+    Were e_p the mean of r^2, offsets could make up for the energy that a phase lacks.
     """
-    luma = ops.sum(sr * _LUMA, axis=-1, keepdims=True)
     taps = np.exp(-0.5 * np.arange(-4, 5) ** 2).astype(np.float32)
-    taps /= taps.sum()
-    blurred = ops.conv(luma, taps.reshape(9, 1, 1, 1), padding="valid")
-    blurred = ops.conv(blurred, taps.reshape(1, 9, 1, 1), padding="valid")
-    energy = ops.square(luma[:, 4:-4, 4:-4] - blurred)
-    height, width = (side - side % scale for side in energy.shape[1:3])
-    phases = ops.mean(
-        ops.reshape(
-            energy[:, :height, :width], (-1, height // scale, scale, width // scale, scale)
-        ),
-        axis=(0, 1, 3),
-    )
-    return ops.var(phases) / (ops.square(ops.mean(phases)) + 1e-12)
+    taps = np.repeat((taps / taps.sum())[:, None], 3, axis=1)
+    blurred = ops.depthwise_conv(sr, taps.reshape(9, 1, 3, 1), padding="valid")
+    blurred = ops.depthwise_conv(blurred, taps.reshape(1, 9, 3, 1), padding="valid")
+    detail = sr[:, 4:-4, 4:-4] - blurred
+    height, width = (side - side % scale for side in detail.shape[1:3])
+    cells = (-1, height // scale, scale, width // scale, scale, 3)
+    detail = ops.reshape(detail[:, :height, :width], cells)
+    luma = ops.sum(detail * _LUMA, axis=-1)
+
+    energies = ops.var(luma, axis=(1, 3))
+    pooled = ops.mean(energies, axis=0)
+    uneven = ops.var(pooled) / (ops.square(ops.mean(pooled)) + 1e-12)
+    offsets = ops.mean(ops.square(ops.mean(detail, axis=(1, 3))), axis=(1, 2, 3))
+    return uneven + ops.mean(offsets / (ops.mean(energies, axis=(1, 2)) + 1 / 255**2))
