@@ -35,6 +35,17 @@ def test_l1_is_the_mean_of_absolute_differences(images):
     assert float(losses.l1(*images)) == pytest.approx(0.3 / 2)
 
 
+def test_chroma_ignores_brightness_and_sees_colour():
+    hr = np.full((2, 4, 4, 3), 0.5, np.float32)
+    brighter = hr + np.float32(0.2)
+    assert losses.chroma(hr, brighter) < 1e-7
+    red = hr.copy()
+    red[0, ..., 0] += 0.2  # of one image of two; red has 65.481 parts of 219 of the luma
+    luma = 0.2 * 65.481 / 219
+    expected = ((0.2 - luma) + 2 * luma) / 3 / 2
+    assert float(losses.chroma(hr, red)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_charbonnier_is_l1_rounded_off_at_a_thousandth(images):
     expected = (math.hypot(0.3, 0.001) + 0.001) / 2
     assert float(losses.charbonnier(*images)) == pytest.approx(expected, rel=1e-5)
@@ -171,16 +182,16 @@ def test_grid_of_detail_without_offsets_is_the_square_of_the_metric(scale):
 def test_grid_of_an_offset_is_its_square_over_the_energy_in_every_channel(channel):
     side = 8 + 48
     offset = np.zeros((2, side, side, 3), np.float32)
-    offset[0, 1::4, 2::4, channel] = 0.01  # of one image of two
+    offset[0, 1::4, 2::4, channel] = 0.05  # of one image of two
     noisy = noise(batch=2, side=side)
-    found = float(losses.grid(0.5 + offset, 4))  # no energy: over that of one grey level
+    found = float(losses.grid(0.5 + offset, 4))  # no energy: over that of four grey levels
 
     detail = offset[0, ..., channel] - ndimage.gaussian_filter(offset[0, ..., channel], 1.0)
     phases = detail[4:-4, 4:-4].reshape(12, 4, 12, 4).mean(axis=(0, 2))
-    expected = np.mean(phases**2) / 3 * 255**2 / 2  # one channel of three, one image of two
+    expected = np.mean(phases**2) / 3 * (255 / 4) ** 2 / 2  # one channel of three, one image of two
     assert found == pytest.approx(expected, rel=1e-3)
     # The same offset where there is texture is not seen, and hardly counts.
-    assert losses.grid(noisy + offset, 4) - losses.grid(noisy, 4) < 0.05 * found
+    assert losses.grid(noisy + offset, 4) - losses.grid(noisy, 4) < 0.2 * found
 
 
 def test_an_offset_does_not_make_up_for_energy_that_a_phase_lacks():

@@ -30,6 +30,16 @@ def charbonnier(hr, sr):
     return ops.mean(ops.sqrt(ops.square(hr - sr) + 1e-6))
 
 
+def chroma(hr, sr):
+    """Mean absolute error of colour alone: of hr and sr, each minus its luma.
+
+    A network that invents texture need not invent coloured texture, which photos hardly have.
+    """
+    error = hr - sr
+    luma = ops.sum(error * (_LUMA / _LUMA.sum()), axis=-1, keepdims=True)
+    return ops.mean(ops.abs(error - luma))
+
+
 def normalised(hr, sr):
     """Mean over positions of |hr / |hr| - sr / |sr||^2, whose vectors run over the channels.
 
@@ -98,7 +108,7 @@ def grid(sr, scale: int):
       phase p, and E_p its mean over the batch: without offsets, the square of the metric GRID;
     - the mean over images of Mean_{p, c}[m_{p, c}^2] / (Mean_p[e_p] + d^2), where m_{p, c} is the
       mean of r over an image's pixels of phase p in channel c, the offset that the metric
-      `checkerboard` sees, and d = 1/255: it counts most where there is least to hide it.
+      `checkerboard` sees, and d = 4/255: it counts most where there is least to hide it.
 
     Were e_p the mean of r^2, offsets could make up for the energy that a phase lacks.
     """
@@ -116,4 +126,4 @@ def grid(sr, scale: int):
     pooled = ops.mean(energies, axis=0)
     uneven = ops.var(pooled) / (ops.square(ops.mean(pooled)) + 1e-12)
     offsets = ops.mean(ops.square(ops.mean(detail, axis=(1, 3))), axis=(1, 2, 3))
-    return uneven + ops.mean(offsets / (ops.mean(energies, axis=(1, 2)) + 1 / 255**2))
+    return uneven + ops.mean(offsets / (ops.mean(energies, axis=(1, 2)) + (4 / 255) ** 2))
