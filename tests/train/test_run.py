@@ -61,7 +61,8 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     assert second.metadata.training == (
         "pretrain, 4 steps of 2 crops of 32 pixels; adversarial, 3 steps of 2 crops of 64 pixels."
     )
-    assert {"pixel", "perceptual", "adversarial", "grid", "discriminator"} <= set(seen[-1].logs)
+    terms = {"pixel", "chroma", "perceptual", "adversarial", "grid", "discriminator"}
+    assert terms <= set(seen[-1].logs)
 
 
 @pytest.mark.slow

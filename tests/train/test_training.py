@@ -150,6 +150,7 @@ def test_terms_are_reported_with_their_weights(batch, vgg_file):
             adversarial(
                 vgg_file,
                 pixel_weight=factor,
+                chroma_weight=factor,
                 perceptual_weight=0.05 * factor,
                 adversarial_weight=0.005 * factor,
                 grid_weight=factor,
@@ -158,7 +159,7 @@ def test_terms_are_reported_with_their_weights(batch, vgg_file):
         )
         for factor in (1, 2)
     )
-    for term in ("pixel", "perceptual", "adversarial", "grid"):
+    for term in ("pixel", "chroma", "perceptual", "adversarial", "grid"):
         assert once[term] > 0
         assert twice[term] == pytest.approx(2 * once[term], rel=1e-4)
 

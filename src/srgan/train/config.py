@@ -62,37 +62,38 @@ class Pretrain(Schedule):
 class Adversarial(Schedule):
     """Stage two: the generator, from its averaged weights, against a discriminator."""
 
-    steps: Steps = 2_000
+    steps: Steps = 8_000
     batch_size: Count = 8
     hr_patch: Count = 112
     learning_rate: Positive = 2e-4
     warmup: Steps = 0
     clip_norm: Positive = 1.0
+    ema: Decay = 0.999
     optimizer: Literal["adam", "muon"] = "adam"
 
     window: Count = 96  # side of the hr window, at a random place, that the losses see
-    pixel: Literal["charbonnier", "l1", "mse"] = "l1"
-    pixel_weight: Weight = 1.0
-    perceptual_weight: Weight = 0.05
-    adversarial_weight: Weight = 0.005
+    pixel: Literal["charbonnier", "l1", "mse"] = "mse"  # which weighs ragged edges most
+    pixel_weight: Weight = 2.0
+    chroma_weight: Weight = 0.5
+    perceptual_weight: Weight = 1.0
+    adversarial_weight: Weight = 0.1
     grid_weight: Weight = 1.0
     adversarial: Literal["vanilla", "relativistic"] = "vanilla"
     ramp: Steps = 200  # steps over which adversarial_weight rises from zero
 
     vgg: Literal["vgg16", "vgg19"] = "vgg16"
     taps: dict[str, Weight] = {
-        "conv1_2": 0.1,
-        "conv2_2": 0.1,
-        "conv3_3": 1.0,
-        "conv4_3": 1.0,
-        "conv5_3": 1.0,
+        "conv2_2": 2.0,
+        "conv3_3": 4.0,
+        "conv4_3": 0.6,
+        "conv5_3": 0.3,
     }
-    before_activation: bool = True
+    before_activation: bool = False
     feature_scale: Positive = 1 / 128  # brings VGG's features to the size of pixels
-    feature_distance: Literal["l1", "mse", "normalised"] = "l1"
+    feature_distance: Literal["l1", "mse", "normalised"] = "normalised"
 
-    discriminator_head: Literal["pooled", "dense", "features"] = "pooled"
-    discriminator_filters: Count = 32
+    discriminator_head: Literal["pooled", "dense", "features"] = "features"
+    discriminator_filters: Count = 64
     discriminator_learning_rate: Positive = 4e-4
     discriminator_steps: Steps = 120  # that the discriminator learns alone, first
     generator_every: Count = 1  # updates of the discriminator for one of the generator

@@ -103,10 +103,11 @@ class Pretraining(Stage):
 class Adversarial(Stage):
     """Trains a pretrained generator against a discriminator (SRGAN eq. 3, ESRGAN section 3.2).
 
-    L = w_x L_pixel + w_p L_perceptual + w_a(step) L_adversarial + w_g L_grid. The sr image is made
-    consistent with lr first, so that the losses judge what will be shipped. They see a window at
-    a random place: it keeps clear of the edges, where lr, made from the whole photo, knows pixels
-    that hr lacks, and VGG's and the discriminator's strides fall on another phase each time.
+    L = w_x L_pixel + w_c L_chroma + w_p L_perceptual + w_a(step) L_adversarial + w_g L_grid. The sr
+    image is made consistent with lr first, so that the losses judge what will be shipped. They see
+    a window at a random place: it keeps clear of the edges, where lr, made from the whole photo,
+    knows pixels that hr lacks, and VGG's and the discriminator's strides fall on another phase each
+    time.
 
     Args:
         generator: Maps lr to sr; trained in place.
@@ -189,6 +190,7 @@ class Adversarial(Stage):
             real, fake = self._judge(hr, sr, seen)
             terms = {
                 "pixel": weights.pixel_weight * self.pixel(hr, sr),
+                "chroma": weights.chroma_weight * losses.chroma(hr, sr),
                 "perceptual": weights.perceptual_weight * self._perceptual(seen),
                 "adversarial": self._ramp() * self.generator_loss(real, fake),
                 "grid": weights.grid_weight * losses.grid(sr, self.scale),
@@ -210,7 +212,9 @@ class Adversarial(Stage):
             real, fake = self._judge(hr, sr, seen)
             loss = self.discriminator_loss(real, fake)
         _descend(self.discriminator, self.discriminator_optimizer, tape, loss)
-        idle = dict.fromkeys(("pixel", "perceptual", "adversarial", "grid"), tf.constant(0.0))
+        idle = dict.fromkeys(
+            ("pixel", "chroma", "perceptual", "adversarial", "grid"), tf.constant(0.0)
+        )
         return idle | _opinion(real, fake, loss) | {"gradient": tf.constant(0.0)}
 
     def _see(self, hr, sr):
