@@ -1,10 +1,13 @@
 r"""Writes a picture of enlarged crops: a row for each, a column for each method and the original.
 
-    python tools/crops.py HR_FOLDER OUT.webp --crop kodim05.png:170,330 kodim19.png:400,80 \
-        --method bicubic FOLDER=Real-ESRGAN srgan-psnr-x4 srgan-x4
+    python tools/crops.py KODAK24 docs/images/crops.webp \
+        --crop 01.png:250,380 05.png:180,300 18.png:200,200 22.png:230,420 24.png:150,300 \
+            19.png:420,200 \
+        --method bicubic REALESRGAN=Real-ESRGAN srgan-psnr-x4 srgan-x4
 
-A method is `bicubic`, a model, or a folder of results, which have the names of the photos. They
-start from the photos scaled down by MATLAB's bicubic.
+made the README's; REALESRGAN holds results of benchmarks/others/realesrgan.py. A method is
+`bicubic`, a model, or a folder of results, which have the names of the photos. All start from the
+photos scaled down by MATLAB's bicubic.
 """
 
 import argparse
