@@ -56,6 +56,10 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
         reported = [entry for entry in seen if entry.stage == stage]
         assert [entry.step for entry in reported] == list(range(1, steps + 1))
         assert "validation_psnr" in reported[1].logs
+    with open(folder / "adversarial" / "balance.csv", newline="") as stream:
+        balance = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in balance] == [2, 4]
+    assert float(balance[-1]["perceptual"]) > 0
     first, second = (srgan.load(folder / name) for name in ("model-psnr.onnx", "model.onnx"))
     assert first.metadata.training == "pretrain, 4 steps of 2 crops of 32 pixels."
     assert second.metadata.training == (

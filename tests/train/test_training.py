@@ -164,13 +164,45 @@ def test_terms_are_reported_with_their_weights(batch, vgg_file):
         assert twice[term] == pytest.approx(2 * once[term], rel=1e-4)
 
 
+def test_the_balance_is_the_norm_of_each_terms_gradient_and_changes_nothing(batch, vgg_file):
+    stage = adversarial(vgg_file, pixel_weight=3.0)
+    lr, hr = batch
+    with tf.GradientTape() as tape:
+        sr = stage.project([stage.generator(lr, training=False), lr])
+        loss = 3.0 * losses.mse(stage._window(hr), stage._window(sr))
+    gradients = tape.gradient(loss, stage.generator.trainable_variables)
+    expected = np.sqrt(sum(np.square(gradient).sum() for gradient in gradients))
+    before = {name: np.array(value) for name, value in stage.state().items()}
+
+    balance = stage.balance([batch])
+
+    assert balance["pixel"] == pytest.approx(expected, rel=1e-4)
+    assert list(balance) == ["pixel", "chroma", "perceptual", "adversarial", "grid"]
+    assert min(balance.values()) > 0
+    for name, value in stage.state().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_the_balance_over_batches_is_that_of_their_mean_and_as_the_weights(batch, vgg_file):
+    stage = adversarial(vgg_file, adversarial_weight=0.01)
+    heavier = adversarial(vgg_file, adversarial_weight=0.04)
+    lr, hr = batch
+    swapped = lr[::-1], hr  # gradients that disagree
+
+    once, other = stage.balance([batch]), stage.balance([swapped])
+    assert stage.balance([batch, batch]) == pytest.approx(once, rel=1e-4)
+    assert stage.balance([batch, swapped])["pixel"] < 0.5 * (once["pixel"] + other["pixel"])
+    expected = once | {"adversarial": 4 * once["adversarial"]}
+    assert heavier.balance([batch]) == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_adversarial_weight_rises_over_the_ramp(batch, vgg_file):
     stage = adversarial(vgg_file, ramp=4, adversarial_weight=0.1, discriminator_steps=3)
     weights = []
-    for number in range(3, 9):
+    for number in range(9):
         stage.step.assign(number)
         weights.append(float(stage._ramp()))
-    np.testing.assert_allclose(weights, [0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
+    np.testing.assert_allclose(weights, [0, 0, 0, 0.025, 0.05, 0.075, 0.1, 0.1, 0.1])
 
 
 def test_the_window_is_the_same_for_all_images_of_a_step_and_clear_of_the_edges(vgg_file):

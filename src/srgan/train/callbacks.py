@@ -203,6 +203,35 @@ class Validation(keras.callbacks.Callback):
         return picture
 
 
+class Balance(keras.callbacks.Callback):
+    """Writes how hard the terms of stage two pull, to `balance.csv` and TensorBoard.
+
+    See `training.Adversarial.balance`.
+
+    Args:
+        folder: Of the stage.
+        batches: What to measure it on, the same each time.
+        every: Steps between measurements.
+    """
+
+    def __init__(self, folder: Path, batches: Sequence[tuple], every: int) -> None:
+        super().__init__()
+        self._file, self._batches, self._every = folder / "balance.csv", batches, every
+        self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def on_train_begin(self, logs=None):
+        _forget_after(self._file, int(self.model.step))
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = int(self.model.step)
+        if step % self._every == 0:
+            balance = self.model.balance(self._batches)
+            _append(self._file, {"step": step} | balance)
+            with self._writer.as_default(step):
+                for term, pull in balance.items():
+                    tf.summary.scalar(f"balance/{term}", pull)
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the whole state as `latest.npz`: every few steps, at the end, and at Ctrl-C."""
 

@@ -62,7 +62,7 @@ class Pretrain(Schedule):
 class Adversarial(Schedule):
     """Stage two: the generator, from its averaged weights, against a discriminator."""
 
-    steps: Steps = 8_000
+    steps: Steps = 5_000
     batch_size: Count = 8
     hr_patch: Count = 112
     learning_rate: Positive = 2e-4
@@ -73,11 +73,11 @@ class Adversarial(Schedule):
 
     window: Count = 96  # side of the hr window, at a random place, that the losses see
     pixel: Literal["charbonnier", "l1", "mse"] = "mse"  # which weighs ragged edges most
-    pixel_weight: Weight = 2.0
-    chroma_weight: Weight = 0.5
+    pixel_weight: Weight = 225.0  # of each: such that all terms pull, see `balance.csv`
+    chroma_weight: Weight = 10.0
     perceptual_weight: Weight = 1.0
-    adversarial_weight: Weight = 0.1
-    grid_weight: Weight = 1.0
+    adversarial_weight: Weight = 3.0
+    grid_weight: Weight = 4.0
     adversarial: Literal["vanilla", "relativistic"] = "vanilla"
     ramp: Steps = 200  # steps over which adversarial_weight rises from zero
 

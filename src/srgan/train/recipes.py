@@ -13,21 +13,21 @@ What the shipped pair took and scores stands in docs/models.md.
 FAST_X4 = Config(
     generator=Generator(filters=24, blocks=2),
     pretrain=Pretrain(batch_size=16, learning_rate=1e-3),
-    adversarial=Adversarial(
-        steps=1_500,
-        learning_rate=4e-4,
-        ema=0.998,
-        pixel="l1",
-        pixel_weight=0.2,
-        chroma_weight=0.0,
-        taps={"conv1_2": 1.0, "conv2_2": 1.0, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0},
-        discriminator_head="pooled",
-        discriminator_filters=32,
-    ),
+    adversarial=Adversarial(steps=4_000, learning_rate=4e-4),
 )
 """A network of 37 thousand parameters, for phones, video and large folders: srgan-fast-x4.
 
     srgan train PHOTOS -o RUN --recipe fast-x4
+"""
+
+COMPACT_X2 = Config(
+    scale=2,
+    pretrain=Pretrain(steps=6_000, batch_size=8, hr_patch=80, learning_rate=4e-4),
+    adversarial=Adversarial(steps=3_000, hr_patch=80, window=64),
+)
+"""The same network for x2, from the shipped one for x4: its trunk knows photos already.
+
+    srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
 """
 
 SRGAN_X4 = Config(
@@ -120,6 +120,7 @@ Departures: as in SRGAN_X4, and its discriminator. Made for a GPU; not measured 
 RECIPES = {
     "compact-x4": COMPACT_X4,
     "fast-x4": FAST_X4,
+    "compact-x2": COMPACT_X2,
     "srgan-x4": SRGAN_X4,
     "esrgan-x4": ESRGAN_X4,
 }

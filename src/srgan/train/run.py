@@ -3,7 +3,8 @@
 RUN/config.toml      the configuration
 RUN/run.json         versions, precision, data fingerprint, skipped files
 RUN/pretrain/        stage one: log.csv, validation.csv, samples/, tensorboard/,
-RUN/adversarial/     stage two: latest.npz (to resume), best.npz and model.onnx (of the best)
+RUN/adversarial/     stage two: latest.npz (to resume), best.npz and model.onnx (of the best);
+                     also balance.csv
 RUN/model.onnx       the model of the last stage
 """
 
@@ -12,10 +13,12 @@ import logging
 import os
 import platform
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tomli_w
 
@@ -223,7 +226,12 @@ def _fit(
         checkpoints.restore(latest, stage.state())
     steps, done = stage.total_steps, int(stage.step)
     if done < steps:
+        every = settings.validate_every
         interruption = callbacks.Interruption()
+        watching = [callbacks.Sentry(), callbacks.Log(folder), judge]
+        if isinstance(stage, Adversarial):
+            batch = partial(_batch, pairs, schedule, settings.seed)
+            watching.append(callbacks.Balance(folder, list(map(batch, range(4))), every))
         try:
             stage.fit(
                 _batches(pairs, schedule, settings.seed, done, steps),
@@ -231,10 +239,8 @@ def _fit(
                 shuffle=False,
                 verbose=0,
                 callbacks=[
-                    callbacks.Sentry(),
-                    callbacks.Log(folder),
-                    judge,
-                    callbacks.Checkpoint(folder, settings.validate_every),
+                    *watching,
+                    callbacks.Checkpoint(folder, every),
                     callbacks.Report(folder.name, steps, report),
                     interruption,
                 ],
@@ -255,15 +261,20 @@ def _batches(
     hr_patch = schedule.hr_patch
     lr_patch = hr_patch // pairs.scale
 
-    def make(k):
-        return data.batch(pairs, int(k), seed, schedule.batch_size, hr_patch)
-
     def with_shape(k):
+        make = partial(_batch, pairs, schedule, seed)
         lr, hr = tf.numpy_function(make, [k], (tf.float32, tf.float32))
         lr = tf.ensure_shape(lr, (schedule.batch_size, lr_patch, lr_patch, 3))
         return lr, tf.ensure_shape(hr, (schedule.batch_size, hr_patch, hr_patch, 3))
 
     return tf.data.Dataset.range(start, stop).map(with_shape, 2, deterministic=True).prefetch(4)
+
+
+def _batch(
+    pairs: data.Photos, schedule: config.Schedule, seed: int, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Batch `k` of a stage."""
+    return data.batch(pairs, int(k), seed, schedule.batch_size, schedule.hr_patch)
 
 
 def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:

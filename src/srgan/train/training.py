@@ -4,6 +4,7 @@ Both are Keras models to `compile` and `fit` on batches `(lr, hr)`. They keep, b
 the exponential moving average of its weights: that is what is validated and shipped.
 """
 
+from collections.abc import Iterable
 from typing import cast
 
 import keras
@@ -181,20 +182,59 @@ class Adversarial(Stage):
         self.step.assign_add(1)
         return logs
 
-    def _update_both(self, lr, hr):
+    def balance(self, batches: Iterable[tuple]) -> dict[str, float]:
+        """How hard each term of the generator's loss pulls at its weights.
+
+        The size of a term does not tell: near its minimum a large one may hardly pull at all. The
+        networks stay as they are.
+
+        Args:
+            batches: Of `(lr, hr)`.
+
+        Returns:
+            By term, with its weight: |mean over the batches of its gradient|, in all weights of the
+            generator. What pulls one crop here and the other there, is lost in the mean.
+        """
+        sums: dict[str, list] = {}
+        count = 0
+        for lr, hr in batches:
+            for name, gradients in self._pulls(lr, hr).items():
+                before = sums.get(name, [0.0] * len(gradients))
+                sums[name] = [a + b for a, b in zip(before, gradients, strict=True)]
+            count += 1
+        return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
+
+    @tf.function
+    def _pulls(self, lr, hr):
+        """The gradients of each term, by its name."""
+        weights = cast(list, self.generator.trainable_variables)
+        with tf.GradientTape(persistent=True) as tape:
+            terms, _, _ = self._forward(lr, hr, training=False)
+        none = tf.UnconnectedGradients.ZERO
+        return {
+            name: tape.gradient(term, weights, unconnected_gradients=none)
+            for name, term in terms.items()
+        }
+
+    def _forward(self, lr, hr, training=True):
+        """The weighted terms of the generator's loss, and the logits of hr and sr."""
         weights = self.settings
+        sr = self.project([self.generator(lr, training=training), lr])
+        hr, sr = self._window(hr), self._window(sr)
+        seen = self._see(hr, sr)
+        real, fake = self._judge(hr, sr, seen, training)
+        terms = {
+            "pixel": weights.pixel_weight * self.pixel(hr, sr),
+            "chroma": weights.chroma_weight * losses.chroma(hr, sr),
+            "perceptual": weights.perceptual_weight * self._perceptual(seen),
+            "adversarial": self._ramp() * self.generator_loss(real, fake),
+            "grid": weights.grid_weight * losses.grid(sr, self.scale),
+        }
+        return terms, real, fake
+
+    def _update_both(self, lr, hr):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            sr = self.project([self.generator(lr, training=True), lr])
-            hr, sr = self._window(hr), self._window(sr)
-            seen = self._see(hr, sr)
-            real, fake = self._judge(hr, sr, seen)
-            terms = {
-                "pixel": weights.pixel_weight * self.pixel(hr, sr),
-                "chroma": weights.chroma_weight * losses.chroma(hr, sr),
-                "perceptual": weights.perceptual_weight * self._perceptual(seen),
-                "adversarial": self._ramp() * self.generator_loss(real, fake),
-                "grid": weights.grid_weight * losses.grid(sr, self.scale),
-            }
+            terms, real, fake = self._forward(lr, hr)
             g_loss = sum(terms.values())
             d_loss = self.discriminator_loss(real, fake)
         # Both updates use the same forward pass: each tape differentiates only its own network's
@@ -229,11 +269,11 @@ class Adversarial(Stage):
 
         return tf.nest.map_structure(tf.stop_gradient, scaled(hr)), scaled(sr)
 
-    def _judge(self, hr, sr, seen):
+    def _judge(self, hr, sr, seen, training=True):
         # One pass over both: BatchNorm must not tell them apart by their own statistics.
         real, fake = seen if self.on_features else (hr, sr)
         both = tf.nest.map_structure(lambda *pair: ops.concatenate(pair), real, fake)
-        return tf.split(self.discriminator(both, training=True), 2)
+        return tf.split(self.discriminator(both, training=training), 2)
 
     def _perceptual(self, seen):
         if seen is None:
@@ -245,7 +285,7 @@ class Adversarial(Stage):
     def _ramp(self):
         updates = (self.step - self.settings.discriminator_steps) // self.settings.generator_every
         risen = ops.cast(updates + 1, "float32") / max(self.settings.ramp, 1)
-        return self.settings.adversarial_weight * ops.minimum(risen, 1.0)
+        return self.settings.adversarial_weight * ops.clip(risen, 0.0, 1.0)
 
     def _window(self, image):
         """The same random window of every image of this step."""
