@@ -73,7 +73,7 @@ class Adversarial(Schedule):
 
     window: Count = 96  # side of the hr window, at a random place, that the losses see
     pixel: Literal["charbonnier", "l1", "mse"] = "mse"  # which weighs ragged edges most
-    pixel_weight: Weight = 225.0  # of each: such that all terms pull, see `balance.csv`
+    pixel_weight: Weight = 225.0  # how hard each term pulls: see `balance.csv`
     chroma_weight: Weight = 10.0
     perceptual_weight: Weight = 1.0
     adversarial_weight: Weight = 3.0

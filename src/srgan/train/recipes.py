@@ -18,6 +18,8 @@ FAST_X4 = Config(
 """A network of 37 thousand parameters, for phones, video and large folders: srgan-fast-x4.
 
     srgan train PHOTOS -o RUN --recipe fast-x4
+
+The shipped pair's second stage was an earlier one: see docs/models.md.
 """
 
 COMPACT_X2 = Config(
@@ -28,6 +30,8 @@ COMPACT_X2 = Config(
 """The same network for x2, from the shipped one for x4: its trunk knows photos already.
 
     srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
+
+Not run yet.
 """
 
 SRGAN_X4 = Config(

@@ -4,7 +4,7 @@ Both are Keras models to `compile` and `fit` on batches `(lr, hr)`. They keep, b
 the exponential moving average of its weights: that is what is validated and shipped.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import cast
 
 import keras
@@ -182,26 +182,24 @@ class Adversarial(Stage):
         self.step.assign_add(1)
         return logs
 
-    def balance(self, batches: Iterable[tuple]) -> dict[str, float]:
+    def balance(self, batches: Sequence[tuple]) -> dict[str, float]:
         """How hard each term of the generator's loss pulls at its weights.
 
         The size of a term does not tell: near its minimum a large one may hardly pull at all. The
         networks stay as they are.
 
         Args:
-            batches: Of `(lr, hr)`.
+            batches: At least one, of `(lr, hr)`.
 
         Returns:
             By term, with its weight: |mean over the batches of its gradient|, in all weights of the
             generator. What pulls one crop here and the other there, is lost in the mean.
         """
-        sums: dict[str, list] = {}
-        count = 0
-        for lr, hr in batches:
-            for name, gradients in self._pulls(lr, hr).items():
-                before = sums.get(name, [0.0] * len(gradients))
-                sums[name] = [a + b for a, b in zip(before, gradients, strict=True)]
-            count += 1
+        (lr, hr), *others = batches
+        sums = self._pulls(lr, hr)
+        for lr, hr in others:
+            sums = tf.nest.map_structure(tf.add, sums, self._pulls(lr, hr))
+        count = len(batches)
         return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
 
     @tf.function

@@ -94,8 +94,8 @@ class _Served(tf.Module):
             sr = self.upscale(tf.cast(lr, tf.float32)[None] / 255.0)[0]
             return tf.io.encode_png(tf.cast(tf.floor(255.0 * sr + 0.5), tf.uint8))
 
-        # One after the other, each on all cores: where two begin at once, TensorFlow 2.21's oneDNN
-        # convolutions can compute with weights that are half prepared, and return noise, or crash.
+        # One after the other, each on all cores: where the first two began at once, TensorFlow 2.21
+        # with oneDNN returned noise, or crashed, in about a third of fresh processes.
         enlarged = tf.map_fn(enlarge, encoded, fn_output_signature=tf.string, parallel_iterations=1)
         return {"images_bytes": enlarged}
 
