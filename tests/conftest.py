@@ -4,6 +4,7 @@ import http.server
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -294,5 +295,32 @@ def answering() -> Callable[..., AbstractContextManager[str]]:
             yield f"127.0.0.1:{server.server_port}"
             server.shutdown()
             thread.join()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., AbstractContextManager[int]]:
+    """Runs the service in a block, which gets its port.
+
+    Args of the returned function:
+        served: Models.
+        limits: What differs from `server.LIMITS`.
+    """
+    uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn")
+    server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+
+    @contextmanager
+    def run(*served: str, **limits: Any) -> Iterator[int]:
+        app = server.application(served, server.LIMITS._replace(**limits))
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            service = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+            thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
+            thread.start()
+            try:
+                yield listening.getsockname()[1]
+            finally:
+                service.should_exit = True
+                thread.join()
 
     return run

@@ -843,3 +843,12 @@ def test_an_export_is_verified_and_runs(tmp_path, capsys):
     model = str(out / "srgan-x4.onnx")
     command = ["upscale", str(tmp_path / "lr.png"), "-o", str(tmp_path / "sr.png")]
     assert cli.main([*command, "--model", model]) == 0
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
+def test_without_the_extra_serving_says_what_to_install(missing, fails, monkeypatch):
+    monkeypatch.delitem(sys.modules, "srgan.server", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
+    error = fails("serve")
+    words = f'The service needs {missing}, which is missing. Run: pip install "srgan[serve]"'
+    assert words in error

@@ -30,7 +30,7 @@ def modules_after(*arguments):
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("command", ["", "upscale", "train", "export", "verify"])
+@pytest.mark.parametrize("command", ["", "upscale", "train", "export", "verify", "serve"])
 def test_help_imports_nothing_heavy(command):
     assert modules_after(*command.split(), "--help") & HEAVY == set()
 

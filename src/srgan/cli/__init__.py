@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from srgan.cli import check, demo, evaluate, export, messages, models, train, upscale
+from srgan.cli import check, demo, evaluate, export, messages, models, serve, train, upscale
 
 app = typer.Typer(
     help="Turn small photographs into large, sharp ones, and train models that do so.",
@@ -28,6 +28,7 @@ _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError,
 _SEVERAL = {  # options of commands that may have several values
     "check": ("--against",),
     "evaluate": ("--data", "--lr", "--model", "--realism"),
+    "serve": ("--model",),
 }
 
 
@@ -108,6 +109,7 @@ for command, example in (
     (check.check, "srgan check photos --against Set5 BSD100"),
     (export.export, "srgan export runs/first --format tflite-fp16 -o mobile"),
     (export.verify, "srgan verify mobile/first.tflite"),
+    (serve.serve, "srgan serve --model srgan-x4 runs/mine/model.onnx --port 8080"),
     (train.recipes, "srgan recipes compact-x4 > run.toml"),
     (models.models, "srgan models --json"),
 ):

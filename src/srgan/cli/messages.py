@@ -4,14 +4,17 @@ import errno
 import re
 import sys
 
+_SERVICE = ("The service", "serve")
 _TRAINING = ("Training", "train")
 _EXTRAS = {  # by module that may be missing: what needs it, and what installs it
     "cv2": ("The audit of photos", "check"),
+    "fastapi": _SERVICE,
     "h5py": _TRAINING,
     "keras": _TRAINING,
     "tensorboard": _TRAINING,
     "tensorflow": _TRAINING,
     "tomli_w": _TRAINING,
+    "uvicorn": _SERVICE,
 }
 
 

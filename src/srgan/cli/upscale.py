@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srgan.cli import messages
-from srgan.cli.options import AsJson, Overwrite
+from srgan.cli.options import AsJson, Engine, Overwrite, Precision, Tile
 
 if TYPE_CHECKING:
     from srgan.batch import Plan, Result
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
 _PIPE = Path("-")
 _MOST_PIPED = 2**31  # bytes that are read from stdin, where they are all in memory
-
-
-def _tile(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdigit() or int(text) < 16:
-        raise ValueError("expected auto, or at least 16 pixels.")
-    return int(text)
 
 
 def _box(text: str) -> tuple[int, int]:
@@ -49,12 +41,8 @@ def upscale(
         str, typer.Option("--output", "-o", metavar="OUT", help="File, folder, or - for stdout.")
     ],
     model: Annotated[str, typer.Option(help="A shipped model, or an ONNX file.")] = "srgan-x4",
-    engine: Annotated[
-        Literal["onnxruntime", "openvino"], typer.Option(help="What runs the model.")
-    ] = "onnxruntime",
-    precision: Annotated[
-        Literal["float32", "bfloat16"], typer.Option(help="bfloat16: OpenVINO, newer processors.")
-    ] = "float32",
+    engine: Engine = "onnxruntime",
+    precision: Precision = "float32",
     realism: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Between the PSNR model (0) and the GAN model (1)."),
@@ -72,14 +60,7 @@ def upscale(
         typer.Option(parser=_box, metavar="WxH", help="As large as fits into this box."),
     ] = None,
     megapixels: Annotated[float | None, typer.Option(help="Of the result, about.")] = None,
-    tile: Annotated[
-        int | None,
-        typer.Option(
-            parser=_tile,
-            metavar="N",
-            help="Side of the tiles: smaller ones need less memory. [auto]",
-        ),
-    ] = None,
+    tile: Tile = None,
     name: Annotated[
         str, typer.Option(help='In folders: as "{stem}-{model}.jpg"; {ext} is the photo\'s.')
     ] = "",

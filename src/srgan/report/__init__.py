@@ -186,7 +186,9 @@ def _texts(value: Any) -> Any:
 
 
 def _page(data: dict[str, Any], addresses: list[str]) -> bytes:
-    style, script = ((_PAGE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    styles = (_PAGE.parent / "palette.css", _PAGE / "page.css")
+    style = "".join(path.read_text(encoding="utf-8") for path in styles)
+    script = (_PAGE / "page.js").read_text(encoding="utf-8")
     # "<" is all that could end the element that holds the data. ASCII, since a file's name may
     # hold what UTF-8 cannot.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,0 +1,355 @@
+"""The models behind HTTP: a REST interface, and a page to try them on.
+
+A picture is the body of a request, and its result that of the answer: no forms, no Base64. What a
+request may cost is bounded: bytes, pixels and seconds, and so is how many wait.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi import Path as InPath
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import ClientDisconnect
+
+from srgan import engines, images, inference, models, pictures, resize, versions
+from srgan.server.catalogue import Catalogue
+from srgan.server.jobs import Busy, Gone, Job, Jobs
+
+_HERE = Path(__file__).parent
+_PACKAGE = _HERE.parent
+_PHOTOS = {path.stem: path for path in sorted((_PACKAGE / "photos").glob("*.webp"))}
+_SHRUNK = 4  # times, for the page
+_SUFFIXES = {  # formats by their names among media types
+    "png": ".png",
+    "jpeg": ".jpg",
+    "webp": ".webp",
+    "tiff": ".tif",
+    "avif": ".avif",
+    "gif": ".gif",
+}
+_JOB = r"^[A-Za-z0-9_-]{1,64}$"
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+_SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_PATIENCE = 60.0  # seconds for a picture to come or go, besides those that the slowest rate takes
+_SLOWEST = 250_000  # bytes a second
+_RETRY = {"Retry-After": "5"}  # seconds
+
+
+class Limits(NamedTuple):
+    """What requests may cost.
+
+    Attributes:
+        megabytes: Of the picture that is sent.
+        megapixels: That the model makes of it, before they are scaled to the size asked for.
+        seconds: Of the work, waiting for its turn included.
+        at_once: Pictures that are worked on; they share the processor's cores.
+        waiting: Pictures that wait.
+        tile: Side of the tiles, in pixels of the picture; by default as memory allows. What is
+            given up ends after the tiles that run: smaller ones are sooner done, but overlap more.
+    """
+
+    megabytes: float = 32.0
+    megapixels: float = 64.0
+    seconds: float = 300.0
+    at_once: int = 2
+    waiting: int = 16
+    tile: int | None = None
+
+
+LIMITS = Limits()
+
+
+class MapRequest(BaseModel):
+    """What is asked of the map of what was invented."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field("", description="Name of a model; by default the first of /v1/models.")
+    job: str = Field("", pattern=r"^$|" + _JOB, description="Makes it known at /v1/jobs/JOB.")
+
+
+class UpscaleRequest(MapRequest):
+    """What is asked of an enlargement; of several sizes, the smallest counts."""
+
+    realism: float | None = Field(
+        None, ge=0, le=1, description="From the PSNR model, 0, to the GAN model, 1, in hundredths."
+    )
+    scale: float | None = Field(None, gt=0, description="Times each side; else the model's.")
+    width: int | None = Field(None, gt=0, description="Pixels of the result, at most.")
+    height: int | None = Field(None, gt=0, description="Pixels of the result, at most.")
+    megapixels: float | None = Field(None, gt=0, description="Of the result, about.")
+    format: Literal["png", "jpeg", "webp", "tiff", "avif", "gif"] = Field(
+        "png", description="Of the result."
+    )
+    metadata: bool = Field(True, description="Carry over EXIF, XMP and IPTC.")
+    srgb: bool = Field(False, description="Convert colours to sRGB.")
+
+
+def application(
+    served: Sequence[str] = (),
+    limits: Limits = LIMITS,
+    engine: engines.Kind = "onnxruntime",
+    precision: engines.Precision = "float32",
+) -> FastAPI:
+    """Returns the service, for any ASGI server.
+
+    Args:
+        served: Names of shipped models, and paths of ONNX files, the default one first; without
+            any, all shipped ones. Requests choose among them by name.
+        limits: What requests may cost.
+        engine: What runs the models.
+        precision: Of the arithmetic.
+
+    Raises:
+        OSError: If a model is missing.
+        ValueError: If a file is no model, or two have one name.
+    """
+    catalogue = Catalogue(served, engine, precision)
+    jobs = Jobs(limits.at_once, limits.waiting, limits.seconds)
+    app = FastAPI(
+        title="srgan",
+        summary="Turns small pictures into large, sharp ones.",
+        version=versions.of("srgan"),
+        docs_url=None,  # pages that load programs from elsewhere
+        redoc_url=None,
+    )
+    _add_errors(app)
+    _add_page(app)
+    body = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+    takes_picture: dict[str, Any] = {"openapi_extra": {"requestBody": body | {"required": True}}}
+    gives_picture: dict[str, Any] = {
+        "response_class": Response,
+        "responses": {
+            200: {"content": {"image/*": {}}, "description": "The picture."},
+            413: {"description": "Too many bytes or pixels."},
+            422: {"description": "Not a picture, or a wrong parameter."},
+            503: {"description": "Busy: try again after some seconds."},
+            504: {"description": "It took too long."},
+        },
+    }
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        """Whether the service is there, and how many pictures it works on or has waiting."""
+        return {"status": "ok", "jobs": len(jobs)}
+
+    @app.get("/v1/models")
+    async def list_models() -> dict[str, Any]:
+        """The models, the default one first, with their licence and scores; and the limits."""
+        return {
+            "models": list(catalogue.described.values()),
+            "formats": list(_SUFFIXES),
+            "limits": limits._asdict(),
+        }
+
+    @app.get("/v1/jobs/{job}")
+    async def show_job(job: Annotated[str, InPath(pattern=_JOB)]) -> dict[str, Any]:
+        """How far a request is that named itself by `job`."""
+        found = jobs.find(job)
+        if not found:
+            raise HTTPException(404, f"There is no job {job!r}, or it has ended.")
+        return found.status()._asdict()
+
+    @app.post("/v1/upscale", **takes_picture, **gives_picture)
+    async def upscale(request: Request, wish: Annotated[UpscaleRequest, Query()]) -> Response:
+        """Enlarges the picture that is the body of the request."""
+        catalogue.file(wish.model)
+        return await _answer(
+            request, jobs, limits, wish.job, wish.format, partial(_upscale, catalogue, limits, wish)
+        )
+
+    @app.post("/v1/map", **takes_picture, **gives_picture)
+    async def draw_map(request: Request, wish: Annotated[MapRequest, Query()]) -> Response:
+        """Draws where a GAN model invents what the picture does not determine, as PNG."""
+        file = catalogue.file(wish.model)
+        return await _answer(request, jobs, limits, wish.job, "png", partial(_map, file, limits))
+
+    return app
+
+
+def _upscale(
+    catalogue: Catalogue, limits: Limits, wish: UpscaleRequest, data: bytes, path: Path, job: Job
+) -> None:
+    model = catalogue.open(wish.model, wish.realism)
+    size = inference.Size(wish.scale, wish.width, wish.height, wish.megapixels)
+    most = round(1e6 * limits.megapixels)
+    picture = pictures.Picture(data, most, path.suffix, wish.srgb)
+    plan = inference.plan(picture, model, size, limits.tile)
+    factors = sum(model.metadata.scale ** (2 * done) for done in range(1, len(plan.cuts) + 1))
+    _check_size(factors * picture.frames * picture.height * picture.width, limits)
+    inference.upscale_file(
+        data,
+        path,
+        model,
+        tile=limits.tile,
+        progress=job.progress,
+        size=size,
+        metadata=wish.metadata,
+        srgb=wish.srgb,
+        most_pixels=most,
+    )
+
+
+def _map(file: str, limits: Limits, data: bytes, path: Path, job: Job) -> None:
+    most = round(1e6 * limits.megapixels)
+    picture = pictures.Picture(data, most, ".jpg")
+    two = 2 * models.load(file).metadata.scale ** 2
+    _check_size(two * picture.height * picture.width, limits)
+    inference.map_file(data, path, file, tile=limits.tile, progress=job.progress, most_pixels=most)
+
+
+def _check_size(pixels: int, limits: Limits) -> None:
+    if pixels > 1e6 * limits.megapixels:
+        raise HTTPException(
+            413,
+            f"The model would make {pixels / 1e6:,.1f} megapixels of this picture; expected at "
+            f"most {limits.megapixels:g}. Send a smaller one.",
+        )
+
+
+async def _answer(
+    request: Request,
+    jobs: Jobs,
+    limits: Limits,
+    name: str,
+    kind: str,
+    work: Callable[[bytes, Path, Job], None],
+) -> Response:
+    """Lets a request in, reads its picture, does the work, and sends the file that came of it."""
+    with contextlib.ExitStack() as stack:
+        job = stack.enter_context(jobs.admit(name or uuid.uuid4().hex))
+        data = await _read(request, limits.megabytes)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="srgan-"))
+        path = Path(folder) / f"enlarged{_SUFFIXES[kind]}"
+        await jobs.run(job, partial(work, data, path, job), _hang_up(request))
+        return _Passing(stack.pop_all(), path, f"image/{kind}")
+
+
+async def _read(request: Request, megabytes: float) -> bytes:
+    """The picture that is a request's body."""
+    if request.headers.get("Content-Type", "").startswith("multipart/"):
+        raise HTTPException(
+            415, "Expected the picture itself, not a form: curl --data-binary @photo.jpg"
+        )
+    most = round(1e6 * megabytes)
+    length = request.headers.get("Content-Length", "0")
+    parts, total = [], int(length) if length.isdecimal() else 0
+    try:
+        async with asyncio.timeout(_PATIENCE + most / _SLOWEST):
+            if total <= most:
+                total = 0
+                async for part in request.stream():
+                    parts.append(part)
+                    total += len(part)
+                    if total > most:
+                        break
+    except TimeoutError as error:
+        raise HTTPException(408, "The picture came too slowly.") from error
+    if total > most:
+        raise HTTPException(
+            413, f"The picture has more than the {megabytes:g} megabytes that it may have here."
+        )
+    return b"".join(parts)
+
+
+async def _hang_up(request: Request) -> None:
+    """Ends when the connection does."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Passing(FileResponse):
+    """A file that exists until it was sent, or could not be."""
+
+    def __init__(self, stack: contextlib.ExitStack, path: Path, media_type: str) -> None:
+        super().__init__(
+            path,
+            headers=_SAFE,
+            media_type=media_type,
+            filename=path.name,
+            content_disposition_type="inline",
+        )
+        self._stack = stack
+        self._seconds = _PATIENCE + path.stat().st_size / _SLOWEST
+
+    async def __call__(self, *arguments: Any) -> None:
+        with self._stack, contextlib.suppress(TimeoutError):  # nobody reads any more
+            async with asyncio.timeout(self._seconds):
+                await super().__call__(*arguments)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """What is wrong goes to whoever asked, as {"detail": one sentence}."""
+
+    def respond(code: int, error: Exception, headers: dict[str, str] | None = None) -> Response:
+        return JSONResponse({"detail": str(error)}, code, headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse(request: Request, error: RequestValidationError) -> Response:
+        faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        return respond(422, ValueError("; ".join(faults)))
+
+    @app.exception_handler(ValueError)
+    async def explain(request: Request, error: ValueError) -> Response:
+        return respond(422, error)
+
+    @app.exception_handler(Busy)
+    async def put_off(request: Request, error: Busy) -> Response:
+        return respond(503, error, _RETRY)
+
+    @app.exception_handler(MemoryError)
+    async def run_short(request: Request, error: MemoryError) -> Response:
+        return respond(503, MemoryError(f"{error}" or "There is not enough memory."), _RETRY)
+
+    @app.exception_handler(TimeoutError)
+    async def give_up(request: Request, error: TimeoutError) -> Response:
+        return respond(504, error)
+
+    @app.exception_handler(Gone)
+    @app.exception_handler(ClientDisconnect)
+    async def forget(request: Request, error: Exception) -> Response:
+        return Response(status_code=499)  # which nobody reads; as other servers log it
+
+
+def _add_page(app: FastAPI) -> None:
+    """The page, and pictures to try it on."""
+
+    def add(address: str, file: Path, media_type: str) -> None:
+        @app.get(address, include_in_schema=False)
+        async def send() -> Response:
+            return FileResponse(file, media_type=media_type, headers=_PAGE_HEADERS | _SAFE)
+
+    add("/", _HERE / "page.html", "text/html")
+    add("/page.js", _HERE / "page.js", "text/javascript")
+    add("/page.css", _HERE / "page.css", "text/css")
+    add("/palette.css", _PACKAGE / "palette.css", "text/css")
+
+    @cache
+    def shrunk(name: str) -> bytes:
+        return images.encode_webp(resize.downscale(images.read_uint8(_PHOTOS[name]), _SHRUNK))
+
+    @app.get("/examples", include_in_schema=False)
+    async def list_examples() -> list[str]:
+        return list(_PHOTOS)
+
+    @app.get("/examples/{name}/{version}", include_in_schema=False)
+    def example(name: str, version: Literal["lr", "hr"]) -> Response:
+        if name not in _PHOTOS:
+            raise HTTPException(404, f"There is no example {name!r}.")
+        if version == "hr":
+            return FileResponse(_PHOTOS[name], media_type="image/webp", headers=_SAFE)
+        return Response(shrunk(name), media_type="image/webp", headers=_SAFE)

@@ -1,0 +1,70 @@
+"""The models that may be asked for, by name and never by path."""
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+from srgan import engines, invention, models
+
+_DEFAULT = "srgan-x4"
+_OPENED = 16  # models that are kept open, each point of a dial being one
+
+
+class Catalogue:
+    """Opens models when they are first asked for, and keeps the last ones open.
+
+    Args:
+        served: Names of shipped models, and paths of ONNX files, the default one first; without
+            any, all shipped ones.
+        engine: What runs them.
+        precision: Of the arithmetic.
+
+    Attributes:
+        described: By name, what each says about itself, and whether it has a `dial` and a `map`.
+
+    Raises:
+        OSError: If a model is missing.
+        ValueError: If a file is no model, or two have one name.
+    """
+
+    def __init__(
+        self,
+        served: Sequence[str] = (),
+        engine: engines.Kind = "onnxruntime",
+        precision: engines.Precision = "float32",
+    ) -> None:
+        self._load = lru_cache(_OPENED)(partial(models.load, engine=engine, precision=precision))
+        self._files: dict[str, str] = {}
+        for model in served or sorted(models.shipped(), key=lambda name: name != _DEFAULT):
+            name = models.path(model).stem
+            if name in self._files:
+                raise ValueError(f"Two models are called {name!r}; rename the file of one.")
+            self._files[name] = str(model)
+        self.described = {name: self._describe(name) for name in self._files}
+
+    def file(self, name: str) -> str:
+        """Returns what `models.load` takes for a name; for none, that of the default.
+
+        Raises:
+            ValueError: If there is no such model here.
+        """
+        name = name or next(iter(self._files))
+        if name not in self._files:
+            raise ValueError(
+                f"There is no model {name!r} here; expected one of {', '.join(self._files)}."
+            )
+        return self._files[name]
+
+    def open(self, name: str, realism: float | None = None) -> models.Model:
+        """Returns a model, at a point of its dial, if given.
+
+        Raises:
+            ValueError: If there is no such model here, or it has no dial.
+        """
+        return self._load(self.file(name), realism=None if realism is None else round(realism, 2))
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        metadata = self.open(name).metadata
+        has_dial = bool(metadata.psnr_model)
+        can_map = has_dial and metadata.scale == invention.SCALE
+        return metadata.model_dump() | {"name": name, "dial": has_dial, "map": can_map}

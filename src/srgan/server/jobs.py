@@ -1,0 +1,155 @@
+"""Which requests are worked on, which wait, and which are turned away."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+_Result = TypeVar("_Result")
+
+
+class Busy(Exception):  # noqa: N818 - nothing is wrong
+    """As many requests as may wait are waiting."""
+
+
+class Gone(Exception):  # noqa: N818 - nothing is wrong
+    """Nobody waits for the result any more."""
+
+
+class Status(NamedTuple):
+    """How far a job is.
+
+    Attributes:
+        state: "waiting", for its picture or its turn, or "running".
+        done: Share of the work, from 0 to 1.
+        seconds_left: About; None if that is not known yet.
+    """
+
+    state: str
+    done: float
+    seconds_left: float | None
+
+
+class Job:
+    """One request, from when it is let in to its end."""
+
+    def __init__(self) -> None:
+        self._began = 0.0  # not yet
+        self._done = 0.0
+        self._stopped = threading.Event()
+
+    def begin(self) -> None:
+        """Takes note that the work begins."""
+        self._began = time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """Takes note of how far the work is; called by it now and then.
+
+        Raises:
+            Gone: If it is to end.
+        """
+        if self._stopped.is_set():
+            raise Gone
+        self._done = done / total
+
+    def stop(self) -> None:
+        """Ends the work when it next tells how far it is."""
+        self._stopped.set()
+
+    def status(self) -> Status:
+        if not self._done:
+            return Status("running" if self._began else "waiting", 0.0, None)
+        seconds = time.monotonic() - self._began
+        left = seconds * (1 - self._done) / self._done
+        return Status("running", round(self._done, 4), round(left, 1))
+
+
+class Jobs:
+    """All requests that were let in, in one event loop.
+
+    Args:
+        at_once: How many are worked on; the others wait, first come, first served.
+        waiting: How many may wait.
+        seconds: That the work of one may take, waiting for its turn included.
+    """
+
+    def __init__(self, at_once: int, waiting: int, seconds: float) -> None:
+        self._seconds = seconds
+        self._turns = asyncio.Semaphore(at_once)
+        self._most = at_once + waiting
+        self._jobs: dict[str, Job] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def find(self, name: str) -> Job | None:
+        """Returns the job of that name, unless it has ended."""
+        return self._jobs.get(name)
+
+    @contextmanager
+    def admit(self, name: str) -> Iterator[Job]:
+        """Lets a request in until the block ends.
+
+        Raises:
+            Busy: If too many are in.
+            ValueError: If there is one of that name.
+        """
+        if len(self._jobs) >= self._most:
+            raise Busy(f"{len(self._jobs)} pictures are being enlarged already; try again later.")
+        if name in self._jobs:
+            raise ValueError(f"There is a job {name!r} already; choose another name for this one.")
+        job = self._jobs[name] = Job()
+        try:
+            yield job
+        finally:
+            del self._jobs[name]
+
+    async def run(
+        self, job: Job, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]
+    ) -> _Result:
+        """Does the work of a job in a thread, when it is its turn.
+
+        Whatever ends this early, the work is stopped and waited for.
+
+        Args:
+            job: What `admit` yields.
+            work: Calls `job.progress`.
+            hanging_up: Ends when nobody waits for the result any more.
+
+        Raises:
+            Gone: If `hanging_up` ended first.
+            TimeoutError: If it took too long.
+        """
+        working = asyncio.create_task(self._work(job, work))
+        watching = asyncio.create_task(hanging_up)
+        both = {working, watching}
+        try:
+            done, _ = await asyncio.wait(
+                both, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            working.cancel()
+            watching.cancel()
+            await asyncio.wait(both)
+        if working in done:
+            return working.result()
+        if watching in done:
+            raise Gone
+        raise TimeoutError(
+            f"This takes longer than the {self._seconds:g} seconds that a picture may take here, "
+            "waiting included. Send a smaller one, or try again later."
+        )
+
+    async def _work(self, job: Job, work: Callable[[], _Result]) -> _Result:
+        async with self._turns:
+            job.begin()
+            thread = asyncio.create_task(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(thread)
+            except asyncio.CancelledError:
+                job.stop()
+                await asyncio.wait({thread})
+                thread.exception()  # it is known why
+                raise
