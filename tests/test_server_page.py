@@ -111,6 +111,9 @@ def test_what_was_invented_is_shown_and_hidden_again(page):
     page.locator("#legend").wait_for(timeout=ENOUGH)
     assert shown(page).shape[1] == result.shape[1]
     assert not np.array_equal(shown(page)[: len(result)], result)
+    with page.expect_download() as saved:  # the result still, not the map
+        page.click("#download")
+    assert np.array_equal(images.read_uint8(saved.value.path()), result)
     page.click("#show-result")
     page.locator("#legend").wait_for(state="hidden")
     assert np.array_equal(shown(page), result)

@@ -175,12 +175,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photo_folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights(
-    photo_folder, vgg_file, tiny, tmp_path, kill
+@pytest.mark.parametrize(
+    ("kill", "during"),
+    [
+        (signal.SIGINT, "pretrain"),
+        (signal.SIGKILL, "pretrain"),
+        (signal.SIGKILL, "adversarial"),
+    ],
+)
+def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights_and_scores(
+    photo_folder, vgg_file, tiny, tmp_path, kill, during
 ):
-    longer = tiny.pretrain.model_copy(update={"steps": 60})
-    settings = tiny.model_copy(update={"pretrain": longer})
+    longer = getattr(tiny, during).model_copy(update={"steps": 60})
+    settings = tiny.model_copy(update={during: longer})
     file = tmp_path / "config.toml"
     file.write_text(tomli_w.dumps(settings.model_dump(mode="json")))
 
@@ -197,7 +204,7 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights(
     assert process.returncode == 0, error
 
     process = start(stopped)
-    latest = stopped / "pretrain" / "latest.npz"
+    latest = stopped / during / "latest.npz"
     deadline = time.monotonic() + 300
     while not latest.exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -214,3 +221,10 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights(
         assert got.keys() == expected.keys()
         for name in expected:
             np.testing.assert_array_equal(got[name], expected[name], err_msg=name)
+    # No row is lost, and none is there twice that was written after the last checkpoint.
+    for table in (
+        "pretrain/validation.csv",
+        "adversarial/validation.csv",
+        "adversarial/balance.csv",
+    ):
+        assert (stopped / table).read_text() == (straight / table).read_text()

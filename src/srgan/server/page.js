@@ -13,12 +13,17 @@ function say(text, isBad = false) {
   byId("status").classList.toggle("bad", isBad);
 }
 
-const addresses = new Map(); // of what each element shows
+const addresses = new Map(); // of files, by the element that each is for
+
+/** The address of a file, in place of that of the one before. */
+function address(element, file) {
+  URL.revokeObjectURL(addresses.get(element));
+  addresses.set(element, URL.createObjectURL(file));
+  return addresses.get(element);
+}
 
 function show(image, file) {
-  URL.revokeObjectURL(addresses.get(image));
-  addresses.set(image, file instanceof Blob ? URL.createObjectURL(file) : file);
-  image.src = addresses.get(image);
+  image.src = file instanceof Blob ? address(image, file) : file;
   return image.decode();
 }
 
@@ -40,8 +45,8 @@ async function ask(what, query, file) {
     say(state === "waiting" ? "Waiting for its turn …" : `Working${left} …`);
   }, 700);
   try {
-    const address = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
-    const answer = await fetch(address, { method: "POST", body: file, signal });
+    const wanted = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
+    const answer = await fetch(wanted, { method: "POST", body: file, signal });
     if (!answer.ok) {
       const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
       throw new Error(detail);
@@ -95,7 +100,7 @@ async function showResult() {
   byId("show-map").disabled = !models.get(query.model).map;
   byId("show-map").title = byId("show-map").disabled ? "This model has no map: it invents nothing, or is not calibrated." : "";
   const download = byId("download");
-  download.href = addresses.get(byId("after"));
+  download.href = address(download, file);
   download.download = `${photo.name}-${query.model}.${query.format === "jpeg" ? "jpg" : query.format}`;
   byId("curl").textContent = `curl --data-binary @${/^[\w.-]+$/.test(photo.file.name) ? photo.file.name : "photo.jpg"} -o enlarged.${query.format} \\\n  "${location.origin}/v1/upscale?${new URLSearchParams(query)}"`;
   byId("licence").textContent = `${query.model}: ${models.get(query.model).licence}. ${models.get(query.model).scores}`;
@@ -155,7 +160,7 @@ function turnDial() {
 }
 
 async function begin() {
-  const [offered, examples] = await Promise.all(["v1/models", "examples"].map(async (address) => (await fetch(address)).json()));
+  const [offered, examples] = await Promise.all(["v1/models", "examples"].map(async (path) => (await fetch(path)).json()));
   megabytes = offered.limits.megabytes;
   byId("most").textContent = `PNG, JPEG, WebP, TIFF, AVIF or GIF of at most ${megabytes} MB, of which the model makes at most ${offered.limits.megapixels} megapixels`;
   for (const model of offered.models) {
