@@ -48,7 +48,7 @@ def post(port: int, data: bytes) -> bytes:
 
 
 def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.3g} ({min(values):.3g}-{max(values):.3g})"
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
 def main() -> None:
@@ -70,10 +70,10 @@ def main() -> None:
                 inference.upscale_file(data, out, model, overwrite=True)
                 between = time.perf_counter()
                 post(port, data)
-                direct.append(1000 * (between - began))
-                served.append(1000 * (time.perf_counter() - between))
+                direct.append(between - began)
+                served.append(time.perf_counter() - between)
                 ratios.append(served[-1] / direct[-1])
-            print(f"{name}: file {spread(direct)} ms, service {spread(served)} ms")
+            print(f"{name}: file {spread(direct)} s, service {spread(served)} s")
             print(f"{name}: ratio {spread(ratios)}")
             for clients in (1, 2, 8):
                 with ThreadPoolExecutor(clients) as pool:
