@@ -27,11 +27,11 @@ COMPACT_X2 = Config(
     pretrain=Pretrain(steps=6_000, batch_size=8, hr_patch=80, learning_rate=4e-4),
     adversarial=Adversarial(steps=3_000, hr_patch=80, window=64),
 )
-"""The same network for x2, from the shipped one for x4: its trunk knows photos already.
+"""The same network for x2, from one for x4, whose trunk knows photos already: srgan-x2.
 
     srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
 
-Not run yet.
+What it took and scores stands in docs/models.md.
 """
 
 SRGAN_X4 = Config(
