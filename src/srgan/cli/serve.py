@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -65,4 +66,5 @@ def serve(
             timeout_graceful_shutdown=_SECONDS_TO_END,
             server_header=False,
         )
-        uvicorn.Server(config).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            uvicorn.Server(config).run(sockets=[listening])
