@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 
 from srgan import images, inference, models, resize
 
 server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+transfer = pytest.importorskip("srgan.server.transfer", exc_type=ImportError)
 
 PHOTOS = Path(images.__file__).parent / "photos"
 
@@ -252,8 +254,8 @@ def test_what_takes_too_long_is_given_up(serving, large):
 
 
 def test_a_picture_that_does_not_come_is_not_waited_for(monkeypatch, port):
-    monkeypatch.setattr(server, "_PATIENCE", 0.3)
-    monkeypatch.setattr(server, "_SLOWEST", 1e9)
+    monkeypatch.setattr(transfer, "_PATIENCE", 0.3)
+    monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
     with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
         slow.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf")
         answer = slow.recv(4096)
@@ -262,8 +264,8 @@ def test_a_picture_that_does_not_come_is_not_waited_for(monkeypatch, port):
 
 
 def test_a_result_that_nobody_reads_is_given_up(serving, monkeypatch, tiny_model, tmp_path):
-    monkeypatch.setattr(server, "_PATIENCE", 0.5)
-    monkeypatch.setattr(server, "_SLOWEST", 1e9)
+    monkeypatch.setattr(transfer, "_PATIENCE", 0.5)
+    monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
     monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
     noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
     images.write(tmp_path / "noise.png", noise)
@@ -282,6 +284,18 @@ def test_nothing_is_left_on_the_disk(monkeypatch, port, photo, tmp_path):
     assert ask(port, "/v1/upscale", b"no picture")[0] == 422
     assert ask(port, "/v1/upscale", photo, scale=16)[0] == 413
     until(lambda: sorted(tmp_path.iterdir()) == before)
+
+
+def test_a_full_disk_is_said(serving, tiny_model, monkeypatch, full_disk):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    png = pyvips.Image.new_from_array(noise).write_to_buffer(".png")
+    monkeypatch.setattr(server.tempfile, "tempdir", str(full_disk))
+    with serving(str(tiny_model)) as port:
+        status, _, body = ask(port, "/v1/upscale", png)
+        assert status == 507
+        assert detail(body) == "The disk of the server is full."
+        assert list(full_disk.iterdir()) == []
+        assert ask(port, "/health")[0] == 200
 
 
 def test_several_pictures_at_once_do_not_mix(port, photo, lr):
@@ -330,8 +344,6 @@ def test_the_command_says_where_it_is_and_ends_at_ctrl_c(tiny_model, photo):
             port = urllib.parse.urlsplit(address).port
             assert address == f"http://127.0.0.1:{port}"
             assert ask(port, "/v1/upscale", photo)[0] == 200
-            with socket.create_connection(("127.0.0.1", port)):
-                pass
         finally:
             service.send_signal(signal.SIGINT)
         _, log = service.communicate(timeout=30)

@@ -4,30 +4,25 @@ A picture is the body of a request, and its result that of the answer: no forms,
 request may cost is bounded: bytes, pixels and seconds, and so is how many wait.
 """
 
-import asyncio
 import contextlib
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi import Path as InPath
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.requests import ClientDisconnect
 
-from srgan import engines, images, inference, models, pictures, resize, versions
+from srgan import engines, inference, pictures, versions
 from srgan.server.catalogue import Catalogue
-from srgan.server.jobs import Busy, Gone, Job, Jobs
+from srgan.server.jobs import Job, Jobs
+from srgan.server.page import add_page
+from srgan.server.transfer import Passing, add_errors, hang_up, read
 
-_HERE = Path(__file__).parent
-_PACKAGE = _HERE.parent
-_PHOTOS = {path.stem: path for path in sorted((_PACKAGE / "photos").glob("*.webp"))}
-_SHRUNK = 4  # times, for the page
 _SUFFIXES = {  # formats by their names among media types
     "png": ".png",
     "jpeg": ".jpg",
@@ -37,16 +32,6 @@ _SUFFIXES = {  # formats by their names among media types
     "gif": ".gif",
 }
 _JOB = r"^[A-Za-z0-9_-]{1,64}$"
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-}
-_SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-_PATIENCE = 60.0  # seconds for a picture to come or go, besides those that the slowest rate takes
-_SLOWEST = 250_000  # bytes a second
-_RETRY = {"Retry-After": "5"}  # seconds
 
 
 class Limits(NamedTuple):
@@ -127,8 +112,8 @@ def application(
         docs_url=None,  # pages that load programs from elsewhere
         redoc_url=None,
     )
-    _add_errors(app)
-    _add_page(app)
+    add_errors(app)
+    add_page(app)
     body = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
     takes_picture: dict[str, Any] = {"openapi_extra": {"requestBody": body | {"required": True}}}
     gives_picture: dict[str, Any] = {
@@ -175,8 +160,10 @@ def application(
     @app.post("/v1/map", **takes_picture, **gives_picture)
     async def draw_map(request: Request, wish: Annotated[MapRequest, Query()]) -> Response:
         """Draws where a GAN model invents what the picture does not determine, as PNG."""
-        file = catalogue.file(wish.model)
-        return await _answer(request, jobs, limits, wish.job, "png", partial(_map, file, limits))
+        catalogue.file(wish.model)
+        return await _answer(
+            request, jobs, limits, wish.job, "png", partial(_map, catalogue, limits, wish)
+        )
 
     return app
 
@@ -204,12 +191,21 @@ def _upscale(
     )
 
 
-def _map(file: str, limits: Limits, data: bytes, path: Path, job: Job) -> None:
+def _map(
+    catalogue: Catalogue, limits: Limits, wish: MapRequest, data: bytes, path: Path, job: Job
+) -> None:
     most = round(1e6 * limits.megapixels)
     picture = pictures.Picture(data, most, ".jpg")
-    two = 2 * models.load(file).metadata.scale ** 2
-    _check_size(two * picture.height * picture.width, limits)
-    inference.map_file(data, path, file, tile=limits.tile, progress=job.progress, most_pixels=most)
+    both = 2 * catalogue.open(wish.model).metadata.scale ** 2
+    _check_size(both * picture.height * picture.width, limits)
+    inference.map_file(
+        data,
+        path,
+        catalogue.file(wish.model),
+        tile=limits.tile,
+        progress=job.progress,
+        most_pixels=most,
+    )
 
 
 def _check_size(pixels: int, limits: Limits) -> None:
@@ -232,124 +228,8 @@ async def _answer(
     """Lets a request in, reads its picture, does the work, and sends the file that came of it."""
     with contextlib.ExitStack() as stack:
         job = stack.enter_context(jobs.admit(name or uuid.uuid4().hex))
-        data = await _read(request, limits.megabytes)
+        data = await read(request, limits.megabytes)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="srgan-"))
         path = Path(folder) / f"enlarged{_SUFFIXES[kind]}"
-        await jobs.run(job, partial(work, data, path, job), _hang_up(request))
-        return _Passing(stack.pop_all(), path, f"image/{kind}")
-
-
-async def _read(request: Request, megabytes: float) -> bytes:
-    """The picture that is a request's body."""
-    if request.headers.get("Content-Type", "").startswith("multipart/"):
-        raise HTTPException(
-            415, "Expected the picture itself, not a form: curl --data-binary @photo.jpg"
-        )
-    most = round(1e6 * megabytes)
-    length = request.headers.get("Content-Length", "0")
-    parts, total = [], int(length) if length.isdecimal() else 0
-    try:
-        async with asyncio.timeout(_PATIENCE + most / _SLOWEST):
-            if total <= most:
-                total = 0
-                async for part in request.stream():
-                    parts.append(part)
-                    total += len(part)
-                    if total > most:
-                        break
-    except TimeoutError as error:
-        raise HTTPException(408, "The picture came too slowly.") from error
-    if total > most:
-        raise HTTPException(
-            413, f"The picture has more than the {megabytes:g} megabytes that it may have here."
-        )
-    return b"".join(parts)
-
-
-async def _hang_up(request: Request) -> None:
-    """Ends when the connection does."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-class _Passing(FileResponse):
-    """A file that exists until it was sent, or could not be."""
-
-    def __init__(self, stack: contextlib.ExitStack, path: Path, media_type: str) -> None:
-        super().__init__(
-            path,
-            headers=_SAFE,
-            media_type=media_type,
-            filename=path.name,
-            content_disposition_type="inline",
-        )
-        self._stack = stack
-        self._seconds = _PATIENCE + path.stat().st_size / _SLOWEST
-
-    async def __call__(self, *arguments: Any) -> None:
-        with self._stack, contextlib.suppress(TimeoutError):  # nobody reads any more
-            async with asyncio.timeout(self._seconds):
-                await super().__call__(*arguments)
-
-
-def _add_errors(app: FastAPI) -> None:
-    """What is wrong goes to whoever asked, as {"detail": one sentence}."""
-
-    def respond(code: int, error: Exception, headers: dict[str, str] | None = None) -> Response:
-        return JSONResponse({"detail": str(error)}, code, headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def refuse(request: Request, error: RequestValidationError) -> Response:
-        faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        return respond(422, ValueError("; ".join(faults)))
-
-    @app.exception_handler(ValueError)
-    async def explain(request: Request, error: ValueError) -> Response:
-        return respond(422, error)
-
-    @app.exception_handler(Busy)
-    async def put_off(request: Request, error: Busy) -> Response:
-        return respond(503, error, _RETRY)
-
-    @app.exception_handler(MemoryError)
-    async def run_short(request: Request, error: MemoryError) -> Response:
-        return respond(503, MemoryError(f"{error}" or "There is not enough memory."), _RETRY)
-
-    @app.exception_handler(TimeoutError)
-    async def give_up(request: Request, error: TimeoutError) -> Response:
-        return respond(504, error)
-
-    @app.exception_handler(Gone)
-    @app.exception_handler(ClientDisconnect)
-    async def forget(request: Request, error: Exception) -> Response:
-        return Response(status_code=499)  # which nobody reads; as other servers log it
-
-
-def _add_page(app: FastAPI) -> None:
-    """The page, and pictures to try it on."""
-
-    def add(address: str, file: Path, media_type: str) -> None:
-        @app.get(address, include_in_schema=False)
-        async def send() -> Response:
-            return FileResponse(file, media_type=media_type, headers=_PAGE_HEADERS | _SAFE)
-
-    add("/", _HERE / "page.html", "text/html")
-    add("/page.js", _HERE / "page.js", "text/javascript")
-    add("/page.css", _HERE / "page.css", "text/css")
-    add("/palette.css", _PACKAGE / "palette.css", "text/css")
-
-    @cache
-    def shrunk(name: str) -> bytes:
-        return images.encode_webp(resize.downscale(images.read_uint8(_PHOTOS[name]), _SHRUNK))
-
-    @app.get("/examples", include_in_schema=False)
-    async def list_examples() -> list[str]:
-        return list(_PHOTOS)
-
-    @app.get("/examples/{name}/{version}", include_in_schema=False)
-    def example(name: str, version: Literal["lr", "hr"]) -> Response:
-        if name not in _PHOTOS:
-            raise HTTPException(404, f"There is no example {name!r}.")
-        if version == "hr":
-            return FileResponse(_PHOTOS[name], media_type="image/webp", headers=_SAFE)
-        return Response(shrunk(name), media_type="image/webp", headers=_SAFE)
+        await jobs.run(job, partial(work, data, path, job), hang_up(request))
+        return Passing(stack.pop_all(), path, f"image/{kind}")

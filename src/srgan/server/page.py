@@ -1,0 +1,52 @@
+"""The page to try the models on, and pictures for it."""
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from fastapi import FastAPI, HTTPException
+from fastapi.responses import FileResponse, Response
+
+from srgan import images, resize
+from srgan.server.transfer import SAFE
+
+_HERE = Path(__file__).parent
+_PACKAGE = _HERE.parent
+_PHOTOS = {path.stem: path for path in sorted((_PACKAGE / "photos").glob("*.webp"))}
+_SHRUNK = 4  # times
+_HEADERS = SAFE | {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def add_page(app: FastAPI) -> None:
+    """Adds `/`, what it needs, and the examples to a service."""
+
+    def add(address: str, file: Path, media_type: str) -> None:
+        @app.get(address, include_in_schema=False)
+        async def send() -> Response:
+            return FileResponse(file, media_type=media_type, headers=_HEADERS)
+
+    add("/", _HERE / "page.html", "text/html")
+    add("/page.js", _HERE / "page.js", "text/javascript")
+    add("/page.css", _HERE / "page.css", "text/css")
+    add("/palette.css", _PACKAGE / "palette.css", "text/css")
+
+    @cache
+    def shrunk(name: str) -> bytes:
+        return images.encode_webp(resize.downscale(images.read_uint8(_PHOTOS[name]), _SHRUNK))
+
+    @app.get("/examples", include_in_schema=False)
+    async def list_examples() -> list[str]:
+        return list(_PHOTOS)
+
+    @app.get("/examples/{name}/{version}", include_in_schema=False)
+    def example(name: str, version: Literal["lr", "hr"]) -> Response:
+        if name not in _PHOTOS:
+            raise HTTPException(404, f"There is no example {name!r}.")
+        if version == "hr":
+            return FileResponse(_PHOTOS[name], media_type="image/webp", headers=SAFE)
+        return Response(shrunk(name), media_type="image/webp", headers=SAFE)
