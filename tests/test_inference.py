@@ -128,6 +128,21 @@ def test_a_size_of_nothing_is_refused(wish):
             Size(**{wish: value}).of(30, 20, scale=4)
 
 
+@pytest.mark.parametrize(
+    ("size", "model"),
+    [
+        (Size(), "srgan-x4"),
+        (Size(scale=2.01), "srgan-x4"),
+        (Size(scale=2), "srgan-x2"),
+        (Size(scale=1.5, width=30), "srgan-x2"),
+        (Size(width=30), "srgan-x4"),  # how much that is depends on the photo
+    ],
+)
+def test_up_to_twice_each_side_the_model_for_it_is_the_default(size, model, photo, tmp_path):
+    by_default = made(photo, tmp_path, None, size=size)
+    np.testing.assert_array_equal(by_default, made(photo, tmp_path, model, size=size))
+
+
 def made(photo, tmp_path, model, **options):
     inference.upscale_file(photo, tmp_path / "large.png", model, overwrite=True, **options)
     return images.read_uint8(tmp_path / "large.png").astype(int)

@@ -88,10 +88,15 @@ class Job(NamedTuple):
         return self.frames * sum(cut.tiles for cut in self.cuts)
 
 
+def default_model(size: Size = OF_MODEL) -> str:
+    """Returns the name of the shipped model that is made for a size."""
+    return "srgan-x2" if size.scale and size.scale <= 2 else "srgan-x4"
+
+
 def upscale_file(
     source: str | os.PathLike[str] | bytes,
     destination: str | os.PathLike[str],
-    model: models.Model | str | os.PathLike[str] = "srgan-x4",
+    model: models.Model | str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     tile: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -111,7 +116,7 @@ def upscale_file(
         source: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, or what is in one.
         destination: Its suffix chooses the format; see `formats.FORMATS`.
         model: A shipped model's name, the path of an ONNX file, or, for many files, what
-            `models.load` returned.
+            `models.load` returned; by default `default_model(size)`.
         overwrite: Replace an existing `destination`.
         tile: Side of the tiles, in pixels of `source`; by default as memory allows.
         progress: Called as `progress(done, total)` after each tile.
@@ -136,7 +141,7 @@ def upscale_file(
     suffix = destination.suffix.lower()
     picture = pictures.Picture(source, most_pixels, suffix, srgb)
     if not isinstance(model, models.Model):
-        model = models.load(model)
+        model = models.load(model or default_model(size))
     job = plan(picture, model, size, tile, workers)
     formats.check_destination(destination, overwrite, job.height, job.width)
     done = itertools.count(1)

@@ -40,7 +40,12 @@ def upscale(
     place: Annotated[
         str, typer.Option("--output", "-o", metavar="OUT", help="File, folder, or - for stdout.")
     ],
-    model: Annotated[str, typer.Option(help="A shipped model, or an ONNX file.")] = "srgan-x4",
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A shipped model, or an ONNX file. [srgan-x4, or up to --scale 2, srgan-x2]"
+        ),
+    ] = None,
     engine: Engine = "onnxruntime",
     precision: Precision = "float32",
     realism: Annotated[
@@ -107,6 +112,8 @@ def upscale(
 
     output = Path(place)
     size = _size(scale, width, height, fit, megapixels)
+    if not model:  # the map is that of an enlargement to x4, whatever is made of it
+        model = inference.default_model(inference.OF_MODEL if hallucination_map else size)
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
     is_piped = _PIPE in (*inputs, output)
