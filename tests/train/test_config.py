@@ -54,6 +54,19 @@ def test_a_window_larger_than_the_patch_is_refused(tmp_path):
         read(tmp_path, "[adversarial]\nwindow = 160\n")
 
 
+def test_spoilt_photos_are_not_to_be_reproduced(tmp_path):
+    spoil = "[degradation]\nversions = 8\n"
+    with pytest.raises(ValueError, match=r"projection=4 .*versions=8 spoils; set projection to 0"):
+        read(tmp_path, spoil)
+    assert read(tmp_path, f"projection = 0\n{spoil}").degradation.quality == (30, 95)
+
+
+@pytest.mark.parametrize("wrong", ["blur = [2, 1]", "quality = [90, 30]"])
+def test_a_range_begins_with_its_lower_limit(tmp_path, wrong):
+    with pytest.raises(ValueError, match=r"degradation\..*expected the lower limit first"):
+        read(tmp_path, f"projection = 0\n[degradation]\n{wrong}\n")
+
+
 def test_nothing_to_train_is_refused(tmp_path):
     text = "[pretrain]\nsteps = 0\n[adversarial]\nsteps = 0\n"
     with pytest.raises(ValueError, match="both 0: nothing to train"):

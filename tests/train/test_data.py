@@ -7,7 +7,10 @@ import pytest
 from skimage import data as photos
 
 from srgan import images, resize
-from srgan.train import data
+from srgan.train import data, degradations
+from srgan.train.config import Degradation
+
+SPOILT = Degradation(versions=3, clean=0.0)
 
 
 @pytest.fixture
@@ -236,3 +239,50 @@ def test_held_back_photos_are_not_trained_on(tmp_path):
     assert not levels[0] & levels[1]
     lr, _ = data.batch(kept, 0, 0, batch_size=200, hr_patch=16)
     assert {round(float(x) * 255) for x in lr[:, 0, 0, 0]} == levels[0]
+
+
+class TestVersions:
+    """Photos whose small versions are spoilt, each in several ways."""
+
+    def test_versions_of_a_photo_share_what_they_should_become(self, folder, tmp_path):
+        prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=SPOILT)
+        assert prepared.names == ["astronaut.png", "cat.png", "deeper/coffee.png"]
+        assert len(prepared) == 9
+        for index, pair in enumerate(prepared):
+            name = prepared.names[index // 3]
+            hr = resize.crop_to_multiple(images.read_uint8(folder / name), 4)
+            np.testing.assert_array_equal(pair.hr, hr)
+            expected = degradations.degrade(hr, 4, SPOILT, f"{name} {index % 3}")
+            np.testing.assert_array_equal(pair.lr, expected)
+        assert len({pair.lr.tobytes() for pair in prepared}) == 9
+        sizes = {file.name[:2]: file.stat().st_size for file in (tmp_path / "cache").glob("*.bin")}
+        assert 3 * sizes["hr"] == 16 * sizes["lr"]
+
+    def test_all_versions_are_trained_on(self, folder, tmp_path):
+        prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=SPOILT)
+        lr, hr = data.batch(prepared, k=0, seed=0, batch_size=300, hr_patch=16)
+        small = hr.reshape(300, 4, 4, 4, 4, 3).mean((2, 4))
+        errors = np.abs(lr - small).mean((1, 2, 3))
+        assert len(np.unique(errors.round(3))) > 9
+
+    def test_other_ranges_make_other_versions_in_the_same_cache(self, folder, tmp_path):
+        cache = tmp_path / "cache"
+        found = [
+            data.prepare(folder, cache, 4, degradation=wish).fingerprint
+            for wish in (SPOILT, SPOILT, Degradation(versions=3, clean=0.0, noise=(9, 9)), SPOILT)
+        ]
+        assert found[0] == found[1] == found[3] != found[2]
+
+    def test_photos_held_back_are_so_in_all_versions(self, tmp_path):
+        root = tmp_path / "photos"
+        root.mkdir()
+        for i in range(20):
+            images.write(root / f"{i:02d}.png", np.full((16, 16, 3), 10 * i, np.uint8))
+        prepared = data.prepare(root, tmp_path / "cache", 4, degradation=SPOILT)
+        kept, held = prepared.hold_back(8)
+        assert (len(kept), len(held)) == (18 * 3, 2)
+        assert {*kept.names}.isdisjoint(held.names)
+
+    def test_small_photos_that_are_given_are_not_spoilt(self, folder, tmp_path):
+        with pytest.raises(ValueError, match=r"used as they are; set degradation\.versions to 0"):
+            data.prepare(folder, tmp_path / "cache", 4, folder, degradation=SPOILT)

@@ -82,6 +82,21 @@ def test_the_second_stage_starts_from_the_best_averages_of_the_first(
         np.testing.assert_allclose(second[name], expected, atol=1e-6)
 
 
+def test_a_run_on_spoilt_photos_says_so_and_leaves_a_model_that_does_not_reproduce_them(
+    photo_folder, tiny, tmp_path
+):
+    changes = {
+        "projection": 0,
+        "degradation": config.Degradation(versions=3),
+        "adversarial": tiny.adversarial.model_copy(update={"steps": 0}),
+    }
+    model = run.train(photo_folder, tmp_path / "run", tiny.model_copy(update=changes))
+    metadata = srgan.load(model).metadata
+    assert metadata.consistency_rounds == 0
+    assert metadata.training_data.startswith("8 photos, ")  # not versions of them
+    assert "spoilt by blur of 0 to 0.7, noise of 0 to 8, JPEG of 30 to 95" in metadata.training
+
+
 @pytest.mark.parametrize("file", ["best.npz", "model.onnx"])
 def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_path, file):
     short = tiny.adversarial.model_copy(update={"steps": 0})

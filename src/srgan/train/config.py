@@ -8,7 +8,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from srgan.projection import MOST_ROUNDS
 
@@ -18,6 +25,17 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _check_order(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError(f"expected the lower limit first, not {list(limits)}")
+    return limits
+
+
+Range = Annotated[tuple[Weight, Weight], AfterValidator(_check_order)]
+Quality = Annotated[float, Field(ge=1, le=100)]
 
 
 class _Settings(BaseModel):
@@ -33,6 +51,19 @@ class Generator(_Settings):
     normalisation: bool = False  # BatchNorm, only in srresnet
     activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"  # only in srresnet
     growth: Count = 32  # channels that a convolution of a dense block adds; only in rrdbnet
+
+
+class Degradation(_Settings):
+    """What spoils the small versions of the photos, as it spoils photos; see `degradations.py`.
+
+    Each version draws its own, evenly from these ranges.
+    """
+
+    versions: Steps = 0  # of each photo; with 0 there is one, which is scaled down and no more
+    clean: Share = 0.1  # of the versions, likewise
+    blur: Range = (0.0, 0.7)  # sigma in lr pixels, before they are scaled down
+    noise: Range = (0.0, 8.0)  # standard deviation, in grey levels of 0..255
+    quality: Annotated[tuple[Quality, Quality], AfterValidator(_check_order)] = (30, 95)  # of JPEG
 
 
 class Schedule(_Settings):
@@ -107,6 +138,7 @@ class Config(_Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: what the machine is fast at
     projection: Rounds = 4  # of the consistency projection; 0 for degraded photos
     validate_every: Count = 500  # steps
+    degradation: Degradation = Degradation()
     generator: Generator = Generator()
     pretrain: Pretrain = Pretrain()
     adversarial: Adversarial = Adversarial()
@@ -123,6 +155,11 @@ class Config(_Settings):
                 raise ValueError(
                     f"{name}.warmup={stage.warmup} leaves nothing of {name}.steps={stage.steps}."
                 )
+        if self.degradation.versions and self.projection:
+            raise ValueError(
+                f"projection={self.projection} makes results reproduce lr, which "
+                f"degradation.versions={self.degradation.versions} spoils; set projection to 0."
+            )
         if not self.pretrain.steps and not self.adversarial.steps:
             raise ValueError("pretrain.steps and adversarial.steps are both 0: nothing to train.")
         if self.adversarial.window > self.adversarial.hr_patch:

@@ -15,13 +15,16 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from srgan import files, images, pairing, parallel, resize
+from srgan.train import degradations
+from srgan.train.config import Degradation
 
-_LAYOUT = 2  # raise when the files of a cache change their meaning
+_LAYOUT = 3  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]
+_NONE = Degradation(versions=0)
 
 
 class Pair(NamedTuple):
-    """One photo: `lr` `(height, width, 3)` and `hr` `(scale*height, scale*width, 3)`, uint8."""
+    """A version of a photo: `lr` `(height, width, 3)`, `hr` `scale` times as large; uint8."""
 
     lr: np.ndarray
     hr: np.ndarray
@@ -38,7 +41,8 @@ class _Entry(NamedTuple):
     file: str
     height: int  # of the lr image
     width: int
-    offset: int  # of its first byte among lr pixels; scale^2 times as much among hr
+    lr_start: int  # its first byte among lr pixels
+    hr_start: int  # likewise; the versions of a photo share them
 
 
 class Photos(Sequence[Pair]):
@@ -46,6 +50,7 @@ class Photos(Sequence[Pair]):
 
     Attributes:
         scale: Factor between the sides of lr and hr.
+        names: Of the photos, each of which may be there in several versions.
         fingerprint: Hash over all pixels; equal data have equal fingerprints anywhere.
         skipped: Files that could not be used, with reasons.
         ends: Cumulated areas in lr pixels, for choosing photos in proportion to their area.
@@ -59,6 +64,7 @@ class Photos(Sequence[Pair]):
         self.skipped = [Skipped(*entry) for entry in index["skipped"]]
         entries = [_Entry(*entry) for entry in index["photos"]]
         self._entries = entries if chosen is None else [entries[i] for i in chosen]
+        self.names = [*dict.fromkeys(entry.file for entry in self._entries)]
         self._index, self._lr, self._hr = index, lr, hr
         self.ends = np.cumsum([entry.height * entry.width for entry in self._entries])
 
@@ -66,23 +72,25 @@ class Photos(Sequence[Pair]):
         return len(self._entries)
 
     def __getitem__(self, index: int) -> Pair:  # pyright: ignore[reportIncompatibleMethodOverride]
-        _, height, width, start = self._entries[index]
-        stop, area = start + 3 * height * width, self.scale**2
-        lr = self._lr[start:stop].reshape(height, width, 3)
-        hr = self._hr[area * start : area * stop]
-        return Pair(lr, hr.reshape(self.scale * height, self.scale * width, 3))
+        _, height, width, lr_start, hr_start = self._entries[index]
+        return Pair(
+            _image(self._lr, lr_start, height, width),
+            _image(self._hr, hr_start, self.scale * height, self.scale * width),
+        )
 
     def hold_back(self, count: int) -> tuple["Photos", "Photos"]:
         """Splits into photos for training and at most `count`, or one in ten, for validation.
 
-        The choice depends on the file names alone. Of a single photo, both get it.
+        The choice depends on the file names alone, and of those for validation there is one
+        version each. Of a single photo, both get it.
         """
-        names = [hashlib.sha256(entry.file.encode()).digest() for entry in self._entries]
-        order = sorted(range(len(self)), key=names.__getitem__)
-        held = max(1, min(count, len(self) // 10))
-        kept = sorted(order[held:]) or order
+        order = sorted(self.names, key=lambda name: hashlib.sha256(name.encode()).digest())
+        held = {*order[: max(1, min(count, len(order) // 10))]}
+        files = [entry.file for entry in self._entries]
+        kept = [i for i, file in enumerate(files) if file not in held or len(order) == 1]
+        first = [files.index(name) for name in self.names if name in held]
         pixels = self._index, self._lr, self._hr
-        return Photos(*pixels, kept), Photos(*pixels, sorted(order[:held]))
+        return Photos(*pixels, kept), Photos(*pixels, first)
 
 
 def prepare(
@@ -91,6 +99,7 @@ def prepare(
     scale: int,
     lr_folder: Path | None = None,
     minimum: int = 1,
+    degradation: Degradation = _NONE,
     progress: _Progress | None = None,
 ) -> Photos:
     """Decodes the photos of a folder once, and returns them memory-mapped.
@@ -106,11 +115,18 @@ def prepare(
         lr_folder: Tree of lr photos of the same names (a suffix as in `0001x4.png` is allowed);
             None makes the lr photos from the hr photos.
         minimum: Shortest usable side in lr pixels: that of the training patch.
+        degradation: What spoils the lr photos that are made.
         progress: Called with (photos done, photos in all).
 
     Raises:
-        ValueError: If there is no usable photo, or a pair does not fit; the file is named.
+        ValueError: If there is no usable photo, a pair does not fit, in which case the file is
+            named, or lr photos are given that would have to be spoilt.
     """
+    if lr_folder and degradation.versions:
+        raise ValueError(
+            f"The lr photos of {lr_folder} are used as they are; set degradation.versions to 0, "
+            "or leave them out."
+        )
     paths = images.find(folder)
     if not paths:
         raise ValueError(f"There are no images in {folder}; expected {', '.join(images.SUFFIXES)}.")
@@ -120,6 +136,7 @@ def prepare(
         "layout": _LAYOUT,
         "scale": scale,
         "minimum": minimum,
+        "degradation": degradation.model_dump(mode="json"),
         "sources": [[str(path), *_stamp(path)] for path in sources],
     }
     if current := _current(cache, state):
@@ -127,20 +144,18 @@ def prepare(
 
     cache.mkdir(parents=True, exist_ok=True)
     # Pixels are never written over: another run may have them mapped, and would go on with these.
-    name = secrets.token_hex(8)
-    lr_path, hr_path = _files(cache, name)
+    pixels = secrets.token_hex(8)
+    lr_path, hr_path = _files(cache, pixels)
     report = progress or (lambda *_: None)
+    names = [path.relative_to(folder).as_posix() for path in paths]
     try:
         jobs = [
-            (path, partner, scale, minimum) for path, partner in zip(paths, partners, strict=True)
+            (path, name, partner, scale, minimum, degradation)
+            for path, name, partner in zip(paths, names, partners, strict=True)
         ]
-        loaded = zip(
-            [path.relative_to(folder).as_posix() for path in paths],
-            parallel.in_order(_load, jobs),
-            strict=True,
-        )
+        loaded = zip(names, parallel.in_order(_load, jobs), strict=True)
         with lr_path.open("w+b") as lr_file, hr_path.open("w+b") as hr_file:
-            index = state | {"pixels": name}
+            index = state | {"pixels": pixels}
             index |= _write(lr_file, hr_file, loaded, lambda done: report(done, len(paths)))
             if not index["photos"]:
                 reasons = "; ".join(f"{file}: {reason}" for file, reason in index["skipped"][:3])
@@ -204,26 +219,35 @@ def _files(cache: Path, name: str) -> tuple[Path, Path]:
 def _write(
     lr_file: BinaryIO,
     hr_file: BinaryIO,
-    loaded: Iterable[tuple[str, Pair | str]],
+    loaded: Iterable[tuple[str, list[Pair] | str]],
     report: Callable[[int], object],
 ) -> dict:
-    """Writes the pixels of named pairs; returns what the index says about them."""
+    """Writes the pixels of named photos; returns what the index says about them."""
     photos: list[_Entry] = []
     skipped: list[Skipped] = []
-    digest, offset = hashlib.sha256(), 0
-    for done, (name, pair) in enumerate(loaded, start=1):
-        if isinstance(pair, Pair):
-            height, width = pair.lr.shape[:2]
-            photos.append(_Entry(name, height, width, offset))
-            offset += pair.lr.size
-            for array, file in zip(pair, (lr_file, hr_file), strict=True):
-                data = array.tobytes()
-                digest.update(data)
-                file.write(data)
+    digest = hashlib.sha256()
+
+    def write(file: BinaryIO, image: np.ndarray) -> int:
+        data = image.tobytes()
+        digest.update(data)
+        start = file.tell()
+        file.write(data)
+        return start
+
+    for done, (name, pairs) in enumerate(loaded, start=1):
+        if isinstance(pairs, str):
+            skipped.append(Skipped(name, pairs))
         else:
-            skipped.append(Skipped(name, pair))
+            starts = [write(lr_file, pair.lr) for pair in pairs]
+            hr_start = write(hr_file, pairs[0].hr)
+            height, width = pairs[0].lr.shape[:2]
+            photos += (_Entry(name, height, width, start, hr_start) for start in starts)
         report(done)
     return {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
+
+
+def _image(pixels: np.ndarray, start: int, height: int, width: int) -> np.ndarray:
+    return pixels[start : start + 3 * height * width].reshape(height, width, 3)
 
 
 def _map(file: BinaryIO) -> np.ndarray:
@@ -231,8 +255,10 @@ def _map(file: BinaryIO) -> np.ndarray:
     return np.memmap(file, np.uint8, "r")  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
-def _load(path: Path, partner: Path | None, scale: int, minimum: int) -> Pair | str:
-    """Decodes one photo, or says why it cannot be used."""
+def _load(
+    path: Path, name: str, partner: Path | None, scale: int, minimum: int, degradation: Degradation
+) -> list[Pair] | str:
+    """Decodes one photo, and makes its lr versions; or says why it cannot be used."""
     try:
         hr = images.read_uint8(path)
         lr = images.read_uint8(partner) if partner else None
@@ -241,12 +267,17 @@ def _load(path: Path, partner: Path | None, scale: int, minimum: int) -> Pair | 
     needed = minimum * scale
     if min(hr.shape[:2]) < needed:
         return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than {needed}x{needed}, the least"
-    if lr is None:
-        hr = resize.crop_to_multiple(hr, scale)
-        return Pair(resize.downscale(hr, scale), hr)
-    pair = Pair(lr, hr)
-    _check_pair(pair, path, partner, scale)
-    return pair
+    if lr is not None:
+        pair = Pair(lr, hr)
+        _check_pair(pair, path, partner, scale)
+        return [pair]
+    hr = resize.crop_to_multiple(hr, scale)
+    if not degradation.versions:
+        return [Pair(resize.downscale(hr, scale), hr)]
+    return [
+        Pair(degradations.degrade(hr, scale, degradation, f"{name} {version}"), hr)
+        for version in range(degradation.versions)
+    ]
 
 
 def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> None:

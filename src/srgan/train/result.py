@@ -37,11 +37,21 @@ def write(
         for name, stage in stages
         if stage.steps
     )
+    if settings.degradation.versions:
+        blur, noise, quality = (
+            f"{low:g} to {high:g}"
+            for low, high in (
+                settings.degradation.blur,
+                settings.degradation.noise,
+                settings.degradation.quality,
+            )
+        )
+        training += f"; photos spoilt by blur of {blur}, noise of {noise}, JPEG of {quality}"
     metadata = describe(
         generator,
         settings,
         f"{path.parent.parent.name}-{path.parent.name}",
-        f"{len(pairs)} photos, fingerprint {pairs.fingerprint[:16]}",
+        f"{len(pairs.names)} photos, fingerprint {pairs.fingerprint[:16]}",
         "that of the training data and its user's choice",
         scores,
         psnr_model,

@@ -103,11 +103,17 @@ def train(
         settings.scale,
         lr_photos,
         minimum,
+        settings.degradation,
         lambda done, total: report(Progress("data", done, total, {})),
     )
     if validation:
-        smallest = -(-metrics.LPIPS_MINIMUM // settings.scale)
-        judges = data.prepare(validation, cache / "validation", settings.scale, minimum=smallest)
+        judges = data.prepare(
+            validation,
+            cache / "validation",
+            settings.scale,
+            minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
+            degradation=_once(settings.degradation),
+        )
         for name, reason in judges.skipped:
             _logger.warning("Left out of validation: %s: %s", name, reason)
     else:
@@ -210,6 +216,11 @@ def load(model: str | os.PathLike[str], generator: keras.Model) -> None:
         export.read_weights(models.path(model), generator)
 
 
+def _once(degradation: config.Degradation) -> config.Degradation:
+    """The same for photos that judge, of which there is one version each."""
+    return degradation.model_copy(update={"versions": min(degradation.versions, 1)})
+
+
 def _fit(
     stage: Stage,
     folder: Path,
@@ -308,7 +319,7 @@ def _record(
         "precision": computed_in,
         "data": {
             "fingerprint": pairs.fingerprint,
-            "photos": len(pairs),
+            "photos": len(pairs.names),
             "skipped": [entry._asdict() for entry in pairs.skipped],
         },
     }
