@@ -32,6 +32,12 @@ def explain(error: Exception) -> str:
     return str(error)
 
 
+def about(photo: object, error: Exception) -> str:
+    """What happened, with the photo that it happened to."""
+    message = explain(error)
+    return message if str(photo) in message else f"{photo}: {message}"
+
+
 def fail(message: str, code: int = 2) -> int:
     """Prints what happened, and returns the exit code."""
     # Names may hold new lines, and characters that would command a terminal.

@@ -1,29 +1,21 @@
 """`srgan upscale`."""
 
-import io
 import json
 import os
 import sys
-import tempfile
-import time
-from collections.abc import Mapping
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan.cli import messages
+from srgan.cli import estimates, messages, pipes
 from srgan.cli.options import AsJson, Engine, Overwrite, Precision, Tile
 
 if TYPE_CHECKING:
     from srgan.batch import Plan, Result
     from srgan.inference import Size
     from srgan.models import Model
-
-_PIPE = Path("-")
-_MOST_PIPED = 2**31  # bytes that are read from stdin, where they are all in memory
 
 
 def _box(text: str) -> tuple[int, int]:
@@ -116,12 +108,12 @@ def upscale(
         model = inference.default_model(inference.OF_MODEL if hallucination_map else size)
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
-    is_piped = _PIPE in (*inputs, output)
+    is_piped = pipes.PIPE in (*inputs, output)
     named = output
     if is_piped:
         if resume or skip_existing:
             raise ValueError("--resume and --skip-existing are for files and folders, not pipes.")
-        named = _check_pipe(inputs, output, output_format, as_json, dry_run)
+        named = pipes.check(inputs, output, output_format, as_json, dry_run)
     else:
         plan = batch.plan(
             inputs,
@@ -164,15 +156,16 @@ def upscale(
         files = (*inputs, *plan.sources, *plan.sources.values(), output)
         if hallucination_map.resolve() in (file.resolve() for file in files):
             raise ValueError(f"The map cannot go to {hallucination_map}, which is the photo's.")
-    source = _read_stdin() if inputs == [_PIPE] else [*plan.sources.values(), *inputs][0]
+    source = pipes.read_stdin() if inputs == [pipes.PIPE] else [*plan.sources.values(), *inputs][0]
     if dry_run:
         sources = {named: source} if is_piped else plan.sources
-        _print_estimate(sources, plan, loaded, work, as_json)
+        all_well = estimates.show(sources, plan, loaded, work, as_json)
+        _finish(plan, failed=not all_well)
         return
     if hallucination_map:  # first, since it needs more, and says so before the work
         _map(hallucination_map, work, source, model)
     if is_piped:
-        _pipe(source, output, named, work, as_json)
+        pipes.send(source, output, named, work, as_json)
     else:
         _run(plan, work, settings, loaded, as_json)
 
@@ -206,7 +199,7 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
         summary = {"done": done, "failed": len(failed), "skipped": len(plan.skipped)}
         print(json.dumps({"model": loaded.metadata.name} | summary))
     for result in failed:
-        messages.fail(_named(result.source, result.error or Exception()))
+        messages.fail(messages.about(result.source, result.error or Exception()))
     if failed:
         messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
     _finish(plan, bool(failed))
@@ -241,127 +234,6 @@ def _line(result: "Result") -> dict[str, object]:
     if result.error:
         return line | {"error": messages.explain(result.error)}
     return line | {"output": str(result.destination)}
-
-
-def _read_stdin() -> bytes:
-    if sys.stdin is None:
-        raise ValueError("There is no stdin to read from: it is closed. Name a file.")
-    read = io.BytesIO()
-    while part := sys.stdin.buffer.read(2**20):
-        read.write(part)
-        if read.tell() > _MOST_PIPED:
-            raise ValueError("More than 2 GiB come from stdin. Save them to a file, and name it.")
-    return read.getvalue()
-
-
-def _check_pipe(
-    inputs: list[Path], output: Path, output_format: str, as_json: bool, dry_run: bool
-) -> Path:
-    """Raises what would go wrong with one picture through pipes; returns what to call the result.
-
-    Its suffix is that of the format.
-    """
-    from srgan import formats
-
-    if len(inputs) > 1:
-        raise ValueError("Only one picture goes through a pipe; name one, or a folder for OUT.")
-    if output != _PIPE:
-        if output.is_dir() or not output.suffix:
-            raise ValueError(f"What comes from stdin has no name; name a file, not {output}.")
-        formats.check_format(output)
-        return output
-    suffix = f".{output_format.lower().lstrip('.')}"
-    if suffix not in formats.FORMATS:
-        raise ValueError(
-            f"There is no format {output_format!r} to write; expected one of "
-            f"{', '.join(known[1:] for known in formats.FORMATS)}."
-        )
-    if as_json and not dry_run:
-        raise ValueError("Both the picture and --json would go to stdout. Name a file for OUT.")
-    if not dry_run and (sys.stdout is None or sys.stdout.isatty()):
-        raise ValueError("stdout is no place for a picture now: it is closed or a terminal.")
-    return Path(f"stdout{suffix}")
-
-
-def _pipe(source: Path | bytes, output: Path, named: Path, work: partial, as_json: bool) -> None:
-    """One picture from stdin or to stdout."""
-    from srgan import formats, progress
-
-    began = time.perf_counter()
-    folder = tempfile.TemporaryDirectory(prefix="srgan-") if output == _PIPE else nullcontext("")
-    with folder as made, progress.bar(1) as show:
-        destination = Path(made, named)
-        name = formats.describe(source)
-        work(source, destination, progress=lambda done, total: show(done / total, name))
-        if made:
-            with destination.open("rb") as file:
-                while part := file.read(2**20):
-                    sys.stdout.buffer.write(part)
-            sys.stdout.buffer.flush()
-        elif as_json:
-            line = {"input": str(_PIPE), "seconds": round(time.perf_counter() - began, 3)}
-            print(json.dumps(line | {"output": str(destination)}))
-
-
-def _print_estimate(
-    sources: Mapping[Path, Path | bytes],
-    plan: "Plan",
-    loaded: "Model",
-    work: partial,
-    as_json: bool,
-) -> None:
-    from srgan import formats, inference, pictures
-
-    speed = inference.speed(loaded)
-    total, failed = 0.0, 0
-    options, skipped = work.keywords, len(plan.skipped)
-    for destination, source in sources.items():
-        name = "stdin" if isinstance(source, bytes) else str(source)
-        try:
-            suffix = destination.suffix.lower()
-            picture = pictures.Picture(source, options["most_pixels"], suffix, options["srgb"])
-            job = inference.plan(picture, loaded, options["size"], options["tile"], plan.workers)
-            formats.check_format(destination, job.height, job.width)
-        except (ValueError, OSError) as error:
-            if len(sources) + skipped == 1:
-                raise
-            failed += 1
-            if as_json:
-                print(json.dumps({"input": name, "error": messages.explain(error)}))
-            messages.fail(_named(source, error))
-            continue
-        seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
-        total += seconds
-        if as_json:
-            files = {"input": name, "output": str(destination)}
-            result = {"width": job.width, "height": job.height, "frames": job.frames}
-            needs = {"bytes": round(job.memory), "seconds": round(seconds, 1), "tiles": job.tiles}
-            print(json.dumps(files | result | needs))
-        else:
-            frames = f" x {job.frames} frames" if job.frames > 1 else ""
-            print(
-                f"{name} {picture.width}x{picture.height} -> {destination} {job.width}x"
-                f"{job.height}{frames}: {job.tiles} tile{'s' if job.tiles > 1 else ''}, about "
-                f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
-            )
-    if not as_json:
-        print(f"{len(sources)} photos, {skipped} there already: {_time(total)}")
-    if failed:
-        messages.fail(f"{failed} of {len(sources)} photos cannot be upscaled.")
-    _finish(plan, bool(failed))
-
-
-def _named(source: Path | bytes, error: Exception) -> str:
-    """What is said of an error, with the photo that it is about."""
-    message = messages.explain(error)
-    return message if str(source) in message else f"{source}: {message}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _size(

@@ -1,0 +1,80 @@
+"""What `srgan upscale` would do, and what it would need."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srgan.cli import messages
+
+if TYPE_CHECKING:
+    from srgan.batch import Plan
+    from srgan.models import Model
+
+
+def show(
+    sources: Mapping[Path, Path | bytes],
+    plan: "Plan",
+    loaded: "Model",
+    work: partial,
+    as_json: bool,
+) -> bool:
+    """Prints tiles, memory and time of every photo; returns whether all can be upscaled.
+
+    Args:
+        sources: By the files that they become; bytes are what came from stdin.
+        plan: That of a folder, which says what is there already.
+        loaded: The model.
+        work: `inference.upscale_file`, with all that is the same for all photos.
+        as_json: A line of JSON for each photo.
+
+    Raises:
+        ValueError, OSError: If the only photo cannot be upscaled.
+    """
+    from srgan import formats, inference, pictures
+
+    speed = inference.speed(loaded)
+    total, failed = 0.0, 0
+    options, skipped = work.keywords, len(plan.skipped)
+    for destination, source in sources.items():
+        name = "stdin" if isinstance(source, bytes) else str(source)
+        try:
+            suffix = destination.suffix.lower()
+            picture = pictures.Picture(source, options["most_pixels"], suffix, options["srgb"])
+            job = inference.plan(picture, loaded, options["size"], options["tile"], plan.workers)
+            formats.check_format(destination, job.height, job.width)
+        except (ValueError, OSError) as error:
+            if len(sources) + skipped == 1:
+                raise
+            failed += 1
+            if as_json:
+                print(json.dumps({"input": name, "error": messages.explain(error)}))
+            messages.fail(messages.about(name, error))
+            continue
+        seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
+        total += seconds
+        if as_json:
+            files = {"input": name, "output": str(destination)}
+            result = {"width": job.width, "height": job.height, "frames": job.frames}
+            needs = {"bytes": round(job.memory), "seconds": round(seconds, 1), "tiles": job.tiles}
+            print(json.dumps(files | result | needs))
+        else:
+            frames = f" x {job.frames} frames" if job.frames > 1 else ""
+            print(
+                f"{name} {picture.width}x{picture.height} -> {destination} {job.width}x"
+                f"{job.height}{frames}: {job.tiles} tile{'s' if job.tiles > 1 else ''}, about "
+                f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
+            )
+    if not as_json:
+        print(f"{len(sources)} photos, {skipped} there already: {_time(total)}")
+    if failed:
+        messages.fail(f"{failed} of {len(sources)} photos cannot be upscaled.")
+    return not failed
+
+
+def _time(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"

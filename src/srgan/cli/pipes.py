@@ -1,0 +1,78 @@
+"""`srgan upscale` with a picture from stdin, to stdout, or both."""
+
+import io
+import json
+import sys
+import tempfile
+import time
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
+
+PIPE = Path("-")
+_MOST = 2**31  # bytes that are read from stdin, where they are all in memory
+
+
+def check(
+    inputs: list[Path], output: Path, output_format: str, as_json: bool, dry_run: bool
+) -> Path:
+    """Raises what would go wrong with one picture through pipes; returns what to call the result.
+
+    Its suffix is that of the format.
+    """
+    from srgan import formats
+
+    if len(inputs) > 1:
+        raise ValueError("Only one picture goes through a pipe; name one, or a folder for OUT.")
+    if output != PIPE:
+        if output.is_dir() or not output.suffix:
+            raise ValueError(f"What comes from stdin has no name; name a file, not {output}.")
+        formats.check_format(output)
+        return output
+    suffix = f".{output_format.lower().lstrip('.')}"
+    if suffix not in formats.FORMATS:
+        raise ValueError(
+            f"There is no format {output_format!r} to write; expected one of "
+            f"{', '.join(known[1:] for known in formats.FORMATS)}."
+        )
+    if as_json and not dry_run:
+        raise ValueError("Both the picture and --json would go to stdout. Name a file for OUT.")
+    if not dry_run and (sys.stdout is None or sys.stdout.isatty()):
+        raise ValueError("stdout is no place for a picture now: it is closed or a terminal.")
+    return Path(f"stdout{suffix}")
+
+
+def read_stdin() -> bytes:
+    """Returns what comes from stdin.
+
+    Raises:
+        ValueError: If stdin is closed, or more comes than is read.
+    """
+    if sys.stdin is None:
+        raise ValueError("There is no stdin to read from: it is closed. Name a file.")
+    read = io.BytesIO()
+    while part := sys.stdin.buffer.read(2**20):
+        read.write(part)
+        if read.tell() > _MOST:
+            raise ValueError("More than 2 GiB come from stdin. Save them to a file, and name it.")
+    return read.getvalue()
+
+
+def send(source: Path | bytes, output: Path, named: Path, work: partial, as_json: bool) -> None:
+    """Upscales one picture from stdin or to stdout."""
+    from srgan import formats, progress
+
+    began = time.perf_counter()
+    folder = tempfile.TemporaryDirectory(prefix="srgan-") if output == PIPE else nullcontext("")
+    with folder as made, progress.bar(1) as show:
+        destination = Path(made, named)
+        name = formats.describe(source)
+        work(source, destination, progress=lambda done, total: show(done / total, name))
+        if made:
+            with destination.open("rb") as file:
+                while part := file.read(2**20):
+                    sys.stdout.buffer.write(part)
+            sys.stdout.buffer.flush()
+        elif as_json:
+            line = {"input": str(PIPE), "seconds": round(time.perf_counter() - began, 3)}
+            print(json.dumps(line | {"output": str(destination)}))
