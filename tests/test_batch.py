@@ -1,5 +1,7 @@
 """A plan says what every photo becomes, or what is wrong, before there is any work."""
 
+import time
+
 import pytest
 from PIL import Image
 
@@ -189,7 +191,7 @@ def test_files_that_are_there_are_left_out_if_asked(photos, tmp_path):
     assert len(plan.sources) == 2
 
 
-def copy(source, destination, progress, stop, workers):
+def copy(source, destination, progress, workers):
     """In place of upscaling: refuses b.png."""
     if source.name == "b.png":
         raise ValueError("It is bad.")
@@ -205,6 +207,27 @@ def test_results_come_with_what_went_wrong(photos, tmp_path):
     assert {result.source for result in results} == set(plan.sources.values())
     assert [str(result.error) for result in results if result.error] == ["It is bad."]
     assert sorted(seen) == [1, 2]
+
+
+def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(photos, tmp_path):
+    ended = []
+
+    def work(source, destination, progress, workers):
+        if source.name == "b.png":
+            return
+        for _ in range(10_000):
+            time.sleep(0.001)
+            try:
+                progress(1, 2)
+            except Exception as error:
+                ended.append(str(error))
+                raise
+
+    results = batch.run(batch.plan([photos], tmp_path), work)
+    assert next(results).source == photos / "b.png"
+    results.close()
+    assert ended
+    assert all(line.endswith("was given up before its end.") for line in ended)
 
 
 def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path):

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -203,19 +202,6 @@ def test_each_frame_is_upscaled_alone(tiny_model, tmp_path):
     inference.upscale_file(tmp_path / "a.webp", tmp_path / "large.tif", model)
     found = tifffile.imread(tmp_path / "large.tif")
     np.testing.assert_array_equal(found, [model.upscale(f, dtype=np.uint8) for f in frames])
-
-
-def test_what_was_asked_to_stop_writes_nothing(photo, tiny_model, tmp_path):
-    stop, seen = threading.Event(), []
-
-    def after_one(done, total):
-        seen.append(done)
-        stop.set()
-
-    with pytest.raises(inference.Stopped):
-        made(photo, tmp_path, tiny_model, tile=16, progress=after_one, stop=stop)
-    assert seen == [1]
-    assert names(tmp_path) == ["photo.png"]
 
 
 def test_a_job_is_known_before_the_work(photo, tiny_model):

@@ -6,17 +6,21 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from srgan import files, formats, images, inference, parallel, pictures
+from srgan import files, formats, images, parallel, pictures
 
 MANIFEST = ".srgan-upscale.jsonl"  # in the folder of the results; hidden, since it is no picture
 
 _NAMES = ("stem", "ext", "model")  # what a pattern of names may hold, in braces
+
+
+class _Stopped(Exception):  # noqa: N818 - nothing is wrong
+    """The rest is given up, as asked."""
 
 
 class Plan(NamedTuple):
@@ -123,7 +127,7 @@ def run(
     upscale: Callable[..., None],
     progress: Callable[[float, Path], None] | None = None,
     settings: Mapping[str, object] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Upscales the photos of a plan, several at a time, and yields each result when it is there.
 
     What was done is noted in a manifest in the folder of the results. If the disk is full, the
@@ -133,7 +137,7 @@ def run(
     Args:
         plan: What to do.
         upscale: `inference.upscale_file` with all that does not change; called as
-            `upscale(source, destination, progress=..., stop=..., workers=...)`.
+            `upscale(source, destination, progress=..., workers=...)`.
         progress: Called as `progress(files, source)`, where a part of a file counts as that part.
         settings: What the results depend on, for the manifest.
     """
@@ -142,6 +146,8 @@ def run(
 
     def work(destination: Path, source: Path) -> Result:
         def tell(done: int, total: int) -> None:
+            if stop.is_set():
+                raise _Stopped(f"{source} was given up before its end.")
             with lock:
                 shares[destination] = done / total
                 if progress:
@@ -150,13 +156,13 @@ def run(
         began = time.perf_counter()
         try:
             if stop.is_set():
-                raise inference.Stopped(f"{source} was not begun, since the disk is full.")
+                raise _Stopped(f"{source} was not begun, since the disk is full.")
             if manifest:
                 manifest.note(source, destination, done=False)
-            upscale(source, destination, progress=tell, stop=stop, workers=plan.workers)
+            upscale(source, destination, progress=tell, workers=plan.workers)
             if manifest:
                 manifest.note(source, destination, done=True)
-        except (ValueError, OSError, MemoryError, inference.Stopped) as error:
+        except (ValueError, OSError, MemoryError, _Stopped) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 stop.set()
             return Result(source, destination, time.perf_counter() - began, error)

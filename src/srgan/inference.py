@@ -3,7 +3,6 @@
 import itertools
 import math
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,10 +15,6 @@ from srgan import formats, images, invention, models, parallel, pictures, resize
 _PASSES = 2  # of a model, one on the result of the other
 _MAP_ROWS = 128  # of a map, drawn at a time
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
-
-
-class Stopped(Exception):  # noqa: N818 - nothing is wrong
-    """The work was ended before its end, as asked."""
 
 
 class Size(NamedTuple):
@@ -104,7 +99,6 @@ def upscale_file(
     metadata: bool = True,
     srgb: bool = False,
     most_pixels: int = formats.MOST_PIXELS,
-    stop: threading.Event | None = None,
     workers: int | None = None,
 ) -> None:
     """Upscales a picture file, and writes the result whole or not at all.
@@ -119,13 +113,13 @@ def upscale_file(
             `models.load` returned; by default `default_model(size)`.
         overwrite: Replace an existing `destination`.
         tile: Side of the tiles, in pixels of `source`; by default as memory allows.
-        progress: Called as `progress(done, total)` after each tile.
+        progress: Called as `progress(done, total)` after each tile. What it raises ends the work
+            after the tiles that run.
         size: Of the result, if not that of the model. Up to the model's scale, what it makes is
             scaled down by `resize.bicubic`; beyond, it is run twice.
         metadata: Carry over EXIF, XMP and IPTC; the colour profile always is.
         srgb: Convert colours to sRGB, for programs that ignore profiles.
         most_pixels: Refuse pictures that claim more.
-        stop: Once it is set, the tiles that run are finished, and `Stopped` is raised.
         workers: How many cores there are for this picture; by default all. Fewer, if others are
             upscaled at the same time: small ones are then not cut.
 
@@ -147,8 +141,6 @@ def upscale_file(
     done = itertools.count(1)
 
     def tell() -> None:
-        if stop and stop.is_set():
-            raise Stopped(f"{formats.describe(source)} was given up before its end.")
         if progress:
             progress(next(done), job.tiles)
 
