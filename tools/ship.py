@@ -1,6 +1,8 @@
-"""Makes a shipped model from a run: its best weights, under a name, with metadata for strangers.
+"""Makes a shipped model of a run: its best weights, under a name, with metadata for strangers.
 
-    python tools/ship.py RUN/adversarial src/srgan/weights/srgan-x4.onnx \
+Of several runs that began with the same weights, it takes the mean of their best ones.
+
+    python tools/ship.py RUN/adversarial --output src/srgan/weights/srgan-x4.onnx \
         --data "844 photos ..." --licence "..." --scores "y-crop4: Set5 ..." \
         --training "..." --psnr-model srgan-psnr-x4
 
@@ -15,8 +17,10 @@ from pathlib import Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stage", type=Path, help="RUN/pretrain or RUN/adversarial")
-    parser.add_argument("output", type=Path, help="ONNX file; its stem is the model's name")
+    parser.add_argument("stages", type=Path, nargs="+", help="RUN/pretrain or RUN/adversarial")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="ONNX file; its stem is the model's name"
+    )
     parser.add_argument("--data", required=True, help="what it was trained on")
     parser.add_argument("--licence", required=True, help="what follows from the data")
     parser.add_argument("--scores", required=True, help="with their protocol")
@@ -27,10 +31,15 @@ def main() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from srgan.train import config, export, result, run
 
-    settings = config.read(arguments.stage.parent / "config.toml")
-    record = json.loads((arguments.stage.parent / "run.json").read_text())
+    first = arguments.stages[0].parent
+    settings = config.read(first / "config.toml")
+    record = json.loads((first / "run.json").read_text())
     generator = run.build(settings.generator, settings.scale)
-    run.load(arguments.stage / "best.npz", generator)
+    found = []
+    for stage in arguments.stages:
+        run.load(stage / "best.npz", generator)
+        found.append(generator.get_weights())
+    generator.set_weights([sum(weights) / len(found) for weights in zip(*found, strict=True)])
     metadata = result.describe(
         generator,
         settings,
