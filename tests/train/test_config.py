@@ -67,6 +67,12 @@ def test_a_range_begins_with_its_lower_limit(tmp_path, wrong):
         read(tmp_path, f"projection = 0\n[degradation]\n{wrong}\n")
 
 
+@pytest.mark.parametrize("wrong", ["blur = [0, 1000]", "noise = [0, 999]", "quality = [0, 50]"])
+def test_no_photo_is_spoilt_beyond_reason(tmp_path, wrong):
+    with pytest.raises(ValueError, match=r"degradation\..*should be (less|greater) than or equal"):
+        read(tmp_path, f"projection = 0\n[degradation]\n{wrong}\n")
+
+
 def test_nothing_to_train_is_refused(tmp_path):
     text = "[pretrain]\nsteps = 0\n[adversarial]\nsteps = 0\n"
     with pytest.raises(ValueError, match="both 0: nothing to train"):

@@ -34,8 +34,13 @@ def _check_order(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-Range = Annotated[tuple[Weight, Weight], AfterValidator(_check_order)]
+Ordered = AfterValidator(_check_order)
+Sigma = Annotated[float, Field(ge=0, le=16)]
+Sigmas = Annotated[tuple[Sigma, Sigma], Ordered]
+Level = Annotated[float, Field(ge=0, le=255)]
+Levels = Annotated[tuple[Level, Level], Ordered]
 Quality = Annotated[float, Field(ge=1, le=100)]
+Qualities = Annotated[tuple[Quality, Quality], Ordered]
 
 
 class _Settings(BaseModel):
@@ -61,9 +66,9 @@ class Degradation(_Settings):
 
     versions: Steps = 0  # of each photo; with 0 there is one, which is scaled down and no more
     clean: Share = 0.1  # of the versions, likewise
-    blur: Range = (0.0, 0.7)  # sigma in lr pixels, before they are scaled down
-    noise: Range = (0.0, 8.0)  # standard deviation, in grey levels of 0..255
-    quality: Annotated[tuple[Quality, Quality], AfterValidator(_check_order)] = (30, 95)  # of JPEG
+    blur: Sigmas = (0.0, 0.7)  # in lr pixels, before they are scaled down
+    noise: Levels = (0.0, 8.0)  # standard deviation, in grey levels of 0..255
+    quality: Qualities = (30, 95)  # of JPEG
 
 
 class Schedule(_Settings):
