@@ -258,6 +258,20 @@ def test_the_map_of_a_file_is_that_of_its_arrays(tmp_path):
     np.testing.assert_array_equal(found[200:], invention.legend(160))
 
 
+def test_a_map_is_drawn_by_the_engine_asked_for(photo, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    inference.map_file(photo, tmp_path / "openvino.png", engine="openvino")
+    inference.map_file(photo, tmp_path / "onnxruntime.png")
+    found, expected = (
+        images.read_uint8(tmp_path / f"{name}.png").astype(int)
+        for name in ("openvino", "onnxruntime")
+    )
+    assert np.abs(found - expected).max() <= 8  # steps of colour, where both round differently
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ModuleNotFoundError, match="openvino"):
+        inference.map_file(photo, tmp_path / "none.png", engine="openvino")
+
+
 def test_a_map_needs_a_gan_model_of_its_scale(photo, tiny_model, make_model, tmp_path):
     with pytest.raises(ValueError, match="does not name the PSNR model"):
         inference.map_file(photo, tmp_path / "map.png", tiny_model)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import formats, images, invention, models, parallel, pictures, resize, tiling
+from srgan import engines, formats, images, invention, models, parallel, pictures, resize, tiling
 
 _PASSES = 2  # of a model, one on the result of the other
 _MAP_ROWS = 128  # of a map, drawn at a time
@@ -158,6 +158,8 @@ def map_file(
     tile: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     most_pixels: int = formats.MOST_PIXELS,
+    engine: engines.Kind = "onnxruntime",
+    precision: engines.Precision = "float32",
 ) -> None:
     """Draws where a GAN model invents what a picture does not determine: see `invention`.
 
@@ -170,6 +172,8 @@ def map_file(
         tile: Side of the tiles, in pixels of `source`; by default as memory allows.
         progress: Called as `progress(done, total)` after each tile.
         most_pixels: Refuse pictures that claim more.
+        engine: What runs the models; see `engines.open_engine`.
+        precision: Of the arithmetic.
 
     Raises:
         ValueError: If the model names no PSNR model, or does not enlarge four times, which is what
@@ -180,8 +184,9 @@ def map_file(
     formats.check_destination(destination, overwrite)
     # Transparent pixels are judged by what they show on white.
     picture = pictures.Picture(source, most_pixels, into=".jpg")
-    gan = models.load(model)
-    psnr = models.load(models.psnr_path(models.path(model), gan.metadata))
+    gan = models.load(model, engine, precision=precision)
+    psnr_model = models.psnr_path(models.path(model), gan.metadata)
+    psnr = models.load(psnr_model, engine, precision=precision)
     scale = gan.metadata.scale
     if scale != invention.SCALE:
         raise ValueError(

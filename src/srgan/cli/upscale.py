@@ -163,7 +163,8 @@ def upscale(
         _finish(plan, failed=not all_well)
         return
     if hallucination_map:  # first, since it needs more, and says so before the work
-        _map(hallucination_map, work, source, model)
+        draw = partial(inference.map_file, model=model, engine=engine, precision=precision)
+        _map(hallucination_map, work, source, draw)
     if is_piped:
         pipes.send(source, output, named, work, as_json)
     else:
@@ -213,19 +214,12 @@ def _finish(plan: "Plan", failed: bool) -> None:
         raise typer.Exit(1)
 
 
-def _map(destination: Path, work: partial, source: Path | bytes, model: str) -> None:
-    from srgan import inference, progress
+def _map(destination: Path, work: partial, source: Path | bytes, draw: partial) -> None:
+    from srgan import progress
 
+    same = {name: work.keywords[name] for name in ("overwrite", "tile", "most_pixels")}
     with progress.bar(1) as show:
-        inference.map_file(
-            source,
-            destination,
-            model,
-            work.keywords["overwrite"],
-            work.keywords["tile"],
-            lambda done, total: show(done / total, "map"),
-            work.keywords["most_pixels"],
-        )
+        draw(source, destination, progress=lambda done, total: show(done / total, "map"), **same)
     print(destination, file=sys.stderr)
 
 

@@ -205,6 +205,8 @@ def _map(
         tile=limits.tile,
         progress=job.progress,
         most_pixels=most,
+        engine=catalogue.engine,
+        precision=catalogue.precision,
     )
 
 

@@ -21,6 +21,8 @@ class Catalogue:
 
     Attributes:
         described: By name, what each says about itself, and whether it has a `dial` and a `map`.
+        engine: As given.
+        precision: As given.
 
     Raises:
         OSError: If a model is missing.
@@ -33,6 +35,8 @@ class Catalogue:
         engine: engines.Kind = "onnxruntime",
         precision: engines.Precision = "float32",
     ) -> None:
+        self.engine: engines.Kind = engine
+        self.precision: engines.Precision = precision
         self._load = lru_cache(_OPENED)(partial(models.load, engine=engine, precision=precision))
         self._files: dict[str, str] = {}
         for model in served or sorted(models.shipped(), key=lambda name: name != _DEFAULT):
