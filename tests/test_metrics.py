@@ -173,7 +173,6 @@ def test_lpips_refuses_what_alexnet_cannot_see():
 
 
 def test_the_lpips_file_is_what_its_tool_writes(shared_data, tmp_path):
-    pytest.importorskip("onnx")
     npz = shared_data / "weights" / "lpips_alex.npz"
     tool = ROOT / "tools" / "lpips_to_onnx.py"
     subprocess.run([sys.executable, tool, npz, tmp_path / "made.onnx"], check=True)

@@ -252,7 +252,7 @@ def _image(pixels: np.ndarray, start: int, height: int, width: int) -> np.ndarra
 
 def _map(file: BinaryIO) -> np.ndarray:
     file.flush()
-    return np.memmap(file, np.uint8, "r")  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return np.memmap(file, np.uint8, "r")
 
 
 def _load(

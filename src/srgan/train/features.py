@@ -70,7 +70,7 @@ def vgg(
     # VGG wants BGR in 0..255 minus the mean; the order of the channels is left to the kernel.
     x = keras.layers.Rescaling(
         255.0,
-        offset=[-mean for mean in _MEAN],  # pyright: ignore[reportArgumentType]
+        offset=[-mean for mean in _MEAN],
         dtype="float32",
         name="rescaling",
     )(image)

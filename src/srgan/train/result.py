@@ -37,16 +37,11 @@ def write(
         for name, stage in stages
         if stage.steps
     )
-    if settings.degradation.versions:
-        blur, noise, quality = (
-            f"{low:g} to {high:g}"
-            for low, high in (
-                settings.degradation.blur,
-                settings.degradation.noise,
-                settings.degradation.quality,
-            )
-        )
-        training += f"; photos spoilt by blur of {blur}, noise of {noise}, JPEG of {quality}"
+    spoilt = settings.degradation
+    if spoilt.versions:
+        limits = (spoilt.blur, spoilt.noise, spoilt.quality)
+        ranges = [f"{low:g} to {high:g}" for low, high in limits]
+        training += "; photos spoilt by blur of {}, noise of {}, JPEG of {}".format(*ranges)
     metadata = describe(
         generator,
         settings,
