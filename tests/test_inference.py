@@ -276,5 +276,7 @@ def test_a_map_needs_a_gan_model_of_its_scale(photo, tiny_model, make_model, tmp
     with pytest.raises(ValueError, match="does not name the PSNR model"):
         inference.map_file(photo, tmp_path / "map.png", tiny_model)
     gan = make_model(psnr_model=str(tiny_model.stem))
-    with pytest.raises(ValueError, match=r"enlarges 2 times; the map .* for x4 alone"):
+    with pytest.raises(ValueError, match=r"enlarges 2 times, and the map .* for x4 alone"):
         inference.map_file(photo, tmp_path / "map.png", gan)
+    with pytest.raises(ValueError, match=r"srgan-photo-x4 has no map .* do not give lr back"):
+        inference.map_file(photo, tmp_path / "map.png", "srgan-photo-x4")

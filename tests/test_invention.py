@@ -1,5 +1,7 @@
 """The map is computed by hand where that is easy, looks no farther than it says, and is legible."""
 
+import re
+
 import numpy as np
 import pytest
 from skimage import color, data
@@ -24,6 +26,18 @@ def test_constants_make_every_cue_raise_the_error():
     assert A > 0
     assert B >= 0
     assert BASE >= 0
+
+
+@pytest.mark.parametrize(
+    ("scale", "rounds", "reason"),
+    [
+        (4, 4, "^$"),
+        (2, 4, "^it enlarges 2 times, and the map is calibrated for x4 alone$"),
+        (4, 0, "^its results do not give lr back"),
+    ],
+)
+def test_pairs_that_have_no_map_are_told_why(scale, rounds, reason):
+    assert re.search(reason, invention.why_not(scale, rounds))
 
 
 def test_where_nothing_is_to_be_seen_only_the_base_error_is_left():

@@ -150,6 +150,9 @@ def test_all_shipped_models_are_served_by_default(serving):
         listed = json.loads(ask(port, "/v1/models")[2])["models"]
     assert listed[0]["name"] == "srgan-x4"
     assert sorted(model["name"] for model in listed) == models.shipped()
+    photo = next(model for model in listed if model["name"] == "srgan-photo-x4")
+    assert photo["dial"]
+    assert not photo["map"]
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,10 @@ def test_the_dial_is_turned_and_the_size_chosen(page, lr):
     assert np.array_equal(shown(page), half)
     page.select_option("#scale", "2")
     page.locator("#facts", has_text="224 x 144").wait_for(timeout=ENOUGH)
+    assert page.inner_text("#promise") == "Scaled down again, the result gives the picture back."
     page.select_option("#model", "tiny")
     until(page, lambda: "tiny" in page.text_content("#curl"))
+    assert "need not give the picture back" in page.inner_text("#promise")
     assert not page.is_visible("#dial")
     assert page.is_disabled("#show-map")
     assert "CC0" in page.inner_text("#licence")

@@ -7,7 +7,10 @@ r"""Writes a picture of enlarged crops: a row for each, a column for each method
 
 made the README's; REALESRGAN holds results of benchmarks/others/realesrgan.py. A method is
 `bicubic`, a model, or a folder of results, which have the names of the photos. All start from the
-photos scaled down by MATLAB's bicubic.
+photos scaled down by MATLAB's bicubic, or from those of the folder that `--lr` names:
+
+    python tools/crops.py SPOILT/HR docs/images/photo.webp --lr SPOILT/LR \
+        --crop CROPS --method bicubic srgan-x4 REALESRGAN=Real-ESRGAN srgan-photo-x4
 """
 
 import argparse
@@ -32,6 +35,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--crop", nargs="+", required=True, metavar="NAME:TOP,LEFT")
     parser.add_argument("--method", nargs="+", required=True, metavar="METHOD[=LABEL]")
+    parser.add_argument("--lr", type=Path, help="folder of the small versions")
     arguments = parser.parse_args()
     methods = [method.partition("=")[::2] for method in arguments.method]
     names = [label or method for method, label in methods] + ["original"]
@@ -40,18 +44,18 @@ def main() -> None:
         name, _, corner = crop.partition(":")
         top, left = map(int, corner.split(","))
         hr = images.read_uint8(arguments.photos / name)
-        whole = [_result(method, name, hr) for method, _ in methods] + [hr]
+        lr = images.read_uint8(arguments.lr / name) if arguments.lr else resize.downscale(hr, SCALE)
+        whole = [_result(method, name, lr) for method, _ in methods] + [hr]
         cells = [image[top : top + SIDE, left : left + SIDE] for image in whole]
         rows.append(_side_by_side([cell.repeat(ZOOM, 0).repeat(ZOOM, 1) for cell in cells]))
     picture = np.concatenate(rows)[:, :-GAP]
     arguments.picture.write_bytes(images.encode_webp(picture, QUALITY))
 
 
-def _result(method: str, name: str, hr: np.ndarray) -> np.ndarray:
-    """The photo scaled down and enlarged again, `(height, width, 3)`, uint8."""
+def _result(method: str, name: str, lr: np.ndarray) -> np.ndarray:
+    """The small version enlarged, `(height, width, 3)`, uint8."""
     if Path(method).is_dir():
         return images.read_uint8(Path(method) / name)
-    lr = resize.downscale(hr, SCALE)
     if method == "bicubic":
         return resize.upscale(lr, SCALE)
     return srgan.load(method).upscale(lr, dtype=np.uint8)

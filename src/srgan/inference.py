@@ -176,8 +176,8 @@ def map_file(
         precision: Of the arithmetic.
 
     Raises:
-        ValueError: If the model names no PSNR model, or does not enlarge four times, which is what
-            the map is calibrated for.
+        ValueError: If the model names no PSNR model, or is none that a map can be drawn of; see
+            `invention.why_not`.
         UnsupportedImage, OSError: As `upscale_file` does.
     """
     destination = Path(destination)
@@ -188,11 +188,8 @@ def map_file(
     psnr_model = models.psnr_path(models.path(model), gan.metadata)
     psnr = models.load(psnr_model, engine, precision=precision)
     scale = gan.metadata.scale
-    if scale != invention.SCALE:
-        raise ValueError(
-            f"{gan.metadata.name} enlarges {scale} times; the map of what was invented is "
-            f"calibrated for x{invention.SCALE} alone."
-        )
+    if reason := invention.why_not(scale, gan.metadata.consistency_rounds):
+        raise ValueError(f"{gan.metadata.name} has no map of what was invented: {reason}.")
     height, width = picture.height, picture.width
     cut = gan.plan(height, width, picture.channels, tile)
     legend = invention.legend(scale * width)

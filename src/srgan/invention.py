@@ -15,7 +15,7 @@ from srgan.planes import blur
 
 WINDOW = 9  # pixels, side of the window around a pixel that its value is of
 REACH = WINDOW // 2 + 1  # pixels to the farthest one that a value depends on
-SCALE = 4  # of the models that it is calibrated for
+_SCALE = 4  # of the models that it is calibrated for
 PEAK = 32.0  # grey levels, drawn in the last colour; 0.1 % of the windows of Kodak24 have more
 
 # Fitted to srgan-x4 and srgan-psnr-x4 by benchmarks/invention.py; grey levels a grey level.
@@ -24,6 +24,20 @@ _DISAGREEMENT, _CONTRAST, _BASE = 1.573, 0.226, 0.417
 # Ten colours, at equal steps, of the map "inferno" (Smith and van der Walt, CC0).
 _COLOURS = "000004 1b0c42 4b0c6b 781c6d a52c60 cf4446 ed6925 fb9a06 f7d03c fcffa4"
 _BAR = 12  # pixels, height of the legend's colours
+
+
+def why_not(scale: int, consistency_rounds: int) -> str:
+    """Returns why there can be no map of a pair of models, or nothing if there can be one.
+
+    Args:
+        scale: Of both.
+        consistency_rounds: Likewise; without any, they disagree in what lr determines, too.
+    """
+    if scale != _SCALE:
+        return f"it enlarges {scale} times, and the map is calibrated for x{_SCALE} alone"
+    if not consistency_rounds:
+        return "its results do not give lr back, as those of models for spoilt photos"
+    return ""
 
 
 def expected_error(sr: np.ndarray, psnr_sr: np.ndarray) -> np.ndarray:

@@ -70,5 +70,6 @@ class Catalogue:
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata
         has_dial = bool(metadata.psnr_model)
-        can_map = has_dial and metadata.scale == invention.SCALE
+        reason = invention.why_not(metadata.scale, metadata.consistency_rounds)
+        can_map = has_dial and not reason
         return metadata.model_dump() | {"name": name, "dial": has_dial, "map": can_map}

@@ -98,7 +98,7 @@ async function showResult() {
   press("show-result", "show-map");
   byId("legend").hidden = true;
   byId("show-map").disabled = !models.get(query.model).map;
-  byId("show-map").title = byId("show-map").disabled ? "This model has no map: it invents nothing, or is not calibrated." : "";
+  byId("show-map").title = byId("show-map").disabled ? "This model has no map: it invents nothing, or the map is not calibrated for it." : "";
   const download = byId("download");
   download.href = address(download, file);
   download.download = `${photo.name}-${query.model}.${query.format === "jpeg" ? "jpg" : query.format}`;
@@ -152,7 +152,11 @@ function split(share) {
 }
 
 function changeModel() {
-  byId("dial").hidden = !models.get(byId("model").value).dial;
+  const model = models.get(byId("model").value);
+  byId("dial").hidden = !model.dial;
+  byId("promise").textContent = model.consistency_rounds
+    ? "Scaled down again, the result gives the picture back."
+    : "The result need not give the picture back: a model for spoilt photos takes JPEG's blocks and some of the noise away.";
 }
 
 function turnDial() {

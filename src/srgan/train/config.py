@@ -80,14 +80,14 @@ class Schedule(_Settings):
     learning_rate: Positive  # the peak of a cosine that ends at zero
     warmup: Steps  # steps of linear rise to the peak
     clip_norm: Positive  # of all gradients together
-    ema: Decay = 0.998  # decay a step of the averaged weights, which are what is kept
+    ema: Decay = 0.999  # decay a step of the averaged weights, which are what is kept
     optimizer: Literal["adam", "muon"] = "muon"
 
 
 class Pretrain(Schedule):
     """Stage one: the generator alone, towards the lowest pixel error."""
 
-    steps: Steps = 16_000
+    steps: Steps = 33_000
     batch_size: Count = 12
     learning_rate: Positive = 8e-4
     warmup: Steps = 200
@@ -104,7 +104,6 @@ class Adversarial(Schedule):
     learning_rate: Positive = 2e-4
     warmup: Steps = 0
     clip_norm: Positive = 1.0
-    ema: Decay = 0.999
     optimizer: Literal["adam", "muon"] = "adam"
 
     window: Count = 96  # side of the hr window, at a random place, that the losses see

@@ -1,6 +1,6 @@
 """The named configurations of `srgan train --recipe NAME`."""
 
-from srgan.train.config import Adversarial, Config, Generator, Pretrain
+from srgan.train.config import Adversarial, Config, Degradation, Generator, Pretrain
 
 COMPACT_X4 = Config()
 """A small network for a computer without GPU: the shipped pair's.
@@ -12,7 +12,7 @@ What the shipped pair took and scores stands in docs/models.md.
 
 FAST_X4 = Config(
     generator=Generator(filters=24, blocks=2),
-    pretrain=Pretrain(batch_size=16, learning_rate=1e-3),
+    pretrain=Pretrain(steps=16_000, batch_size=16, learning_rate=1e-3),
     adversarial=Adversarial(steps=4_000, learning_rate=4e-4),
 )
 """A network of 37 thousand parameters, for phones, video and large folders: srgan-fast-x4.
@@ -24,12 +24,24 @@ The shipped pair's second stage was an earlier one: see docs/models.md.
 
 COMPACT_X2 = Config(
     scale=2,
-    pretrain=Pretrain(steps=6_000, batch_size=8, hr_patch=80, learning_rate=4e-4),
+    pretrain=Pretrain(steps=6_000, batch_size=8, hr_patch=80, learning_rate=4e-4, ema=0.998),
     adversarial=Adversarial(steps=3_000, hr_patch=80, window=64),
 )
 """The same network for x2, from one for x4, whose trunk knows photos already: srgan-x2.
 
     srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
+
+What it took and scores stands in docs/models.md.
+"""
+
+PHOTO_X4 = Config(
+    projection=0,
+    degradation=Degradation(versions=8),
+    pretrain=Pretrain(steps=6_000),
+)
+"""The same network for small photos with blur, noise and JPEG's losses: srgan-photo-x4.
+
+    srgan train PHOTOS -o RUN --recipe photo-x4 --init srgan-open-psnr-x4
 
 What it took and scores stands in docs/models.md.
 """
@@ -125,6 +137,7 @@ RECIPES = {
     "compact-x4": COMPACT_X4,
     "fast-x4": FAST_X4,
     "compact-x2": COMPACT_X2,
+    "photo-x4": PHOTO_X4,
     "srgan-x4": SRGAN_X4,
     "esrgan-x4": ESRGAN_X4,
 }
