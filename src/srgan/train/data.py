@@ -14,20 +14,14 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from srgan import files, images, pairing, parallel, resize
-from srgan.train import degradations
+from srgan import files, parallel
+from srgan.train import pairs
 from srgan.train.config import Degradation
+from srgan.train.pairs import Pair
 
 _LAYOUT = 3  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]
 _NONE = Degradation(versions=0)
-
-
-class Pair(NamedTuple):
-    """A version of a photo: `lr` `(height, width, 3)`, `hr` `scale` times as large; uint8."""
-
-    lr: np.ndarray
-    hr: np.ndarray
 
 
 class Skipped(NamedTuple):
@@ -127,10 +121,7 @@ def prepare(
             f"The lr photos of {lr_folder} are used as they are; set degradation.versions to 0, "
             "or leave them out."
         )
-    paths = images.find(folder)
-    if not paths:
-        raise ValueError(f"There are no images in {folder}; expected {', '.join(images.SUFFIXES)}.")
-    partners = _partners(paths, folder, lr_folder, scale) if lr_folder else [None] * len(paths)
+    paths, partners = pairs.find(folder, lr_folder, scale)
     sources = [path for path in (*paths, *partners) if path]
     state = {
         "layout": _LAYOUT,
@@ -153,7 +144,7 @@ def prepare(
             (path, name, partner, scale, minimum, degradation)
             for path, name, partner in zip(paths, names, partners, strict=True)
         ]
-        loaded = zip(names, parallel.in_order(_load, jobs), strict=True)
+        loaded = zip(names, parallel.in_order(pairs.load, jobs), strict=True)
         with lr_path.open("w+b") as lr_file, hr_path.open("w+b") as hr_file:
             index = state | {"pixels": pixels}
             index |= _write(lr_file, hr_file, loaded, lambda done: report(done, len(paths)))
@@ -234,13 +225,13 @@ def _write(
         file.write(data)
         return start
 
-    for done, (name, pairs) in enumerate(loaded, start=1):
-        if isinstance(pairs, str):
-            skipped.append(Skipped(name, pairs))
+    for done, (name, versions) in enumerate(loaded, start=1):
+        if isinstance(versions, str):
+            skipped.append(Skipped(name, versions))
         else:
-            starts = [write(lr_file, pair.lr) for pair in pairs]
-            hr_start = write(hr_file, pairs[0].hr)
-            height, width = pairs[0].lr.shape[:2]
+            starts = [write(lr_file, pair.lr) for pair in versions]
+            hr_start = write(hr_file, versions[0].hr)
+            height, width = versions[0].lr.shape[:2]
             photos += (_Entry(name, height, width, start, hr_start) for start in starts)
         report(done)
     return {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
@@ -253,73 +244,6 @@ def _image(pixels: np.ndarray, start: int, height: int, width: int) -> np.ndarra
 def _map(file: BinaryIO) -> np.ndarray:
     file.flush()
     return np.memmap(file, np.uint8, "r")
-
-
-def _load(
-    path: Path, name: str, partner: Path | None, scale: int, minimum: int, degradation: Degradation
-) -> list[Pair] | str:
-    """Decodes one photo, and makes its lr versions; or says why it cannot be used."""
-    try:
-        hr = images.read_uint8(path)
-        lr = images.read_uint8(partner) if partner else None
-    except (images.UnsupportedImage, OSError) as error:
-        return str(error)
-    needed = minimum * scale
-    if min(hr.shape[:2]) < needed:
-        return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than {needed}x{needed}, the least"
-    if lr is not None:
-        pair = Pair(lr, hr)
-        _check_pair(pair, path, partner, scale)
-        return [pair]
-    hr = resize.crop_to_multiple(hr, scale)
-    if not degradation.versions:
-        return [Pair(resize.downscale(hr, scale), hr)]
-    return [
-        Pair(degradations.degrade(hr, scale, degradation, f"{name} {version}"), hr)
-        for version in range(degradation.versions)
-    ]
-
-
-def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> None:
-    """Raises if `lr` is not the small version of `hr`, pixel upon pixel."""
-    height, width = pair.lr.shape[:2]
-    if pair.hr.shape[:2] != (scale * height, scale * width):
-        raise ValueError(
-            f"{path} is {pair.hr.shape[1]}x{pair.hr.shape[0]} and {partner} {width}x{height}; "
-            f"expected exactly {scale} times as many pixels a side."
-        )
-    if min(height, width) < 5:
-        return
-    made = resize.downscale(pair.hr, scale).astype(np.float32)
-    lr = pair.lr[1:-1, 1:-1].astype(np.float32)
-    shifts = [(y, x) for y in (0, 1, -1) for x in (0, 1, -1)]  # no shift first: it wins ties
-    errors = [
-        np.mean((lr - made[1 + y : height - 1 + y, 1 + x : width - 1 + x]) ** 2) for y, x in shifts
-    ]
-    best = int(np.argmin(errors))
-    if best and errors[best] < 0.5 * errors[0]:
-        raise ValueError(
-            f"{partner} is shifted against {path}: it fits better when moved by "
-            f"{shifts[best]} pixels (down, right). Align the pair, or leave it out."
-        )
-
-
-def _partners(paths: list[Path], folder: Path, lr_folder: Path, scale: int) -> list[Path | None]:
-    """The lr file of every hr file; raises if a file has no counterpart."""
-    partners, left_over = pairing.partners(paths, folder, lr_folder)
-    if None in partners:
-        path = paths[partners.index(None)]
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        raise ValueError(
-            f"{path} has no lr counterpart in {lr_folder}; expected a file {name} "
-            f"or {name}x{scale} there."
-        )
-    if left_over:
-        raise ValueError(
-            f"{left_over[0]} has no hr counterpart in {folder} "
-            f"({len(left_over)} such files); remove it, or add the hr photo."
-        )
-    return partners
 
 
 def _stamp(path: Path) -> tuple[int, int]:
