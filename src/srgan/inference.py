@@ -186,10 +186,10 @@ def map_file(
     picture = pictures.Picture(source, most_pixels, into=".jpg")
     gan = models.load(model, engine, precision=precision)
     psnr_model = models.psnr_path(models.path(model), gan.metadata)
-    psnr = models.load(psnr_model, engine, precision=precision)
     scale = gan.metadata.scale
     if reason := invention.why_not(scale, gan.metadata.consistency_rounds):
         raise ValueError(f"{gan.metadata.name} has no map of what was invented: {reason}.")
+    psnr = models.load(psnr_model, engine, precision=precision)
     height, width = picture.height, picture.width
     cut = gan.plan(height, width, picture.channels, tile)
     legend = invention.legend(scale * width)

@@ -71,5 +71,5 @@ class Catalogue:
         metadata = self.open(name).metadata
         has_dial = bool(metadata.psnr_model)
         reason = invention.why_not(metadata.scale, metadata.consistency_rounds)
-        can_map = has_dial and not reason
-        return metadata.model_dump() | {"name": name, "dial": has_dial, "map": can_map}
+        added = {"name": name, "dial": has_dial, "map": has_dial and not reason}
+        return metadata.model_dump() | added
