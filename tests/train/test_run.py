@@ -190,20 +190,16 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photo_folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("kill", "during"),
-    [
-        (signal.SIGINT, "pretrain"),
-        (signal.SIGKILL, "pretrain"),
-        (signal.SIGKILL, "adversarial"),
-    ],
-)
-def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights_and_scores(
-    photo_folder, vgg_file, tiny, tmp_path, kill, during
+def test_a_run_stopped_and_resumed_three_times_ends_with_the_same_weights_and_scores(
+    photo_folder, vgg_file, tiny, tmp_path
 ):
-    steps = 60 if during == "pretrain" else 16  # enough to be killed among them
-    longer = getattr(tiny, during).model_copy(update={"steps": steps})
-    settings = tiny.model_copy(update={during: longer})
+    settings = tiny.model_copy(  # with enough steps to be killed among them, twice in the first
+        update={
+            stage: getattr(tiny, stage).model_copy(update={"steps": steps})
+            for stage, steps in {"pretrain": 80, "adversarial": 16}.items()
+        }
+        | {"validate_every": 4}
+    )
     file = tmp_path / "config.toml"
     file.write_text(tomli_w.dumps(settings.model_dump(mode="json")))
 
@@ -214,24 +210,33 @@ def test_a_run_that_was_stopped_and_resumed_ends_with_the_same_weights_and_score
             list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
+    def finish(process):
+        _, error = process.communicate(timeout=600)
+        assert process.returncode == 0, error
+
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    process = start(straight)
-    _, error = process.communicate(timeout=600)
-    assert process.returncode == 0, error
-
-    process = start(stopped)
-    latest = stopped / during / "latest.npz"
-    deadline = time.monotonic() + 300
-    while not latest.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(process.pid, kill)
-    process.communicate(timeout=60)
-    assert process.returncode == (130 if kill == signal.SIGINT else -signal.SIGKILL)
+    finish(start(straight))
+    kills = [
+        (signal.SIGINT, "pretrain", 130),
+        (signal.SIGKILL, "pretrain", -signal.SIGKILL),
+        (signal.SIGKILL, "adversarial", -signal.SIGKILL),
+    ]
+    options = []
+    for kill, during, code in kills:
+        latest = stopped / during / "latest.npz"
+        before = latest.stat().st_mtime_ns if latest.exists() else 0
+        process = start(stopped, *options)
+        deadline = time.monotonic() + 300
+        while not (latest.exists() and latest.stat().st_mtime_ns > before):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        os.kill(process.pid, kill)
+        process.communicate(timeout=60)
+        assert process.returncode == code
+        options = ["--resume"]
     assert not (stopped / "model.onnx").exists()
+    finish(start(stopped, *options))
 
-    process = start(stopped, "--resume")
-    _, error = process.communicate(timeout=600)
-    assert process.returncode == 0, error
     for stage in ("pretrain", "adversarial"):
         expected, got = (arrays(run / stage / "latest.npz") for run in (straight, stopped))
         assert got.keys() == expected.keys()

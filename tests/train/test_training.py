@@ -183,6 +183,7 @@ def test_the_balance_is_the_norm_of_each_terms_gradient_and_changes_nothing(batc
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.slow
 def test_the_balance_over_batches_is_that_of_their_mean_and_as_the_weights(batch, vgg_file):
     stage = adversarial(vgg_file, adversarial_weight=0.01)
     heavier = adversarial(vgg_file, adversarial_weight=0.04)
