@@ -667,7 +667,7 @@ def test_a_printed_recipe_is_a_configuration_file(name, tmp_path, capsys):
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(fails):
-    assert "expected compact-x4 or fast-x4 or compact-x2 or photo-x4" in fails("recipes", "best")
+    assert f"expected {' or '.join(RECIPES)}" in fails("recipes", "best").replace("\n", " ")
     assert "no recipe 'best'" in fails("train", "photos", "-o", "run", "--recipe", "best")
 
 
