@@ -120,7 +120,7 @@ def test_the_card_says_what_the_issue_of_trust_needs(delivered):
         "Training: 700 steps. Running:",
         f"| photos | {made.measured.photos.psnr:.1f} |",
         f"| `mine.tflite` | `{made.sha256['mine.tflite']}` |",
-        "compact_x4, of 6,648 parameters",
+        "compact_x4, of 22,267 parameters",
         "(2 rounds): left to the program",
         "int8, quantised RGB in [0, 1], `(1, height, width, 3)`",
     ):

@@ -19,11 +19,12 @@ from onnx import numpy_helper
 
 from srgan import engines, models
 from srgan.train.export import read_generator, read_weights, write_onnx
-from srgan.train.generators import compact, receptive_field, rrdbnet, srresnet
+from srgan.train.generators import PixelShuffle, compact, receptive_field, rrdbnet, srresnet
 from srgan.train.translation import translate
 
 NETWORKS = {
     "compact": lambda: compact(4, filters=8, blocks=2),
+    "compact_plain": lambda: compact(4, filters=8, blocks=2, hr_filters=0),
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "srresnet_relu": lambda: srresnet(2, 8, 2, normalisation=False, activation="relu"),
     "srresnet_leaky": lambda: srresnet(3, 8, 2, normalisation=False, activation="leaky_relu"),
@@ -258,8 +259,8 @@ def test_weights_that_are_not_finite_in_half_precision_are_found(value, randomis
 
 def test_metadata_that_contradict_the_generator_are_refused(tmp_path):
     network = compact(2, 4, 1)
-    with pytest.raises(ValueError, match="receptive_field=4 is less than the generator's 5"):
-        write_onnx(network, tmp_path / "x.onnx", metadata(network, receptive_field=4))
+    with pytest.raises(ValueError, match="receptive_field=5 is less than the generator's 6"):
+        write_onnx(network, tmp_path / "x.onnx", metadata(network, receptive_field=5))
     with pytest.raises(ValueError, match=r"gives \(5, 48, 64, 3\).*metadata.scale being 3"):
         write_onnx(network, tmp_path / "x.onnx", metadata(network, scale=3))
     assert not list(tmp_path.iterdir())
@@ -320,7 +321,11 @@ def test_weights_come_back_rounded_from_half_precision(exported):
         ),
         (lambda: compact(4, 8, 3), "2 blocks.*3 blocks.*the file has no weight 'block3_conv1/k"),
         (lambda: compact(4, 8, 1), "the generator has no weight 'block2_conv1/kernel'"),
-        (lambda: compact(3, 8, 2), r"'tail/kernel' is \(48, 8, 3, 3\) in the file, not \(27, "),
+        (
+            lambda: compact(3, 8, 2),
+            r"'enlarge/kernel' is \(256, 8, 3, 3\) in the file, not \(144, ",
+        ),
+        (lambda: compact(4, 8, 2, 0), r"'tail/kernel' is \(3, 16, 3, 3\) in the file, not \(48, "),
         (lambda: srresnet(4, 8, 2), "generator is 'srresnet_x4'.*'head/kernel'"),
     ],
 )
@@ -334,10 +339,13 @@ def test_weights_of_another_network_are_refused_and_change_nothing(exported, bui
 
 
 @pytest.mark.parametrize(("old", "new"), [(4, 2), (8, 2), (2, 4), (3, 6)])
-def test_a_compact_begins_with_the_picture_of_another_scale(old, new, randomise, tmp_path):
-    network, lr = randomise(compact(old, 8, 2)), photo()
+@pytest.mark.parametrize("hr_filters", [0, 16])
+def test_a_compact_begins_with_the_picture_of_another_scale(
+    old, new, hr_filters, randomise, tmp_path
+):
+    network, lr = randomise(compact(old, 8, 2, 0)), photo()
     write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
-    other = compact(new, 8, 2)
+    other = randomise(compact(new, 8, 2, hr_filters))
     read_weights(tmp_path / "x.onnx", other)
     sr = network(lr).numpy()
     batch, height, width, _ = sr.shape
@@ -348,6 +356,26 @@ def test_a_compact_begins_with_the_picture_of_another_scale(old, new, randomise,
     else:
         expected = sr.repeat(new // old, 1).repeat(new // old, 2)
     np.testing.assert_allclose(other(lr), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("old", "new"), [(4, 2), (2, 4)])
+def test_a_compact_begins_with_the_hr_features_of_another_scale(old, new, randomise, tmp_path):
+    network, lr = randomise(compact(old, 8, 2)), photo()
+    write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
+    other = compact(new, 8, 2)
+    read_weights(tmp_path / "x.onnx", other)
+    before, after = (
+        keras.Model(x.input, PixelShuffle(scale)(x.get_layer("enlarge").output))(lr).numpy()
+        for x, scale in ((network, old), (other, new))
+    )
+    batch, height, width, channels = after.shape
+    if new < old:
+        before = before.reshape(batch, height, 2, width, 2, channels).mean((2, 4))
+    else:
+        before = before.repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(after, before, atol=1e-5)
+    kernels = [x.get_layer("tail").kernel.numpy() for x in (network, other)]
+    np.testing.assert_array_equal(*kernels)
 
 
 def test_weights_for_another_activation_are_refused(randomise, tmp_path):

@@ -13,11 +13,13 @@ from srgan.train.generators import (
     receptive_field,
     rrdbnet,
     srresnet,
+    widen,
 )
 
 NETWORKS = {
     "compact": lambda: compact(4, filters=8, blocks=2),
     "compact_x2": lambda: compact(2, filters=8, blocks=2),
+    "compact_plain": lambda: compact(4, filters=8, blocks=2, hr_filters=0),
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "srresnet_x3": lambda: srresnet(3, filters=8, blocks=1),
     "srresnet_relu": lambda: srresnet(2, 8, 2, normalisation=False, activation="relu"),
@@ -77,7 +79,11 @@ def compact_by_hand(lr, weights, scale, blocks):
         h = np.where(h > 0, h, 0.2 * h)
         x = x + convolve(h, weights, f"block{i}_conv2")
     x = shallow + convolve(x, weights, "trunk")
-    detail = shuffle(convolve(x, weights, "tail"), scale)
+    if "enlarge/kernel" in weights:
+        h = shuffle(convolve(x, weights, "enlarge"), scale)
+        detail = convolve(np.where(h > 0, h, 0.2 * h), weights, "tail")
+    else:
+        detail = shuffle(convolve(x, weights, "tail"), scale)
     return lr.repeat(scale, 0).repeat(scale, 1) + detail
 
 
@@ -131,9 +137,11 @@ def arrays(network):
     }
 
 
-@pytest.mark.parametrize(("scale", "blocks"), [(2, 2), (3, 1), (4, 2)])
-def test_compact_equals_a_plain_implementation(randomise, scale, blocks):
-    network, lr = randomise(compact(scale, 8, blocks)), photo()
+@pytest.mark.parametrize(
+    ("scale", "blocks", "hr_filters"), [(2, 2, 0), (3, 1, 0), (4, 2, 0), (2, 2, 5), (4, 1, 16)]
+)
+def test_compact_equals_a_plain_implementation(randomise, scale, blocks, hr_filters):
+    network, lr = randomise(compact(scale, 8, blocks, hr_filters)), photo()
     expected = [compact_by_hand(image, arrays(network), scale, blocks) for image in lr]
     np.testing.assert_allclose(network(lr), expected, atol=1e-5)
 
@@ -166,9 +174,11 @@ def test_rrdbnet_equals_a_plain_implementation(randomise, scale, blocks):
 
 
 def test_compact_has_the_parameters_of_its_equation():
-    head, tail = 27 * 64 + 64, 576 * 48 + 48
-    between = 2 * 16 + 1  # convolutions from 64 to 64 channels
-    assert compact().count_params() == head + between * (576 * 64 + 64) + tail == 1_248_112
+    before = 27 * 64 + 64 + (2 * 16 + 1) * (576 * 64 + 64)  # the head, and 33 convolutions
+    at_hr_size = 9 * 16 * 3 + 3
+    assert at_hr_size == 435
+    assert compact().count_params() == before + 576 * 256 + 256 + at_hr_size == 1_368_563
+    assert compact(hr_filters=0).count_params() == before + 576 * 48 + 48 == 1_248_112
 
 
 def test_srresnet_has_the_parameters_of_the_paper_s_figure():
@@ -197,9 +207,11 @@ def test_srresnet_without_normalisation_has_biases_instead():
 
 def test_compact_keeps_the_order_of_its_weights():
     # Checkpoints store them by number.
-    names = [f"{x.name}/{w.name}" for x in compact(2, 4, 1).layers for w in x.weights]
-    convolutions = ("head", "block1_conv1", "block1_conv2", "trunk", "tail")
-    assert names == [f"{x}/{w}" for x in convolutions for w in ("kernel", "bias")]
+    before = ["head", "block1_conv1", "block1_conv2", "trunk"]
+    for hr_filters, convolutions in ((0, [*before, "tail"]), (4, [*before, "enlarge", "tail"])):
+        network = compact(2, 4, 1, hr_filters)
+        names = [f"{x.name}/{w.name}" for x in network.layers for w in x.weights]
+        assert names == [f"{x}/{w}" for x in convolutions for w in ("kernel", "bias")]
 
 
 def test_prelu_has_one_slope_a_channel_from_a_quarter():
@@ -220,7 +232,26 @@ def test_output_is_scale_times_as_large(scale, size):
 def test_untrained_compact_nearly_repeats_pixels():
     keras.utils.set_random_seed(0)
     lr = photo()
-    assert np.abs(compact(2, 8, 1)(lr) - lr.repeat(2, 1).repeat(2, 2)).mean() < 0.1
+    for hr_filters in (0, 16):
+        sr = compact(2, 8, 1, hr_filters)(lr)
+        assert np.abs(sr - lr.repeat(2, 1).repeat(2, 2)).mean() < 0.1
+
+
+@pytest.mark.parametrize(("scale", "hr_filters"), [(2, 6), (4, 16)])
+def test_a_wider_compact_begins_as_the_plain_one(randomise, scale, hr_filters):
+    plain, wide = randomise(compact(scale, 8, 2, 0)), randomise(compact(scale, 8, 2, hr_filters))
+    lr = photo()
+    widen(plain, wide)
+    np.testing.assert_allclose(wide(lr), plain(lr), atol=1e-5)
+
+
+def test_a_compact_too_narrow_for_the_plain_one_is_told_the_least(randomise):
+    wide = compact(2, 8, 2, 5)
+    before = wide.get_weights()
+    with pytest.raises(ValueError, match=r"hr_filters=5 cannot hold .* at least 6"):
+        widen(randomise(compact(2, 8, 2, 0)), wide)
+    for found, expected in zip(wide.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_untrained_srresnet_of_many_blocks_stays_in_bounds_without_normalisation():
@@ -268,7 +299,8 @@ def test_pixel_shuffle_fills_blocks_row_by_row():
 
 
 def test_receptive_field_is_the_sum_of_the_kernels_reaches():
-    assert receptive_field(compact(4, 4, blocks=8)) == 1 + 2 * 8 + 1 + 1
+    assert receptive_field(compact(4, 4, blocks=8, hr_filters=0)) == 1 + 2 * 8 + 1 + 1
+    assert receptive_field(compact(4, 4, blocks=8)) == 1 + 2 * 8 + 1 + 1 + 1
     # The 9x9 tail sees 4 pixels of the x4 image: pixels -4..0 of it are pixels -2..0 of the x2
     # image. One convolution there makes that -3, which is lr pixel -2; another one makes it -3.
     assert receptive_field(srresnet(4, 4, blocks=3)) == 4 + 2 * 3 + 1 + 3
@@ -280,8 +312,10 @@ def test_receptive_field_is_the_sum_of_the_kernels_reaches():
 @pytest.mark.parametrize(
     "build",
     [
+        lambda: compact(2, 4, 2, hr_filters=0),
+        lambda: compact(3, 4, 1, hr_filters=0),
         lambda: compact(2, 4, 2),
-        lambda: compact(3, 4, 1),
+        lambda: compact(3, 4, 1, hr_filters=4),
         lambda: srresnet(2, 4, 1),
         lambda: srresnet(3, 4, 1),
         lambda: srresnet(4, 4, 2, normalisation=False),

@@ -111,8 +111,9 @@ def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_pat
         np.testing.assert_allclose(got[name], expected, atol=2e-4)  # ONNX: half precision
 
 
-def test_a_generator_can_start_from_a_shipped_model_by_its_name():
-    generator = generators.compact(4, filters=24, blocks=2)
+@pytest.mark.parametrize("hr_filters", [0, 16])
+def test_a_generator_can_start_from_a_shipped_model_by_its_name(hr_filters):
+    generator = generators.compact(4, filters=24, blocks=2, hr_filters=hr_filters)
     run.load("srgan-fast-psnr-x4", generator)
     lr = np.random.default_rng(0).random((1, 12, 9, 3), np.float32)
     engine = engines.open_engine(models.path("srgan-fast-psnr-x4"), "onnxruntime")

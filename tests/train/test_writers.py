@@ -165,7 +165,7 @@ def test_int8_tensors_are_integers_and_kernels_have_a_step_for_every_channel(wri
         for operator in graph.operators
         if len(operator.inputs) == 3  # picture, kernel, bias
     ]
-    assert sorted(steps) == [8] * 6 + [48]
+    assert sorted(steps) == [3] + [8] * 6 + [256]
     lr = Interpreter(str(path)).get_input_details()[0]
     assert lr["quantization"] == (pytest.approx(1 / 255), -128)  # any 8-bit picture, exactly
 

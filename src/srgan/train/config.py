@@ -53,6 +53,7 @@ class Generator(_Settings):
     architecture: Literal["compact", "srresnet", "rrdbnet"] = "compact"
     filters: Count = 64
     blocks: Count = 16
+    hr_filters: Steps = 16  # channels at hr size, or 0; only in compact
     normalisation: bool = False  # BatchNorm, only in srresnet
     activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"  # only in srresnet
     growth: Count = 32  # channels that a convolution of a dense block adds; only in rrdbnet

@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 from srgan import engines, versions
 from srgan.models import Metadata
-from srgan.train.generators import Activation, compact, rrdbnet, srresnet
+from srgan.train.generators import Activation, compact, rrdbnet, srresnet, widen
 from srgan.train.translation import FROM_ONNX, graph_of, translate
 
 _LIMIT = 0.5  # grey levels: a larger difference is more than rounding
@@ -104,7 +104,8 @@ def read_generator(path: Path) -> keras.Model:
             "rrdbnet of srgan: only those can be rebuilt in Keras, and exported."
         )
     if architecture == "compact":
-        generator = compact(int(scale), filters, blocks)
+        hr_filters = shapes.get("enlarge/kernel", (0,))[0] // int(scale) ** 2
+        generator = compact(int(scale), filters, blocks, hr_filters)
     elif architecture == "rrdbnet":
         growth = shapes.get("block1_dense1_conv1/kernel", (1,))[0]
         generator = rrdbnet(int(scale), filters, blocks, growth)
@@ -121,14 +122,21 @@ def read_generator(path: Path) -> keras.Model:
 def read_weights(path: Path, generator: keras.Model) -> None:
     """Sets all weights of a generator from a file of `write_onnx`, or none.
 
-    A `compact` takes those of another scale, too, if one scale divides the other: all but the tail
-    works at lr size. Its pixels are then the means of those that each covers in the file's sr
-    image, or repeat them: a beginning for training.
+    A `compact` takes more, as a beginning for training. With `hr_filters`, it takes the weights of
+    one without: see `generators.widen`. And it takes those of another scale, if one scale divides
+    the other: what enlarges makes the mean of the pixels that each covers at the larger scale, or
+    repeats them. Without `hr_filters`, that is so of the pixels of sr, too.
 
     Raises:
         ValueError: If the file holds another network; the first weight that does not fit is named.
     """
     found, needed = _read(path), graph_of(generator)
+    if needed.name.startswith("compact") and _has_hr_filters(needed) > _has_hr_filters(found):
+        scale, (filters, blocks) = int(needed.name.rpartition("_x")[2]), _size(needed)
+        plain = compact(scale, filters, blocks, hr_filters=0)
+        read_weights(path, plain)
+        widen(plain, generator)
+        return
     _rescale(found, needed.name)
     if reason := _misfit(found, needed):
         raise ValueError(
@@ -149,25 +157,30 @@ def _read(path: Path) -> onnx.GraphProto:
 
 
 def _rescale(graph: onnx.GraphProto, name: str) -> None:
-    """Gives a compact network the tail for the scale in `name`, if one divides the other."""
+    """Makes a compact network enlarge by the scale in `name`, if one divides the other."""
     before, after = (re.fullmatch(r"compact_x(\d)", text) for text in (graph.name, name))
     if not (before and after):
         return
     old, new = int(before[1]), int(after[1])
     if max(old, new) % min(old, new):
         return
+    layer = "enlarge" if _has_hr_filters(graph) else "tail"
     for tensor in graph.initializer:
-        if tensor.name in ("tail/kernel", "tail/bias") and tensor.dims[0] == 3 * old**2:
+        if tensor.name in (f"{layer}/kernel", f"{layer}/bias") and tensor.dims[0] % old**2 == 0:
             array = numpy_helper.to_array(tensor)
-            rest = (3, *array.shape[1:])
+            rest = (len(array) // old**2, *array.shape[1:])
             if new < old:
                 factor = old // new
                 phases = array.reshape(new, factor, new, factor, *rest).mean((1, 3), np.float32)
             else:
                 phases = array.reshape(old, old, *rest)
                 phases = phases.repeat(new // old, 0).repeat(new // old, 1)
-            phases = phases.astype(array.dtype).reshape(3 * new**2, *rest[1:])
+            phases = phases.astype(array.dtype).reshape(-1, *rest[1:])
             tensor.CopyFrom(numpy_helper.from_array(phases, tensor.name))
+
+
+def _has_hr_filters(graph: onnx.GraphProto) -> bool:
+    return any(tensor.name == "enlarge/kernel" for tensor in graph.initializer)
 
 
 def _compare(generator: keras.Model, path: Path, scale: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ What it took and scores on 801 photos stands in docs/experiments.md.
 """
 
 FAST_X4 = Config(
-    generator=Generator(filters=24, blocks=2),
+    generator=Generator(filters=24, blocks=2, hr_filters=0),
     pretrain=Pretrain(steps=16_000, batch_size=16, learning_rate=1e-3),
     adversarial=Adversarial(steps=1_500, learning_rate=4e-4, grid_weight=12.0),
 )

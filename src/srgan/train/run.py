@@ -183,7 +183,7 @@ def perception_rule(floor: float) -> _Rank:
 def build(settings: config.Generator, scale: int) -> keras.Model:
     """Returns the untrained generator of a configuration."""
     if settings.architecture == "compact":
-        return generators.compact(scale, settings.filters, settings.blocks)
+        return generators.compact(scale, settings.filters, settings.blocks, settings.hr_filters)
     if settings.architecture == "rrdbnet":
         return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
     return generators.srresnet(
