@@ -3,11 +3,12 @@
 from srgan.train.config import Adversarial, Config, Degradation, Generator, Pretrain
 
 COMPACT_X4 = Config()
-"""A small network for a computer without GPU, from its beginning: srgan-open-x4.
+"""A small network for a computer without GPU, from its beginning.
 
     srgan train PHOTOS -o RUN --recipe compact-x4
 
-What it took and scores stands in docs/models.md.
+With `generator.hr_filters` = 0 it made srgan-open-x4; what that took and scores stands in
+docs/models.md.
 """
 
 OWN_X4 = Config(
@@ -18,7 +19,7 @@ OWN_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe own-x4 --init srgan-open-psnr-x4
 
-What it took and scores on 801 photos stands in docs/experiments.md.
+It made srgan-x4; what it took and scores stands in docs/models.md.
 """
 
 FAST_X4 = Config(
@@ -38,11 +39,12 @@ COMPACT_X2 = Config(
     pretrain=Pretrain(steps=6_000, batch_size=8, hr_patch=80, learning_rate=4e-4, ema=0.998),
     adversarial=Adversarial(steps=3_000, hr_patch=80, window=64),
 )
-"""The same network for x2, from one for x4, whose trunk knows photos already: srgan-x2.
+"""The same network for x2, from one for x4, whose trunk knows photos already.
 
     srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
 
-What it took and scores stands in docs/models.md.
+With `generator.hr_filters` = 0 it made srgan-x2; what that took and scores stands in
+docs/models.md.
 """
 
 PHOTO_X4 = Config(
@@ -50,11 +52,12 @@ PHOTO_X4 = Config(
     degradation=Degradation(versions=8),
     pretrain=Pretrain(steps=6_000),
 )
-"""The same network for small photos with blur, noise and JPEG's losses: srgan-photo-x4.
+"""The same network for small photos with blur, noise and JPEG's losses.
 
     srgan train PHOTOS -o RUN --recipe photo-x4 --init srgan-open-psnr-x4
 
-What it took and scores stands in docs/models.md.
+With `generator.hr_filters` = 0 it made srgan-photo-x4; what that took and scores stands in
+docs/models.md.
 """
 
 SRGAN_X4 = Config(
