@@ -96,7 +96,7 @@ def read_generator(path: Path) -> keras.Model:
     operators = {node.op_type for node in graph.node}
     architecture, _, scale = graph.name.rpartition("_x")
     filters, blocks = _size(graph)
-    if architecture not in ("compact", "srresnet", "rrdbnet") or not scale.isdecimal():
+    if architecture not in ("compact", "srresnet", "rrdbnet") or not re.fullmatch("[1-9]", scale):
         strange = [node for node in graph.node if node.op_type not in _OPERATORS]
         what = f" with the layer {strange[0].name!r} ({strange[0].op_type})" if strange else ""
         raise ValueError(

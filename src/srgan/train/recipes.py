@@ -19,7 +19,7 @@ OWN_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe own-x4 --init srgan-open-psnr-x4
 
-It made srgan-x4; what it took and scores stands in docs/models.md.
+Its first stage made srgan-psnr-x4; what that took and scores stands in docs/models.md.
 """
 
 FAST_X4 = Config(
