@@ -239,6 +239,7 @@ def test_the_default_tiles_leave_no_seams_and_fit_the_memory(model):
     np.testing.assert_allclose(np.concatenate(list(rows)), model.upscale(lr, 1000), atol=1e-5)
 
 
+# Not srgan-psnr-x4: it needs twice the memory for a pixel, and fails here, in tiles of tiles.
 _SHORT_OF_MEMORY = """
 import resource, sys
 import numpy as np
