@@ -203,24 +203,33 @@ class Model:
             left -= len(band)
 
     def _upscale(self, lr: np.ndarray, halo: int, dtype: images.Sample) -> np.ndarray:
-        """Upscales a tile; in parts if memory is short."""
+        """Upscales a tile; in parts, which become ever smaller, while memory is short."""
         height, width = lr.shape[:2]
-        if height * width <= self._most:
-            try:
-                return images.from_float(channels.upscale(self._rgb, images.to_float(lr)), dtype)
-            except MemoryError:
-                if self.facts and (self.facts.size or self.facts.whole):
-                    raise
-                self._most = height * width // 2
+        fixed = self.facts and (self.facts.size or self.facts.whole)
         step = self.facts.multiple if self.facts else 1
-        cut = tiling.plan(height, width, halo, self._most, step=step)
-        if cut.tiles == 1 or cut.size[0] * cut.size[1] > self._most:
-            raise MemoryError(
-                f"There is not enough memory for a tile of {height}x{width} pixels, which is the "
-                "smallest possible; close other programs, or take a smaller model"
-            )
-        run = partial(self._upscale, halo=halo, dtype=dtype)
-        return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
+        run = partial(self._whole, dtype=dtype)
+        while True:
+            area, most = height * width, self._most
+            try:
+                if fixed or area <= most:
+                    return run(lr)
+                # Always cut from the tile, not from its parts, whose halos would be cut as well.
+                cut = tiling.plan(height, width, halo, most, step=step)
+                if (area := cut.area) <= most:
+                    return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
+            except MemoryError:
+                if fixed:
+                    raise
+                self._most = min(self._most, area // 2)
+                parallel.return_memory()
+            else:
+                raise MemoryError(
+                    f"There is not enough memory for {area} pixels at a time, which is the least "
+                    "possible; close other programs, or take a smaller model"
+                )
+
+    def _whole(self, lr: np.ndarray, dtype: images.Sample) -> np.ndarray:
+        return images.from_float(channels.upscale(self._rgb, images.to_float(lr)), dtype)
 
     def _rgb(self, lr: np.ndarray) -> np.ndarray:
         batch = self._engine.run(lr[None])

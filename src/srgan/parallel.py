@@ -1,6 +1,8 @@
 """How many cores there are, and one function over many inputs on all of them."""
 
+import ctypes
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
+
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 
 def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -53,6 +57,21 @@ def tile_memory() -> int:
     768 MiB is what cuts a megapixel in four, and keeps all the rest below 1.5 GB.
     """
     return min(available_memory() // 3, 768 * 2**20)
+
+
+@cache
+def return_memory() -> None:
+    """Lets arrays of more than 1 MiB go back to the system when they are freed, from now on.
+
+    Else glibc keeps most of them for what comes next, which is faster, in areas that it reserves
+    for each thread, and one more whenever it found nothing: where little is allowed, holes in them
+    soon take it all.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # other C libraries give back by themselves
+            libc = ctypes.CDLL(None)
+            libc.mallopt(_M_MMAP_THRESHOLD, 2**20)
+            libc.mallopt(_M_ARENA_MAX, 1)
 
 
 @cache
