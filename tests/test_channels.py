@@ -1,5 +1,7 @@
 """Grey and transparent pictures: what cannot be seen changes nothing, and edges have no fringe."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,7 @@ def over(image, background):
     return image[..., :-1] * alpha + 255 * np.array(background, float) * (1 - alpha)
 
 
+@cache
 def grain(model, colour):
     """How far a plain picture becomes from plain, in grey levels; transparency has no part in it.
 
