@@ -3,8 +3,8 @@
     python tools/open_photos.py docs/open-photos.csv PHOTOS
 
 The list names author and licence of each. JPEG is scaled down by at least 0.8, so that its losses
-are not learned, and to at most 2.2 megapixels; PNG to at most 3. Needs git, and the
-network; what is in the folder already is left alone.
+are not learned, and to at most 2.2 megapixels; PNG to at most 3. Needs git, and the network;
+what is in the folder already is left alone.
 """
 
 import argparse
@@ -54,7 +54,9 @@ def save(source: Path, file: Path) -> None:
     factor = min(factor, (most / (photo.width * photo.height)) ** 0.5)
     size = round(photo.width * factor), round(photo.height * factor)
     photo = photo.convert("RGB")
-    (photo if factor == 1 else photo.resize(size, Image.Resampling.LANCZOS)).save(file)
+    part = file.with_suffix(".part")  # what is there under its own name is whole
+    (photo if factor == 1 else photo.resize(size, Image.Resampling.LANCZOS)).save(part, "PNG")
+    part.replace(file)
 
 
 if __name__ == "__main__":
