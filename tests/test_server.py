@@ -145,9 +145,12 @@ def test_models_and_limits_are_listed_the_default_first(port):
     assert listed["limits"]["megapixels"] == 2
 
 
-def test_all_shipped_models_are_served_by_default(serving):
+def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
     with serving() as port:
         listed = json.loads(ask(port, "/v1/models")[2])["models"]
+        _, _, twice = ask(port, "/v1/upscale", photo, scale=2)
+    inference.upscale_file(photo, tmp_path / "sr.png", "srgan-x2")
+    assert twice == (tmp_path / "sr.png").read_bytes()
     assert listed[0]["name"] == "srgan-x4"
     assert sorted(model["name"] for model in listed) == models.shipped()
     photo = next(model for model in listed if model["name"] == "srgan-photo-x4")

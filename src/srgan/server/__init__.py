@@ -70,6 +70,11 @@ class MapRequest(BaseModel):
 class UpscaleRequest(MapRequest):
     """What is asked of an enlargement; of several sizes, the smallest counts."""
 
+    model: str = Field(
+        "",
+        description="Name of a model; by default the first of /v1/models, or, where all shipped "
+        "ones are served, srgan-x2 up to a scale of 2.",
+    )
     realism: float | None = Field(
         None, ge=0, le=1, description="From the PSNR model, 0, to the GAN model, 1, in hundredths."
     )
@@ -171,8 +176,8 @@ def application(
 def _upscale(
     catalogue: Catalogue, limits: Limits, wish: UpscaleRequest, data: bytes, path: Path, job: Job
 ) -> None:
-    model = catalogue.open(wish.model, wish.realism)
     size = inference.Size(wish.scale, wish.width, wish.height, wish.megapixels)
+    model = catalogue.open(wish.model, wish.realism, size)
     most = round(1e6 * limits.megapixels)
     picture = pictures.Picture(data, most, path.suffix, wish.srgb)
     plan = inference.plan(picture, model, size, limits.tile)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from srgan import engines, invention, models
+from srgan import engines, inference, invention, models
 
-_DEFAULT = "srgan-x4"
 _OPENED = 16  # models that are kept open, each point of a dial being one
 
 
@@ -38,34 +37,45 @@ class Catalogue:
         self.engine: engines.Kind = engine
         self.precision: engines.Precision = precision
         self._load = lru_cache(_OPENED)(partial(models.load, engine=engine, precision=precision))
+        self._chooses = not served
         self._files: dict[str, str] = {}
-        for model in served or sorted(models.shipped(), key=lambda name: name != _DEFAULT):
+        for model in served or sorted(models.shipped(), key=lambda name: name != self._default()):
             name = models.path(model).stem
             if name in self._files:
                 raise ValueError(f"Two models are called {name!r}; rename the file of one.")
             self._files[name] = str(model)
         self.described = {name: self._describe(name) for name in self._files}
 
-    def file(self, name: str) -> str:
-        """Returns what `models.load` takes for a name; for none, that of the default.
+    def file(self, name: str, size: inference.Size = inference.OF_MODEL) -> str:
+        """Returns what `models.load` takes for a name.
+
+        Args:
+            name: By default, that of the first model; of all shipped ones, that for the size.
+            size: Of the result.
 
         Raises:
             ValueError: If there is no such model here.
         """
-        name = name or next(iter(self._files))
+        name = name or self._default(size)
         if name not in self._files:
             raise ValueError(
                 f"There is no model {name!r} here; expected one of {', '.join(self._files)}."
             )
         return self._files[name]
 
-    def open(self, name: str, realism: float | None = None) -> models.Model:
+    def open(
+        self, name: str, realism: float | None = None, size: inference.Size = inference.OF_MODEL
+    ) -> models.Model:
         """Returns a model, at a point of its dial, if given.
 
         Raises:
             ValueError: If there is no such model here, or it has no dial.
         """
-        return self._load(self.file(name), realism=None if realism is None else round(realism, 2))
+        file = self.file(name, size)
+        return self._load(file, realism=None if realism is None else round(realism, 2))
+
+    def _default(self, size: inference.Size = inference.OF_MODEL) -> str:
+        return inference.default_model(size) if self._chooses else next(iter(self._files))
 
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata
