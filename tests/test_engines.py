@@ -197,3 +197,33 @@ def test_bfloat16_is_refused_where_it_would_be_slow(tiny_model):
     else:
         with pytest.raises(ValueError, match="This processor does not compute in bfloat16"):
             engines.open_engine(tiny_model, "openvino", precision="bfloat16")
+
+
+_AT_ONCE = """
+import sys, threading
+import numpy as np
+from srgan import engines
+
+sys.setswitchinterval(1e-6)
+engine = engines.open_engine(sys.argv[1], "openvino", calls=2)
+gate = threading.Barrier(2)
+
+
+def run():
+    gate.wait()
+    engine.run(np.zeros((1, 20, 20, 3), np.float32))
+
+
+threads = [threading.Thread(target=run) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+@pytest.mark.slow
+def test_the_first_calls_of_a_process_may_come_from_two_threads_at_once(tripling):
+    pytest.importorskip("openvino")
+    for _ in range(12):  # without what prevents it, one in seven waited for ever
+        subprocess.run([sys.executable, "-c", _AT_ONCE, tripling], check=True, timeout=60)

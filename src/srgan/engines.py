@@ -138,6 +138,10 @@ class _OpenVino:
         import openvino
         from openvino.frontend import FrontEndManager
 
+        # Its table of sample types is made when it is first needed. Two threads that need it at
+        # once wait for each other for ever: one makes it, and waits for Python, which the other
+        # has, and waits for the table.
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
         # `Core.read_model` would try every format that OpenVINO knows.
         frontend = FrontEndManager().load_by_framework("onnx")
         graph = frontend.convert(frontend.load(io.BytesIO(model)))
