@@ -11,19 +11,18 @@ other half.
 
     python benchmarks/invention.py KODAK24 --show PHOTO OUT
 
-also writes a picture: a result, its map with the constants of the package, and its real error.
+also writes a picture: a result, its map with the constants of the model, and its real error.
 """
 
 import argparse
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from srgan import images, invention, models, projection, resize
-
-WINDOW = invention.WINDOW
+from srgan.invention import Calibration
 
 
 class Photo(NamedTuple):
@@ -65,24 +64,18 @@ def measure(path: Path, gan: models.Model, psnr: models.Model, border: int) -> P
         error,
         invention.window_mean(difference(hr, psnr_sr)),
     )
-    first = border + WINDOW // 2
-    middles = tuple(slice(first, side - border, WINDOW) for side in error.shape)
+    middles = invention.windows(*error.shape, border)
     return Photo(*(plane[middles] for plane in maps))
 
 
-def fit(photos: list[Photo]) -> np.ndarray:
-    """Weighted least squares: errors are taken in relation to what is expected."""
-    cues = _columns(photos)
-    error = np.concatenate([photo.error.ravel() for photo in photos])
-    weights = np.ones_like(error)
-    for _ in range(10):
-        constants = np.linalg.lstsq(cues * weights[:, None], error * weights, rcond=None)[0]
-        weights = 1 / np.maximum(cues @ constants, 0.5)
-    return constants
+def fit(photos: list[Photo]) -> Calibration:
+    columns = [(p.disagreement.ravel(), p.contrast.ravel(), p.error.ravel()) for p in photos]
+    return invention.fit(*map(np.concatenate, zip(*columns, strict=True)))
 
 
-def expect(photo: Photo, constants: np.ndarray) -> np.ndarray:
-    return (_columns([photo]) @ constants).reshape(photo.error.shape)
+def expect(photo: Photo, calibration: Calibration) -> np.ndarray:
+    a, b, c = calibration
+    return a * photo.disagreement + b * photo.contrast + c
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:
@@ -137,7 +130,8 @@ def report(name: str, photos: list[Photo], expected: list[np.ndarray]) -> None:
 
 def show(photo: Path, out: Path, gan: models.Model, psnr: models.Model) -> None:
     hr, _, sr, psnr_sr = enlarge(photo, gan, psnr)
-    maps = invention.expected_error(sr, psnr_sr), invention.window_mean(difference(hr, sr))
+    expected = invention.expected_error(sr, psnr_sr, cast(Calibration, gan.metadata.calibration))
+    maps = expected, invention.window_mean(difference(hr, sr))
     row = np.concatenate([sr, *(invention.draw(m) for m in maps)], axis=1)
     images.write(out, np.concatenate([row, invention.legend(row.shape[1])]))
 
@@ -160,18 +154,13 @@ def main() -> None:
     expected = [expect(photo, halves[1 - k % 2]) for k, photo in enumerate(photos)]
     report(f"{arguments.photos}, each half with the constants of the other", photos, expected)
     constants = fit(photos)
-    print("\nConstants, and those of the halves (_DISAGREEMENT, _CONTRAST, _BASE):")
+    print("\nConstants, and those of the halves (of disagreement and contrast, and the base):")
     for row in (constants, *halves):
         print(", ".join(f"{constant:.3f}" for constant in row))
     for folder in arguments.others:
         photos = [measure(path, gan, psnr, arguments.border) for path in images.find(folder)]
         expected = [expect(photo, constants) for photo in photos]
         report(f"{folder}, with the constants of {arguments.photos}", photos, expected)
-
-
-def _columns(photos: list[Photo]) -> np.ndarray:
-    cues = [np.stack([p.disagreement, p.contrast, np.ones_like(p.error)], axis=2) for p in photos]
-    return np.concatenate([cue.reshape(-1, 3) for cue in cues]).astype(np.float64)
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

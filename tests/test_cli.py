@@ -433,12 +433,12 @@ def test_a_result_has_the_size_asked_for(options, size, photo, tiny_model, tmp_p
 
 def test_the_default_model_is_the_one_for_the_scale_asked_for(photo, tmp_path, capsys):
     arguments = ["upscale", str(photo), "-o", f"{tmp_path}/", "--name", "{model}.png"]
-    drawing = ["--hallucination-map", str(tmp_path / "map.png")]  # which is calibrated for x4
+    drawing = ["--hallucination-map", str(tmp_path / "map.png")]
     for options in ([], ["--scale", "2"], ["--scale", "2", "--overwrite", *drawing]):
         assert cli.main([*arguments, *options]) == 0
     made = [Path(line).name for line in capsys.readouterr().out.splitlines()]
-    assert made == ["srgan-x4.png", "srgan-x2.png", "srgan-x4.png"]
-    assert images.read(tmp_path / "map.png").shape[1] == 4 * 20
+    assert made == ["srgan-x4.png", "srgan-x2.png", "srgan-x2.png"]
+    assert images.read(tmp_path / "map.png").shape[1] == 2 * 20
 
 
 def test_sizes_exclude_each_other(photo, tiny_model, tmp_path, fails):

@@ -252,7 +252,8 @@ def test_the_map_of_a_file_is_that_of_its_arrays(tmp_path):
     sr, psnr_sr = (
         models.load(name).upscale(photo, dtype=np.uint8) for name in ("srgan-x4", "srgan-psnr-x4")
     )
-    expected = invention.draw(invention.expected_error(sr, psnr_sr))
+    calibration = models.load("srgan-x4").metadata.calibration
+    expected = invention.draw(invention.expected_error(sr, psnr_sr, calibration))
     found = images.read_uint8(tmp_path / "map.png")
     np.testing.assert_array_equal(found[:200], expected)
     np.testing.assert_array_equal(found[200:], invention.legend(160))
@@ -272,11 +273,11 @@ def test_a_map_is_drawn_by_the_engine_asked_for(photo, tmp_path, monkeypatch):
         inference.map_file(photo, tmp_path / "none.png", engine="openvino")
 
 
-def test_a_map_needs_a_gan_model_of_its_scale(photo, tiny_model, make_model, tmp_path):
+def test_a_map_needs_a_gan_model_that_knows_its_errors(photo, tiny_model, make_model, tmp_path):
     with pytest.raises(ValueError, match="does not name the PSNR model"):
         inference.map_file(photo, tmp_path / "map.png", tiny_model)
-    gan = make_model(psnr_model=str(tiny_model.stem))
-    with pytest.raises(ValueError, match=r"enlarges 2 times, and the map .* for x4 alone"):
+    gan = make_model(psnr_model=str(tiny_model.stem), consistency_rounds="4")
+    with pytest.raises(ValueError, match=r"tiny has no map .* does not say how far it errs"):
         inference.map_file(photo, tmp_path / "map.png", gan)
     with pytest.raises(ValueError, match=r"srgan-photo-x4 has no map .* do not give lr back"):
         inference.map_file(photo, tmp_path / "map.png", "srgan-photo-x4")

@@ -1,14 +1,12 @@
 """The map is computed by hand where that is easy, looks no farther than it says, and is legible."""
 
-import re
-
 import numpy as np
 import pytest
 from skimage import color, data
 
 from srgan import images, invention, labels, models, projection, resize, tiling
 
-A, B, BASE = invention._DISAGREEMENT, invention._CONTRAST, invention._BASE
+A, B, BASE = CALIBRATION = invention.Calibration(1.6, 0.2, 0.4)
 
 
 @pytest.fixture
@@ -22,32 +20,18 @@ def grey(level, height=32, width=32):
     return np.full((height, width, 3), level, np.uint8)
 
 
-def test_constants_make_every_cue_raise_the_error():
-    assert A > 0
-    assert B >= 0
-    assert BASE >= 0
-
-
-@pytest.mark.parametrize(
-    ("scale", "rounds", "reason"),
-    [
-        (4, 4, "^$"),
-        (2, 4, "^it enlarges 2 times, and the map is calibrated for x4 alone$"),
-        (4, 0, "^its results do not give lr back"),
-    ],
-)
-def test_pairs_that_have_no_map_are_told_why(scale, rounds, reason):
-    assert re.search(reason, invention.why_not(scale, rounds))
+def expected_error(sr, psnr_sr):
+    return invention.expected_error(sr, psnr_sr, CALIBRATION)
 
 
 def test_where_nothing_is_to_be_seen_only_the_base_error_is_left():
-    np.testing.assert_allclose(invention.expected_error(grey(100), grey(100)), BASE, rtol=1e-6)
+    np.testing.assert_allclose(expected_error(grey(100), grey(100)), BASE, rtol=1e-6)
 
 
 def test_a_disagreement_counts_by_its_size_averaged_over_the_channels():
     sr = grey(100)
     sr[..., 1] += 12
-    np.testing.assert_allclose(invention.expected_error(sr, grey(100)), 4 * A + BASE, rtol=1e-5)
+    np.testing.assert_allclose(expected_error(sr, grey(100)), 4 * A + BASE, rtol=1e-5)
 
 
 def test_contrast_is_the_slope_along_both_axes():
@@ -61,9 +45,7 @@ def test_contrast_is_the_slope_along_both_axes():
 def test_equal_models_leave_what_contrast_lets_expect(pair):
     disagreement, contrast = invention.cues(pair[0], pair[0])
     assert not disagreement.any()
-    np.testing.assert_allclose(
-        invention.expected_error(pair[0], pair[0]), B * contrast + BASE, rtol=1e-6
-    )
+    np.testing.assert_allclose(expected_error(pair[0], pair[0]), B * contrast + BASE, rtol=1e-6)
 
 
 def test_the_mean_over_a_window_matches_numpy(pair):
@@ -84,7 +66,7 @@ def test_invented_texture_lights_up_there_and_nowhere_else():
     texture = np.random.default_rng(0).choice([-20, 20], (24, 24, 1))
     patch = slice(40, 64)
     sr[patch, patch] = np.clip(sr[patch, patch].astype(int) + texture, 0, 255)
-    before, after = (invention.expected_error(x, psnr_sr) for x in (psnr_sr, sr))
+    before, after = (expected_error(x, psnr_sr) for x in (psnr_sr, sr))
     rise = after - before
     assert rise[48:56, 48:56].min() > 10 * A
     far = np.ones_like(rise, bool)
@@ -96,7 +78,7 @@ def test_invented_texture_lights_up_there_and_nowhere_else():
 def test_a_difference_carries_exactly_as_far_as_stated(pair):
     changed = pair[1].copy()
     changed[20, 20] = 255 - changed[20, 20]
-    seen = invention.expected_error(pair[0], changed) != invention.expected_error(*pair)
+    seen = expected_error(pair[0], changed) != expected_error(*pair)
     rows, columns = np.nonzero(seen)
     reach = invention.REACH
     assert (rows.min(), rows.max()) == (20 - reach, 20 + reach)
@@ -104,51 +86,51 @@ def test_a_difference_carries_exactly_as_far_as_stated(pair):
 
 
 def test_a_part_gives_the_values_of_the_whole_away_from_its_cuts(pair):
-    whole = invention.expected_error(*pair)
-    part = invention.expected_error(*(image[7:35, 11:50] for image in pair))
+    whole = expected_error(*pair)
+    part = expected_error(*(image[7:35, 11:50] for image in pair))
     inside = slice(invention.REACH, -invention.REACH)
     np.testing.assert_allclose(part[inside, inside], whole[7:35, 11:50][inside, inside], rtol=1e-5)
 
 
 def test_a_picture_that_comes_in_rows_is_drawn_in_rows(pair):
-    whole = invention.draw(invention.expected_error(*pair))
+    whole = invention.draw(expected_error(*pair))
     both = np.concatenate(pair, axis=2)
     bands = (both[top : top + 6] for top in range(0, 41, 6))
     cut = tiling.Plan(41, 57, invention.REACH, (20, 30))
 
     def run(part):
-        return invention.draw(invention.expected_error(part[:, :, :3], part[:, :, 3:]))
+        return invention.draw(expected_error(part[:, :, :3], part[:, :, 3:]))
 
     drawn = np.concatenate(list(tiling.upscale(run, bands, cut, scale=1)))
     np.testing.assert_allclose(drawn.astype(int), whole, atol=3)  # one step of the colours
 
 
 def test_all_kinds_of_samples_are_in_the_same_units(pair):
-    expected = invention.expected_error(*pair)
+    expected = expected_error(*pair)
     assert expected.dtype == np.float32
     for kind in ([image.astype(np.uint16) * 257 for image in pair], [i / 255 for i in pair]):
-        np.testing.assert_allclose(invention.expected_error(*kind), expected, rtol=1e-5)
-        np.testing.assert_allclose(invention.expected_error(kind[0], pair[1]), expected, rtol=1e-5)
+        np.testing.assert_allclose(expected_error(*kind), expected, rtol=1e-5)
+        np.testing.assert_allclose(expected_error(kind[0], pair[1]), expected, rtol=1e-5)
 
 
 def test_grey_images_have_the_map_of_the_same_in_rgb(pair):
     single = [image[:, :, :1] for image in pair]
     tripled = [image.repeat(3, axis=2) for image in single]
-    expected = invention.expected_error(*tripled)
-    np.testing.assert_allclose(invention.expected_error(*single), expected, rtol=1e-5)
+    expected = expected_error(*tripled)
+    np.testing.assert_allclose(expected_error(*single), expected, rtol=1e-5)
 
 
 def test_mirroring_and_turning_the_images_does_so_with_the_map(pair):
-    expected = invention.expected_error(*pair)
-    mirrored = invention.expected_error(*(image[:, ::-1] for image in pair))
-    turned = invention.expected_error(*(np.rot90(image) for image in pair))
+    expected = expected_error(*pair)
+    mirrored = expected_error(*(image[:, ::-1] for image in pair))
+    turned = expected_error(*(np.rot90(image) for image in pair))
     np.testing.assert_allclose(mirrored, expected[:, ::-1], rtol=1e-5)
     np.testing.assert_allclose(turned, np.rot90(expected), rtol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 30), (5, 4)])
 def test_images_smaller_than_the_window_have_a_map(size):
-    error = invention.expected_error(grey(10, *size), grey(16, *size))
+    error = expected_error(grey(10, *size), grey(16, *size))
     np.testing.assert_allclose(error, np.full(size, 6 * A + BASE), rtol=1e-5)
 
 
@@ -174,7 +156,7 @@ def test_disagreement_of_consistent_results_is_unseen_by_the_downscale():
 )
 def test_what_is_no_pair_of_results_is_refused(sr, psnr_sr, message):
     with pytest.raises(ValueError, match=message):
-        invention.expected_error(sr, psnr_sr)
+        expected_error(sr, psnr_sr)
 
 
 def test_pictures_go_from_black_to_the_last_colour_and_stay_there():
@@ -209,13 +191,37 @@ def test_legends_say_the_unit():
     np.testing.assert_array_equal(strip[-22:], labels.write(text, 448))
 
 
+def test_a_fit_finds_what_made_the_errors_and_minds_small_ones_as_much_as_large_ones():
+    rng = np.random.default_rng(0)
+    disagreement, contrast = rng.exponential(6, (2, 20_000))
+    exact = 1.5 * disagreement + 0.3 * contrast + 0.5
+    noisy = exact * rng.uniform(0.5, 1.5, exact.shape)
+    np.testing.assert_allclose(invention.fit(disagreement, contrast, exact), (1.5, 0.3, 0.5))
+    np.testing.assert_allclose(
+        invention.fit(disagreement, contrast, noisy), (1.5, 0.3, 0.5), atol=0.02
+    )
+
+
+def test_a_calibration_is_fitted_to_the_windows_of_photos():
+    hr = data.astronaut()[:200, :200]
+    psnr_sr = images.to_uint8(resize.upscale(resize.downscale(hr / 255, 4), 4))
+    detail = hr.astype(int) - psnr_sr
+    sr = np.clip(hr + detail // 2, 0, 255).astype(np.uint8)  # half as much again of what is there
+    fitted = invention.calibrate([(hr, sr, psnr_sr), (hr, sr, psnr_sr)])
+    middles = invention.windows(200, 200, border=4)
+    error = invention.window_mean(np.abs(sr.astype(np.float32) - hr).mean(axis=2))
+    planes = [plane[middles].ravel() for plane in (*invention.cues(sr, psnr_sr), error)]
+    np.testing.assert_allclose(fitted, invention.fit(*planes), rtol=1e-6)
+    assert fitted.disagreement == pytest.approx(1 / 3, abs=0.03)  # the detail of both, halved
+
+
 def test_real_errors_follow_the_map_on_photos(shared_data):
     gan, psnr = models.load("srgan-x4"), models.load("srgan-psnr-x4")
     hr = images.read_uint8(images.find(shared_data / "validation" / "Kodak24")[18])
     lr = resize.downscale(hr, 4)
     sr, psnr_sr = (model.upscale(lr, dtype=np.uint8) for model in (gan, psnr))
     found = invention.window_mean(np.abs(sr.astype(np.float32) - hr).mean(axis=2))
-    expected = invention.expected_error(sr, psnr_sr)
+    expected = invention.expected_error(sr, psnr_sr, gan.metadata.calibration)
     windows = np.s_[4::9, 4::9]
     ranks = [np.argsort(np.argsort(plane[windows].ravel())) for plane in (expected, found)]
     assert np.corrcoef(*ranks)[0, 1] > 0.8

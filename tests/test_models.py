@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from skimage import data
 
-from srgan import engines, images, models, parallel, projection, resize, tiling
+from srgan import engines, images, invention, models, parallel, projection, resize, tiling
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +136,8 @@ def test_metadata_survives_a_round_trip(model):
 def test_metadata_of_others_is_left_out(model):
     props = model.metadata.to_props() | {"author": "someone", "srgan.certificate": "later"}
     assert models.Metadata.from_props(props) == model.metadata
+    fitted = model.metadata.model_copy(update={"calibration": invention.Calibration(1.5, 0.25, 0)})
+    assert models.Metadata.from_props(fitted.to_props()) == fitted
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,8 @@ def test_metadata_of_others_is_left_out(model):
         ({"receptive_field": "-1"}, r"srgan\.receptive_field: Input should be greater"),
         ({"receptive_field": "999999999"}, r"srgan\.receptive_field: Input should be less"),
         ({"consistency_rounds": "many"}, r"srgan\.consistency_rounds: Input should be a valid int"),
+        ({"calibration": "1.5 0.2"}, r"srgan\.calibration: Field required"),
+        ({"calibration": "1.5 nan 0"}, r"srgan\.calibration: Input should be a finite number"),
     ],
 )
 def test_wrong_metadata_is_named(make_model, change, message):

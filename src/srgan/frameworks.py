@@ -11,6 +11,7 @@ def import_tensorflow() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = "TF_CPP_MIN_LOG_LEVEL"
     if level in os.environ:
+        import_module("tensorflow")
         return
     os.environ[level] = "3"  # which leaves two lines that come before it is read
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

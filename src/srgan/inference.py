@@ -176,8 +176,7 @@ def map_file(
         precision: Of the arithmetic.
 
     Raises:
-        ValueError: If the model names no PSNR model, or is none that a map can be drawn of; see
-            `invention.why_not`.
+        ValueError: If the model names no PSNR model, or has no calibration.
         UnsupportedImage, OSError: As `upscale_file` does.
     """
     destination = Path(destination)
@@ -186,8 +185,11 @@ def map_file(
     picture = pictures.Picture(source, most_pixels, into=".jpg")
     gan = models.load(model, engine, precision=precision)
     psnr_model = models.psnr_path(models.path(model), gan.metadata)
-    scale = gan.metadata.scale
-    if reason := invention.why_not(scale, gan.metadata.consistency_rounds):
+    scale, calibration = gan.metadata.scale, gan.metadata.calibration
+    if calibration is None:
+        reason = "it does not say how far it errs, as models of `srgan train` do"
+        if not gan.metadata.consistency_rounds:
+            reason = "its results do not give lr back, as those of models for spoilt photos"
         raise ValueError(f"{gan.metadata.name} has no map of what was invented: {reason}.")
     psnr = models.load(psnr_model, engine, precision=precision)
     height, width = picture.height, picture.width
@@ -201,7 +203,7 @@ def map_file(
 
     def draw(pair: np.ndarray) -> np.ndarray:
         sr, psnr_sr = np.split(pair, 2, axis=2)
-        return invention.draw(invention.expected_error(sr, psnr_sr))
+        return invention.draw(invention.expected_error(sr, psnr_sr, calibration))
 
     enlarged = [
         one.upscale_rows(rows, height, width, cut, progress=tell)

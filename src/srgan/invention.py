@@ -6,7 +6,9 @@ lr, all they disagree in lies in the null space; and where a likely image is far
 true one is too. What the GAN model leaves out of that follows the contrast.
 """
 
+from collections.abc import Iterable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,40 +17,39 @@ from srgan.planes import blur
 
 WINDOW = 9  # pixels, side of the window around a pixel that its value is of
 REACH = WINDOW // 2 + 1  # pixels to the farthest one that a value depends on
-_SCALE = 4  # of the models that it is calibrated for
 PEAK = 32.0  # grey levels, drawn in the last colour; 0.1 % of the windows of Kodak24 have more
 
-# Fitted to srgan-x4 and srgan-psnr-x4 by benchmarks/invention.py; grey levels a grey level.
-_DISAGREEMENT, _CONTRAST, _BASE = 1.654, 0.202, 0.409
+_BORDER = 4  # pixels at each edge that nothing is fitted to
+_ROUNDS = 10  # of the fit, after which it moves no more
+_LEAST = 0.5  # grey levels; an expectation below counts as so much where errors are weighted
 
 # Ten colours, at equal steps, of the map "inferno" (Smith and van der Walt, CC0).
 _COLOURS = "000004 1b0c42 4b0c6b 781c6d a52c60 cf4446 ed6925 fb9a06 f7d03c fcffa4"
 _BAR = 12  # pixels, height of the legend's colours
 
 
-def why_not(scale: int, consistency_rounds: int) -> str:
-    """Returns why there can be no map of a pair of models, or nothing if there can be one.
+class Calibration(NamedTuple):
+    """How far a pair of models is expected to err: a D + b C + c, with D and C as in `cues`.
 
-    Args:
-        scale: Of both.
-        consistency_rounds: Likewise; without any, they disagree in what lr determines, too.
+    Attributes:
+        disagreement: a, grey levels of error a grey level of D.
+        contrast: b, likewise of C.
+        base: c, grey levels.
     """
-    if scale != _SCALE:
-        return f"it enlarges {scale} times, and the map is calibrated for x{_SCALE} alone"
-    if not consistency_rounds:
-        return "its results do not give lr back, as those of models for spoilt photos"
-    return ""
+
+    disagreement: float
+    contrast: float
+    base: float
 
 
-def expected_error(sr: np.ndarray, psnr_sr: np.ndarray) -> np.ndarray:
+def expected_error(sr: np.ndarray, psnr_sr: np.ndarray, calibration: Calibration) -> np.ndarray:
     """Returns how far a GAN model's result is expected to be from the truth, for each pixel.
-
-    a D + b C + c, with D and C as in `cues`, and constants fitted to the errors on Kodak24, x4.
 
     Args:
         sr: What the GAN model, at full realism, made of an lr image, `(height, width, channels)`,
             RGB or grey, without alpha; float in [0, 1], uint8 or uint16.
         psnr_sr: What the PSNR model made of it, of the same shape.
+        calibration: Of the two, from the metadata of the GAN model.
 
     Returns:
         `(height, width)` float32, in grey levels of 255: the expected mean of |sr - hr| over the
@@ -59,7 +60,59 @@ def expected_error(sr: np.ndarray, psnr_sr: np.ndarray) -> np.ndarray:
         ValueError: If the images are not RGB or grey of one size, or not finite.
     """
     disagreement, contrast = cues(sr, psnr_sr)
-    return _DISAGREEMENT * disagreement + _CONTRAST * contrast + np.float32(_BASE)
+    error = calibration.disagreement * disagreement + calibration.contrast * contrast
+    return error + np.float32(calibration.base)
+
+
+def calibrate(results: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Calibration:
+    """Returns the calibration that fits the errors on some photos; see `fit`.
+
+    Args:
+        results: hr, and what the GAN model and the PSNR model made of its small version, each
+            `(height, width, 3)`, uint8, of at least 13x13 pixels.
+    """
+    rows = []
+    for hr, sr, psnr_sr in results:
+        error = np.abs(sr.astype(np.float32) - hr).mean(axis=2)
+        height, width = error.shape
+        middles = windows(height, width, _BORDER)
+        rows.append([plane[middles].ravel() for plane in (*cues(sr, psnr_sr), window_mean(error))])
+    disagreement, contrast, error = map(np.concatenate, zip(*rows, strict=True))
+    return fit(disagreement, contrast, error)
+
+
+def fit(disagreement: np.ndarray, contrast: np.ndarray, error: np.ndarray) -> Calibration:
+    """Returns the calibration that least squares give, errors in relation to what is expected.
+
+    Args:
+        disagreement: D of each window, grey levels, `(windows,)`.
+        contrast: C, likewise.
+        error: What was found.
+
+    Example:
+        >>> d, c = np.arange(10.0), np.arange(10.0) % 3
+        >>> np.round(fit(d, c, 2 * d + 0.5 * c + 1), 6)
+        array([2. , 0.5, 1. ])
+    """
+    cue = np.stack([disagreement, contrast, np.ones_like(error)], axis=1).astype(np.float64)
+    weights = np.ones(len(cue))
+    constants = np.zeros(3)
+    for _ in range(_ROUNDS):
+        constants = np.linalg.lstsq(cue * weights[:, None], error * weights, rcond=None)[0]
+        weights = 1 / np.maximum(cue @ constants, _LEAST)
+    a, b, c = map(float, constants)
+    return Calibration(a, b, c)
+
+
+def windows(height: int, width: int, border: int) -> tuple[slice, slice]:
+    """Returns the middles of windows that do not overlap, from the top left corner on.
+
+    Example:
+        >>> windows(30, 20, 4)
+        (slice(8, 26, 9), slice(8, 16, 9))
+    """
+    first = border + WINDOW // 2
+    return slice(first, height - border, WINDOW), slice(first, width - border, WINDOW)
 
 
 def cues(sr: np.ndarray, psnr_sr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,9 +13,20 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from srgan import channels, dial, engines, foreign, graphs, images, parallel, projection, tiling
+from srgan import (
+    channels,
+    dial,
+    engines,
+    foreign,
+    graphs,
+    images,
+    invention,
+    parallel,
+    projection,
+    tiling,
+)
 
 _WEIGHTS = Path(__file__).parent / "weights"
 _PREFIX = "srgan."
@@ -28,7 +39,7 @@ _NAME = r"^[^/\\\x00-\x1f]*[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # it becomes part
 class Metadata(BaseModel):
     """What an artefact says about itself."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=_NAME)
     scale: int = Field(ge=1, le=16)
@@ -41,6 +52,12 @@ class Metadata(BaseModel):
     # File name, without suffix, of the model that it was trained from: the dial's other end.
     psnr_model: str = Field(default="", pattern=r"^[^/\\\x00-\x1f]*$")
     training: str = ""  # how much of it, in words
+    calibration: invention.Calibration | None = None  # of the map of what it invents
+
+    @field_validator("calibration", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (value.split() or None) if isinstance(value, str) else value
 
     @classmethod
     def from_props(cls, props: Mapping[str, str]) -> "Metadata":
@@ -58,7 +75,10 @@ class Metadata(BaseModel):
 
     def to_props(self) -> dict[str, str]:
         """Returns what `from_props` reads."""
-        return {_PREFIX + key: str(value) for key, value in self.model_dump().items()}
+        props = {key: str(value) for key, value in self.model_dump(exclude_none=True).items()}
+        if self.calibration:
+            props["calibration"] = " ".join(f"{value:.3f}" for value in self.calibration)
+        return {_PREFIX + key: value for key, value in props.items()}
 
 
 class Model:

@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 
 import srgan
-from srgan import engines, images, metrics, models
+from srgan import engines, images, inference, metrics, models
 from srgan.train import config, generators, run
 
 
@@ -65,6 +65,10 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     assert second.metadata.training == (
         "pretrain, 4 steps of 2 crops of 32 pixels; adversarial, 3 steps of 2 crops of 64 pixels."
     )
+    # Its map of what it invented is fitted to its own errors.
+    assert first.metadata.calibration is None
+    assert second.metadata.calibration[0] != 0
+    inference.map_file(photo_folder / "00.png", tmp_path / "map.png", model)
     terms = {"pixel", "chroma", "perceptual", "adversarial", "grid", "discriminator"}
     assert terms <= set(seen[-1].logs)
 

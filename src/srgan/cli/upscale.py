@@ -104,8 +104,7 @@ def upscale(
 
     output = Path(place)
     size = _size(scale, width, height, fit, megapixels)
-    if not model:  # the map is that of an enlargement to x4, whatever is made of it
-        model = inference.default_model(inference.OF_MODEL if hallucination_map else size)
+    model = model or inference.default_model(size)
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
     is_piped = pipes.PIPE in (*inputs, output)

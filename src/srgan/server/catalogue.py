@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from srgan import engines, inference, invention, models
+from srgan import engines, inference, models
 
 _OPENED = 16  # models that are kept open, each point of a dial being one
 
@@ -80,6 +80,6 @@ class Catalogue:
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata
         has_dial = bool(metadata.psnr_model)
-        reason = invention.why_not(metadata.scale, metadata.consistency_rounds)
-        added = {"name": name, "dial": has_dial, "map": has_dial and not reason}
+        has_map = has_dial and metadata.calibration is not None
+        added = {"name": name, "dial": has_dial, "map": has_map}
         return metadata.model_dump() | added

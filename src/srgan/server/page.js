@@ -98,7 +98,7 @@ async function showResult() {
   press("show-result", "show-map");
   byId("legend").hidden = true;
   byId("show-map").disabled = !models.get(query.model).map;
-  byId("show-map").title = byId("show-map").disabled ? "This model has no map: it invents nothing, or the map is not calibrated for it." : "";
+  byId("show-map").title = byId("show-map").disabled ? "This model has no map: it invents nothing, or does not know how far it errs." : "";
   const download = byId("download");
   download.href = address(download, file);
   download.download = `${photo.name}-${query.model}.${query.format === "jpeg" ? "jpg" : query.format}`;

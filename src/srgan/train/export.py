@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
-from srgan import engines, versions
+from srgan import engines, files, versions
 from srgan.models import Metadata
 from srgan.train.generators import Activation, compact, rrdbnet, srresnet, widen
 from srgan.train.translation import FROM_ONNX, graph_of, translate
@@ -83,6 +83,14 @@ def write_onnx(
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
         part.replace(path)
     return Comparison(**figures, sha256=digest)
+
+
+def write_metadata(path: Path, metadata: Metadata) -> None:
+    """Changes what a file of `write_onnx` says about itself; its network and certificate stay."""
+    model = onnx.load(path, load_external_data=False)
+    props = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, props | metadata.to_props())
+    files.write(path, model.SerializeToString(deterministic=True))
 
 
 def read_generator(path: Path) -> keras.Model:

@@ -2,10 +2,13 @@
 
 import csv
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
+import numpy as np
 
+from srgan import invention, models
 from srgan.models import Metadata
 from srgan.train import config, data, export, generators
 
@@ -81,6 +84,25 @@ def describe(
         psnr_model=psnr_model,
         training=training,
     )
+
+
+def calibrate(file: Path, pairs: Iterable[data.Pair]) -> invention.Calibration:
+    """Fits the map of what a GAN model invents to its errors, and writes that into its file.
+
+    Args:
+        file: An ONNX file of this package that names its PSNR model.
+        pairs: lr and hr images, uint8.
+
+    Raises:
+        ValueError: If it names none.
+    """
+    gan = models.load(file)
+    psnr = models.load(models.psnr_path(file, gan.metadata))
+    calibration = invention.calibrate(
+        (hr, gan.upscale(lr, dtype=np.uint8), psnr.upscale(lr, dtype=np.uint8)) for lr, hr in pairs
+    )
+    export.write_metadata(file, gan.metadata.model_copy(update={"calibration": calibration}))
+    return calibration
 
 
 def validation_scores(file: Path) -> str:

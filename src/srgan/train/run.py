@@ -163,6 +163,8 @@ def train(
         fit(stage, "adversarial", settings.adversarial, perception_rule(floor))
     last = "adversarial" if settings.adversarial.steps else "pretrain"
     files.write(folder / "model.onnx", (folder / last / "model.onnx").read_bytes())
+    if settings.adversarial.steps and settings.projection:
+        result.calibrate(folder / "model.onnx", judges)
     return folder / "model.onnx"
 
 
