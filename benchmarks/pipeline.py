@@ -40,7 +40,8 @@ def main() -> None:
         times = []
         for k in range(arguments.batches):
             began = time.perf_counter()
-            batch = data.batch(photos, k, 0, stage.batch_size, stage.hr_patch)
+            patch, draws = stage.hr_patch, stage.draws
+            batch = data.batch(photos, k, 0, stage.batch_size, patch, draws)
             times.append(time.perf_counter() - began)
         os.sched_setaffinity(0, cores)
         making = float(np.median(times))

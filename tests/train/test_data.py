@@ -86,6 +86,38 @@ def test_a_photo_is_chosen_in_proportion_to_its_area(tmp_path):
     assert lr.mean() == pytest.approx(0.75, abs=0.05)
 
 
+def test_of_several_crops_the_one_with_the_most_detail_is_taken(tmp_path):
+    # A quarter of all pixels is noise; the best of k crops misses it in 0.75^k of all cases.
+    root = tmp_path / "photos"
+    root.mkdir()
+    images.write(root / "flat.png", np.full((64, 192, 3), 128, np.uint8))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    images.write(root / "noise.png", noise)
+    prepared = data.prepare(root, tmp_path / "cache", 4)
+
+    def share(draws):
+        _, hr = data.batch(prepared, 0, seed=0, batch_size=1000, hr_patch=16, draws=draws)
+        return np.mean(hr.std(axis=(1, 2, 3)) > 0.1)
+
+    for draws in (1, 2, 4):
+        assert share(draws) == pytest.approx(1 - 0.75**draws, abs=0.05)
+
+
+def test_crops_that_were_chosen_are_pairs_too(prepared):
+    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=64, draws=3)
+    inside = slice(3, -3)
+    for small, large in zip(lr, hr, strict=True):
+        made = resize.downscale(large, 4).clip(0, 1)
+        np.testing.assert_allclose(small[inside, inside], made[inside, inside], atol=3 / 255)
+
+
+def test_detail_is_what_lies_within_the_pixels_of_lr():
+    photo = photos.astronaut()[:120, :120]
+    blocks = photo[:, :, 1].astype(float).reshape(30, 4, 30, 4)
+    expected = blocks.var(axis=(1, 3)).mean()
+    assert data.detail(photo, 4) == pytest.approx(expected, rel=1e-4)
+
+
 def test_the_cache_is_used_until_a_source_changes(folder, tmp_path):
     cache = tmp_path / "cache"
     first = data.prepare(folder, cache, 4)

@@ -21,6 +21,7 @@ from srgan.projection import MOST_ROUNDS
 
 Steps = Annotated[int, Field(ge=0)]
 Rounds = Annotated[int, Field(ge=0, le=MOST_ROUNDS)]
+Draws = Annotated[int, Field(ge=1, le=16)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -78,6 +79,7 @@ class Schedule(_Settings):
     steps: Steps
     batch_size: Count
     hr_patch: Count = 128  # pixels; the lr patch is hr_patch / scale
+    draws: Draws = 1  # crops for each that is used, which is the most detailed of them
     learning_rate: Positive  # the peak of a cosine that ends at zero
     warmup: Steps  # steps of linear rise to the peak
     clip_norm: Positive  # of all gradients together
@@ -90,6 +92,7 @@ class Pretrain(Schedule):
 
     steps: Steps = 33_000
     batch_size: Count = 12
+    draws: Draws = 3  # with which crops have as much to teach as photos of the usual test sets
     learning_rate: Positive = 8e-4
     warmup: Steps = 200
     clip_norm: Positive = 0.5

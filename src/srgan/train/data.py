@@ -166,7 +166,7 @@ def prepare(
 
 
 def batch(
-    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int
+    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int, draws: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns batch `k` of a run: random crops, mirrored and turned by multiples of 90 degrees.
 
@@ -176,6 +176,8 @@ def batch(
         seed: Of the run.
         batch_size: Crops in the batch.
         hr_patch: Side of an hr crop in pixels, a multiple of the scale.
+        draws: Crops that are drawn for each, of which the one with the most `detail` is taken.
+            Half of most photos is sky, or out of focus, and teaches nothing.
 
     Returns:
         `(lr, hr)`, float32 in [0, 1]: `(batch_size, hr_patch // scale, hr_patch // scale, 3)`
@@ -186,18 +188,13 @@ def batch(
     lr = np.empty((batch_size, lr_patch, lr_patch, 3), np.float32)
     hr = np.empty((batch_size, hr_patch, hr_patch, 3), np.float32)
     for i in range(batch_size):
-        chosen = photos[np.searchsorted(photos.ends, rng.integers(photos.ends[-1]), side="right")]
-        height, width = chosen.lr.shape[:2]
-        y = int(rng.integers(height - lr_patch + 1))
-        x = int(rng.integers(width - lr_patch + 1))
+        crops = [_crop(photos, rng, lr_patch) for _ in range(draws)]
+        if draws > 1:
+            crops.sort(key=lambda crop: detail(crop.hr, scale))
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        for out, photo, factor, patch in (
-            (lr, chosen.lr, 1, lr_patch),
-            (hr, chosen.hr, scale, hr_patch),
-        ):
-            top, left = factor * y, factor * x
-            crop = np.rot90(photo[top : top + patch, left : left + patch], turns)
-            out[i] = crop[:, ::-1] if mirrored else crop
+        for out, crop in zip((lr, hr), crops[-1], strict=True):
+            turned = np.rot90(crop, turns)
+            out[i] = turned[:, ::-1] if mirrored else turned
     lr /= 255
     hr /= 255
     return lr, hr
@@ -205,6 +202,38 @@ def batch(
 
 def _files(cache: Path, name: str) -> tuple[Path, Path]:
     return cache / f"lr-{name}.bin", cache / f"hr-{name}.bin"
+
+
+def detail(hr: np.ndarray, scale: int) -> float:
+    """Returns how much of a crop lr does not hold: the variance of green within its lr pixels.
+
+    Args:
+        hr: `(height, width, 3)`, uint8, sides multiples of `scale`.
+        scale: Pixels of hr along each side of a pixel of lr.
+
+    Example:
+        >>> flat = np.full((8, 8, 3), 100, np.uint8)
+        >>> striped = flat.copy()
+        >>> striped[::2] += 20
+        >>> detail(flat, 4), detail(striped, 4)
+        (0.0, 100.0)
+    """
+    height, width = hr.shape[:2]
+    green = hr[:, :, 1].astype(np.float32)
+    means = green.reshape(height // scale, scale, width // scale, scale).mean(axis=(1, 3))
+    return float(np.mean(green**2) - np.mean(means**2))
+
+
+def _crop(photos: Photos, rng: np.random.Generator, lr_patch: int) -> Pair:
+    chosen = photos[np.searchsorted(photos.ends, rng.integers(photos.ends[-1]), side="right")]
+    height, width = chosen.lr.shape[:2]
+    y = int(rng.integers(height - lr_patch + 1))
+    x = int(rng.integers(width - lr_patch + 1))
+    scale = photos.scale
+    return Pair(
+        lr=chosen.lr[y : y + lr_patch, x : x + lr_patch],
+        hr=chosen.hr[scale * y : scale * (y + lr_patch), scale * x : scale * (x + lr_patch)],
+    )
 
 
 def _write(

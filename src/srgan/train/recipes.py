@@ -7,8 +7,8 @@ COMPACT_X4 = Config()
 
     srgan train PHOTOS -o RUN --recipe compact-x4
 
-With `generator.hr_filters` = 0 it made srgan-open-x4; what that took and scores stands in
-docs/models.md.
+With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-open-x4; what that took and
+scores stands in docs/models.md.
 """
 
 OWN_X4 = Config(
@@ -19,7 +19,8 @@ OWN_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe own-x4 --init srgan-open-psnr-x4
 
-Its first stage made srgan-psnr-x4; what that took and scores stands in docs/models.md.
+Its first stage, with `pretrain.draws` = 1, made srgan-psnr-x4; what that took and scores stands in
+docs/models.md.
 """
 
 FAST_X4 = Config(
@@ -31,7 +32,7 @@ FAST_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe fast-x4
 
-What it took and scores stands in docs/models.md.
+Made with `pretrain.draws` = 1; what it took and scores stands in docs/models.md.
 """
 
 COMPACT_X2 = Config(
@@ -43,8 +44,8 @@ COMPACT_X2 = Config(
 
     srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
 
-With `generator.hr_filters` = 0 it made srgan-x2; what that took and scores stands in
-docs/models.md.
+With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-x2; what that took and scores
+stands in docs/models.md.
 """
 
 PHOTO_X4 = Config(
@@ -56,8 +57,8 @@ PHOTO_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe photo-x4 --init srgan-open-psnr-x4
 
-With `generator.hr_filters` = 0 it made srgan-photo-x4; what that took and scores stands in
-docs/models.md.
+With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-photo-x4; what that took and
+scores stands in docs/models.md.
 """
 
 SRGAN_X4 = Config(
@@ -67,6 +68,7 @@ SRGAN_X4 = Config(
     ),
     pretrain=Pretrain(
         steps=1_000_000,
+        draws=1,
         batch_size=16,
         hr_patch=96,
         learning_rate=1e-4,
@@ -109,6 +111,7 @@ ESRGAN_X4 = Config(
     generator=Generator(architecture="rrdbnet", filters=64, blocks=23, growth=32),
     pretrain=Pretrain(
         steps=1_000_000,
+        draws=1,
         batch_size=16,
         hr_patch=128,
         learning_rate=2e-4,

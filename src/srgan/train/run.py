@@ -287,7 +287,8 @@ def _batch(
     pairs: data.Photos, schedule: config.Schedule, seed: int, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Batch `k` of a stage."""
-    return data.batch(pairs, int(k), seed, schedule.batch_size, schedule.hr_patch)
+    patch, draws = schedule.hr_patch, schedule.draws
+    return data.batch(pairs, int(k), seed, schedule.batch_size, patch, draws)
 
 
 def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
