@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    with open(arguments.list, newline="") as stream:
+    with open(arguments.list, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     rows = [row for row in rows if not (arguments.folder / row["name"]).exists()]
     rows.sort(key=lambda row: (row["repository"], row["commit"]))
