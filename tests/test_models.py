@@ -12,6 +12,8 @@ from skimage import data
 
 from srgan import engines, images, invention, models, parallel, projection, resize, tiling
 
+GAN_MODELS = [name for name in models.shipped() if "-psnr-" not in name]
+
 
 @pytest.fixture(scope="module")
 def model(tiny_model):
@@ -173,6 +175,15 @@ def test_shipped_models_open_by_name():
         assert models.load(name).metadata.name == name
 
 
+@pytest.mark.parametrize("name", GAN_MODELS)
+def test_both_models_of_a_pair_are_one_network(name):
+    gan = models.load(name)
+    psnr = models.load(gan.metadata.psnr_model)
+    for each in ("scale", "receptive_field", "consistency_rounds"):
+        assert getattr(gan.metadata, each) == getattr(psnr.metadata, each)
+    assert gan.pixel_bytes == psnr.pixel_bytes  # found in the graph
+
+
 def assert_tiles_equal_the_whole(name, lr, tile):
     model = models.load(name)
     whole = model.upscale(lr, tile=10_000)
@@ -183,7 +194,7 @@ def assert_tiles_equal_the_whole(name, lr, tile):
     assert np.count_nonzero(difference) <= max(1, whole.size // 1_000_000)
 
 
-@pytest.mark.parametrize("name", models.shipped())
+@pytest.mark.parametrize("name", GAN_MODELS)  # and so do those of the same networks
 @given(height=st.integers(1, 70), width=st.integers(1, 90), tile=st.integers(16, 64))
 @settings(max_examples=8)
 @example(height=1, width=1, tile=16)

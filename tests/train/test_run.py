@@ -101,18 +101,19 @@ def test_a_run_on_spoilt_photos_says_so_and_leaves_a_model_that_does_not_reprodu
     assert "spoilt by blur of 0 to 0.7, noise of 0 to 8, JPEG of 30 to 95" in metadata.training
 
 
-@pytest.mark.parametrize("file", ["best.npz", "model.onnx"])
-def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_path, file):
+def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_path):
     short = tiny.adversarial.model_copy(update={"steps": 0})
     first = tiny.model_copy(update={"adversarial": short})
     run.train(photo_folder, tmp_path / "first", first)
     still = tiny.pretrain.model_copy(update={"steps": 2, "learning_rate": 1e-12})
     second = first.model_copy(update={"pretrain": still, "seed": 1})
-    source = tmp_path / "first" / "pretrain" / file
-    run.train(photo_folder, tmp_path / "second", second, init=source)
-    got = arrays(tmp_path / "second" / "pretrain" / "best.npz")
-    for name, expected in arrays(tmp_path / "first" / "pretrain" / "best.npz").items():
-        np.testing.assert_allclose(got[name], expected, atol=2e-4)  # ONNX: half precision
+    weights = arrays(tmp_path / "first" / "pretrain" / "best.npz")
+    for file in ("best.npz", "model.onnx"):
+        folder = tmp_path / f"from-{file}"
+        run.train(photo_folder, folder, second, init=tmp_path / "first" / "pretrain" / file)
+        got = arrays(folder / "pretrain" / "best.npz")
+        for name, expected in weights.items():
+            np.testing.assert_allclose(got[name], expected, atol=2e-4)  # ONNX: half precision
 
 
 @pytest.mark.parametrize("hr_filters", [0, 16])
