@@ -17,7 +17,7 @@ also writes a picture: a result, its map with the constants of the model, and it
 import argparse
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -128,9 +128,11 @@ def report(name: str, photos: list[Photo], expected: list[np.ndarray]) -> None:
             print(f"| {low} to {high} | {100 * inside.mean():.1f} | {means} |")
 
 
-def show(photo: Path, out: Path, gan: models.Model, psnr: models.Model) -> None:
+def show(
+    photo: Path, out: Path, gan: models.Model, psnr: models.Model, calibration: Calibration
+) -> None:
     hr, _, sr, psnr_sr = enlarge(photo, gan, psnr)
-    expected = invention.expected_error(sr, psnr_sr, cast(Calibration, gan.metadata.calibration))
+    expected = invention.expected_error(sr, psnr_sr, calibration)
     maps = expected, invention.window_mean(difference(hr, sr))
     row = np.concatenate([sr, *(invention.draw(m) for m in maps)], axis=1)
     images.write(out, np.concatenate([row, invention.legend(row.shape[1])]))
@@ -147,7 +149,9 @@ def main() -> None:
     arguments = parser.parse_args()
     gan, psnr = models.load(arguments.model), models.load(arguments.psnr_model)
     if arguments.show:
-        show(*arguments.show, gan, psnr)
+        if gan.metadata.calibration is None:
+            parser.error(f"{arguments.model} has no constants; tools/calibrate.py writes them.")
+        show(*arguments.show, gan, psnr, gan.metadata.calibration)
 
     photos = [measure(path, gan, psnr, arguments.border) for path in images.find(arguments.photos)]
     halves = fit(photos[0::2]), fit(photos[1::2])

@@ -175,13 +175,19 @@ def test_resuming_with_other_photos_is_an_error(photo_folder, tiny, tmp_path):
         run.train(other, folder, settings, resume=True)
 
 
+def scores(**changes):
+    values = dict.fromkeys(metrics.Scores._fields, 0.0)
+    return metrics.Scores(**values | {"psnr": 31.0, "lpips": 0.1, "grid": 0.05} | changes)
+
+
+def test_stage_one_prefers_psnr_and_of_equal_ones_the_lower_lpips():
+    rank = run.accuracy_rule
+    assert rank(scores(psnr=31.1, lpips=0.12)) > rank(scores())
+    assert rank(scores(psnr=30.998, lpips=0.095)) > rank(scores())
+
+
 def test_the_perception_rule_weighs_lpips_against_drift_and_weave():
     rank = run.perception_rule(floor=30.0)
-
-    def scores(**changes):
-        values = dict.fromkeys(metrics.Scores._fields, 0.0)
-        return metrics.Scores(**values | {"psnr": 31.0, "lpips": 0.1, "grid": 0.05} | changes)
-
     assert rank(scores()) == pytest.approx(-0.1)
     assert rank(scores(psnr=29.5)) == pytest.approx(-0.6)
     assert rank(scores(grid=0.10)) == pytest.approx(-0.14)

@@ -189,19 +189,14 @@ def batch(
     hr = np.empty((batch_size, hr_patch, hr_patch, 3), np.float32)
     for i in range(batch_size):
         crops = [_crop(photos, rng, lr_patch) for _ in range(draws)]
-        if draws > 1:
-            crops.sort(key=lambda crop: detail(crop.hr, scale))
+        crop = max(crops, key=lambda crop: detail(crop.hr, scale)) if draws > 1 else crops[0]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        for out, crop in zip((lr, hr), crops[-1], strict=True):
-            turned = np.rot90(crop, turns)
+        for out, image in zip((lr, hr), crop, strict=True):
+            turned = np.rot90(image, turns)
             out[i] = turned[:, ::-1] if mirrored else turned
     lr /= 255
     hr /= 255
     return lr, hr
-
-
-def _files(cache: Path, name: str) -> tuple[Path, Path]:
-    return cache / f"lr-{name}.bin", cache / f"hr-{name}.bin"
 
 
 def detail(hr: np.ndarray, scale: int) -> float:
@@ -222,6 +217,10 @@ def detail(hr: np.ndarray, scale: int) -> float:
     green = hr[:, :, 1].astype(np.float32)
     means = green.reshape(height // scale, scale, width // scale, scale).mean(axis=(1, 3))
     return float(np.mean(green**2) - np.mean(means**2))
+
+
+def _files(cache: Path, name: str) -> tuple[Path, Path]:
+    return cache / f"lr-{name}.bin", cache / f"hr-{name}.bin"
 
 
 def _crop(photos: Photos, rng: np.random.Generator, lr_patch: int) -> Pair:
