@@ -1,4 +1,4 @@
-"""Receptive fields by hand, against perturbed pixels, and against those of the shipped models."""
+"""Receptive fields by hand, against perturbed pixels, and of shipped models; and less memory."""
 
 import numpy as np
 import onnx
@@ -156,3 +156,80 @@ def test_memory_follows_a_pixel_shuffle():
 def test_memory_is_unknown_where_shapes_are():
     nodes = [helper.make_node("Mystery", ["lr"], ["sr"], domain="nobody")]
     assert graphs.memory(network(*nodes)) is None
+
+
+def shuffling(block=2, mode="DCR", size=3, results=3, bias=True, width=13, **attributes):
+    """Two convolutions, a pixel shuffle of 4 channels, and a convolution to `results` of them."""
+    rng = np.random.default_rng(3)
+    shapes = {"first": (8, 3, 3, 3), "second": (4 * block**2, 8, width, width)}
+    shapes |= {"last": (results, 4, size, size)} | ({"bias": (results,)} if bias else {})
+    convolutions = [
+        convolution("lr", "a", "first", pads=[1] * 4),
+        convolution("a", "b", "second", pads=[width // 2] * 4),
+    ]
+    attributes = {"pads": [size // 2] * 4} | attributes
+    return network(
+        *convolutions,
+        helper.make_node("DepthToSpace", ["b"], ["c"], blocksize=block, mode=mode),
+        helper.make_node("Conv", ["c", "last", *["bias"] * bias], ["sr"], **attributes),
+        weights=[(name, rng.standard_normal(shape, np.float32)) for name, shape in shapes.items()],
+    )
+
+
+def operations(model):
+    return [node.op_type for node in model.graph.node]
+
+
+def computed(model):
+    x = np.random.default_rng(1).random((1, 3, 7, 10), dtype=np.float32)
+    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"lr": x})[0]
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+@pytest.mark.parametrize(
+    ("block", "size", "bias"),
+    [(2, 3, True), (2, 5, False), (3, 3, True), (3, 7, True), (2, 1, True)],
+)
+def test_a_lighter_network_computes_the_same_in_less_memory(mode, block, size, bias):
+    model = shuffling(block, mode, size, bias=bias, width=19)
+    before, memory = computed(model), graphs.memory(model)
+    graphs.lighten(model)
+    assert operations(model) == ["Conv", "Conv", "Conv", "DepthToSpace"]
+    np.testing.assert_allclose(computed(model), before, rtol=1e-5, atol=1e-4 * np.abs(before).max())
+    assert graphs.memory(model) < memory
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 7},  # reaches beyond the next block
+        {"results": 4},  # saves nothing
+        {"width": 3},  # costs more than a tenth
+        {"pads": [0] * 4},
+        {"dilations": [2, 2], "pads": [2] * 4},
+        {"strides": [2, 2]},
+    ],
+)
+def test_a_network_that_would_not_be_the_same_or_lighter_stays(options):
+    model = shuffling(**options)
+    before = model.SerializeToString()
+    graphs.lighten(model)
+    assert model.SerializeToString() == before
+
+
+def test_what_else_is_made_of_a_shuffle_keeps_it():
+    model = shuffling(results=1)
+    model.graph.node[-1].output[0] = "d"
+    model.graph.node.append(helper.make_node("Add", ["c", "d"], ["sr"]))
+    graphs.lighten(model)
+    assert operations(model) == ["Conv", "Conv", "DepthToSpace", "Conv", "Add"]
+
+
+def test_the_default_model_is_opened_lighter():
+    network = onnx.load(models.path("srgan-x4"))
+    assert graphs.memory(network) == 2060
+    assert models.load("srgan-x4").pixel_bytes < 1600
+    lr = np.random.default_rng(0).random((20, 31, 3), dtype=np.float32)
+    session = onnxruntime.InferenceSession(models.path("srgan-x4"))
+    sr = models.load("srgan-x4")._engine.run(lr[None])
+    np.testing.assert_allclose(sr, session.run(None, {"lr": lr[None]})[0], atol=1e-5)

@@ -70,13 +70,7 @@ def open_engine(
             processor have the precision.
         ModuleNotFoundError: If the engine is not installed.
     """
-    if data is None:
-        if (size := Path(path).stat().st_size) > _MOST_BYTES:
-            raise ValueError(
-                f"{path} has {size / 2**30:.1f} GiB; expected at most 2, as an ONNX file has. "
-                "Is it one?"
-            )
-        data = Path(path).read_bytes()
+    data = read(path) if data is None else data
     if _EXTERNAL_DATA.search(data):
         raise ValueError(
             f"{path} keeps weights in another file; expected all in one. "
@@ -97,6 +91,21 @@ def open_engine(
             f"{path} is not an ONNX model that {kind} can run ({_reason(error)}); expected one "
             "input and one output. Download or export it again, or update the engine."
         ) from error
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Returns the contents of a file that may be an ONNX file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is too large to be one.
+    """
+    if (size := Path(path).stat().st_size) > _MOST_BYTES:
+        raise ValueError(
+            f"{path} has {size / 2**30:.1f} GiB; expected at most 2, as an ONNX file has. "
+            "Is it one?"
+        )
+    return Path(path).read_bytes()
 
 
 def _check_bfloat16(kind: Kind) -> None:

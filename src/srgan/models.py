@@ -4,6 +4,7 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 `(batch, scale * height, scale * width, 3)`. Its metadata are texts with keys "srgan.name" etc.
 """
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -334,8 +335,8 @@ def load(
     """
     file = path(model)
     calls = parallel.available_cores()
-    opened = engines.open_engine(file, engine, calls, precision)
-    pixel_bytes = _pixel_bytes(file)
+    data, pixel_bytes = _lighten(file, engines.read(file))
+    opened = engines.open_engine(file, engine, calls, precision, data)
     if not any(key.startswith(_PREFIX) for key in opened.metadata):
         if realism is not None:
             raise ValueError(f"{file} has no realism dial: it is a model of another project.")
@@ -346,6 +347,7 @@ def load(
     if realism is not None:
         other = psnr_path(file, metadata)
         data = dial.interpolate(other.read_bytes(), file.read_bytes(), realism)
+        data, _ = _lighten(file, data)
         opened = engines.open_engine(file, engine, calls, precision, data)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     if self_ensemble:
@@ -356,20 +358,26 @@ def load(
     return Model(opened, metadata, pixel_bytes, facts)
 
 
-def _pixel_bytes(file: Path) -> float:
-    """What an engine needs for a pixel of lr, about."""
+def _lighten(file: Path, data: bytes) -> tuple[bytes, float]:
+    """A network that needs less memory, where there is one, and what an engine needs for a pixel.
+
+    The latter of lr, and about.
+    """
     import onnx
 
-    try:
-        needed = graphs.memory(onnx.load_model_from_string(file.read_bytes()))
-    except Exception:  # onnx raises what it likes about graphs that it does not know
-        needed = None
+    needed = None
+    with contextlib.suppress(Exception):  # onnx raises what it likes about graphs it does not know
+        network = onnx.load_model_from_string(data)
+        graphs.lighten(network)
+        needed = graphs.memory(network)
+        data = network.SerializeToString()
     if needed is not None and needed > _MOST_PIXEL_BYTES:
         raise ValueError(
             f"{file} needs {needed / 2**20:,.0f} MiB for each pixel of a picture; expected at most "
             f"{_MOST_PIXEL_BYTES // 2**20}. Is it a super-resolution model?"
         )
-    return _PIXEL_BYTES if needed is None else 1.2 * needed  # measured: engines keep some more
+    # Measured: engines keep some more.
+    return data, _PIXEL_BYTES if needed is None else 1.2 * needed
 
 
 def _unknown(file: Path, facts: foreign.Facts) -> Metadata:
