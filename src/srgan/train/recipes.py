@@ -7,8 +7,8 @@ COMPACT_X4 = Config()
 
     srgan train PHOTOS -o RUN --recipe compact-x4
 
-With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-open-x4; what that took and
-scores stands in docs/models.md.
+Its second stage, with `draws` = 3, made srgan-x4; what that took and scores stands in
+docs/models.md.
 """
 
 OWN_X4 = Config(
@@ -17,10 +17,9 @@ OWN_X4 = Config(
 )
 """The same network, from a shipped one on, with your own photos.
 
-    srgan train PHOTOS -o RUN --recipe own-x4 --init srgan-open-psnr-x4
+    srgan train PHOTOS -o RUN --recipe own-x4 --init srgan-psnr-x4
 
-Its first stage, with `pretrain.draws` = 1, made srgan-psnr-x4; what that took and scores stands in
-docs/models.md.
+Its first stage, shortened, made srgan-psnr-x4; what that took and scores stands in docs/models.md.
 """
 
 FAST_X4 = Config(
@@ -55,7 +54,7 @@ PHOTO_X4 = Config(
 )
 """The same network for small photos with blur, noise and JPEG's losses.
 
-    srgan train PHOTOS -o RUN --recipe photo-x4 --init srgan-open-psnr-x4
+    srgan train PHOTOS -o RUN --recipe photo-x4 --init srgan-psnr-x4
 
 With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-photo-x4; what that took and
 scores stands in docs/models.md.
