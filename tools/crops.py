@@ -10,7 +10,10 @@ made the README's; REALESRGAN holds results of benchmarks/others/realesrgan.py. 
 photos scaled down by MATLAB's bicubic, or from those of the folder that `--lr` names:
 
     python tools/crops.py SPOILT/HR docs/images/photo.webp --lr SPOILT/LR \
-        --crop CROPS --method bicubic srgan-x4 REALESRGAN=Real-ESRGAN srgan-photo-x4
+        --crop 03.png:150,300 07.png:200,300 15.png:90,180 17.png:40,230 21.png:200,320 \
+        --method bicubic srgan-x4 REALESRGAN=Real-ESRGAN srgan-photo-x4
+
+made that of docs/models.md, SPOILT being Kodak24 as benchmarks/spoilt.py spoils it.
 """
 
 import argparse
