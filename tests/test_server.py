@@ -240,7 +240,11 @@ def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large,
         assert second.getresponse().status == 200
         second.close()
         until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
-        assert ask(port, "/v1/jobs/first")[0] == 404
+        for name in ("first", "second"):
+            status, _, body = ask(port, f"/v1/jobs/{name}")
+            ended = {"state": "ended", "done": 1, "seconds_left": 0}
+            assert (status, json.loads(body)) == (200, ended)
+        assert ask(port, "/v1/jobs/third")[0] == 404
 
 
 def test_one_name_is_not_for_two_jobs(serving, large, photo):

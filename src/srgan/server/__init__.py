@@ -149,10 +149,10 @@ def application(
     @app.get("/v1/jobs/{job}")
     async def show_job(job: Annotated[str, InPath(pattern=_JOB)]) -> dict[str, Any]:
         """How far a request is that named itself by `job`."""
-        found = jobs.find(job)
-        if not found:
-            raise HTTPException(404, f"There is no job {job!r}, or it has ended.")
-        return found.status()._asdict()
+        status = jobs.status(job)
+        if not status:
+            raise HTTPException(404, f"There is no job {job!r}, or it ended long ago.")
+        return status._asdict()
 
     @app.post("/v1/upscale", **takes_picture, **gives_picture)
     async def upscale(request: Request, wish: Annotated[UpscaleRequest, Query()]) -> Response:

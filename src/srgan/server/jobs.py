@@ -3,11 +3,14 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 _Result = TypeVar("_Result")
+
+_REMEMBERED = 100  # jobs that have ended: who asks how far one is may be late
 
 
 class Busy(Exception):  # noqa: N818 - nothing is wrong
@@ -22,7 +25,7 @@ class Status(NamedTuple):
     """How far a job is.
 
     Attributes:
-        state: "waiting", for its picture or its turn, or "running".
+        state: "waiting", for its picture or its turn, "running" or "ended".
         done: Share of the work, from 0 to 1.
         seconds_left: About; None if that is not known yet.
     """
@@ -80,13 +83,16 @@ class Jobs:
         self._turns = asyncio.Semaphore(at_once)
         self._most = at_once + waiting
         self._jobs: dict[str, Job] = {}
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def find(self, name: str) -> Job | None:
-        """Returns the job of that name, unless it has ended."""
-        return self._jobs.get(name)
+    def status(self, name: str) -> Status | None:
+        """Returns how far the job of that name is, if there is one, or was lately."""
+        if name in self._jobs:
+            return self._jobs[name].status()
+        return Status("ended", 1.0, 0.0) if name in self._ended else None
 
     @contextmanager
     def admit(self, name: str) -> Iterator[Job]:
@@ -105,6 +111,7 @@ class Jobs:
             yield job
         finally:
             del self._jobs[name]
+            self._ended.append(name)
 
     async def run(
         self, job: Job, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]

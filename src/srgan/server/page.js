@@ -40,6 +40,7 @@ async function ask(what, query, file) {
     const answer = await fetch(`v1/jobs/${job}`, { signal }).catch(() => null);
     if (!answer?.ok || signal.aborted || progress.hidden) return;
     const { state, done, seconds_left } = await answer.json();
+    if (state === "ended") return; // its result is on the way
     if (done) progress.value = done;
     const left = seconds_left === null ? "" : `, about ${Math.ceil(seconds_left)} s left`;
     say(state === "waiting" ? "Waiting for its turn …" : `Working${left} …`);
