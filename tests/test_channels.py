@@ -45,8 +45,9 @@ def test_plain_colours_stay_plain(shipped, colour):
     assert grain(shipped, colour) <= 2
 
 
-@pytest.mark.parametrize("edge", [0.01, 1.0, 4.0])
-@pytest.mark.parametrize("colour", [(1, 1, 1), (1, 0, 0), (0, 0.5, 1)])
+@pytest.mark.parametrize(
+    ("colour", "edge"), [((1, 1, 1), 1.0), ((1, 0, 0), 4.0), ((0, 0.5, 1), 0.01)]
+)
 def test_a_disc_on_its_own_colour_cannot_be_seen(shipped, colour, edge):
     sr = shipped.upscale(disc(colour, (0, 0, 0), edge), dtype=np.uint8)
     seen = np.abs(over(sr, colour) - 255 * np.array(colour)).max()
