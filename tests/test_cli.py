@@ -838,6 +838,7 @@ def test_export_names_the_formats_and_how_a_size_is_written(fails, tmp_path):
     assert "--size must be height x width, as in 256x256; got 'big'" in error
 
 
+@pytest.mark.slow
 def test_an_export_is_verified_and_runs(tmp_path, capsys):
     out = tmp_path / "out"
     command = ["export", "srgan-x4", "--format", "onnx-fp16", "-o", str(out)]

@@ -164,6 +164,7 @@ def test_terms_are_reported_with_their_weights(batch, vgg_file):
         assert twice[term] == pytest.approx(2 * once[term], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_balance_is_the_norm_of_each_terms_gradient_and_changes_nothing(batch, vgg_file):
     stage = adversarial(vgg_file, pixel_weight=3.0)
     lr, hr = batch

@@ -212,6 +212,7 @@ def test_the_example_of_the_documentation_runs_by_litert_alone(kind, write, tmp_
     assert np.sqrt(np.mean(error**2)) < (0.4 if kind == "tflite" else 3)
 
 
+@pytest.mark.slow
 def test_a_saved_model_serves_pictures_and_files_in_a_fresh_process(write, tmp_path):
     network, path = write("compact", "savedmodel")
     lr = images.to_uint8(photo(20, 31)[0])
