@@ -170,8 +170,8 @@ def train(
 def accuracy_rule(scores: metrics.Scores) -> float:
     """What "best" means in stage one: the highest PSNR, and of about equal ones the lowest LPIPS.
 
-    rank = PSNR - LPIPS: towards its end a stage gains .01 of LPIPS, which stage two keeps, while
-    PSNR goes up and down by as many dB, by chance of the few photos.
+    rank = PSNR - LPIPS: towards its end a stage goes on gaining LPIPS, which stage two keeps,
+    while PSNR goes up and down by some .01 dB, by chance of the few photos.
     """
     return scores.psnr - scores.lpips
 
