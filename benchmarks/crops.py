@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import images, resize
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.numeric import resize
 
 _BATCH = 16
 _SHARES = (5, 25, 50, 75, 95)  # percent of the crops, the emptiest first
@@ -51,7 +53,7 @@ def main() -> None:
             tell(f"the most detailed of {draws}", pairs)
     if arguments.against:
         pairs = []
-        for path in images.find(arguments.against):
+        for path in find_images(arguments.against):
             hr = resize.crop_to_multiple(images.read(path), scale)
             plane = error(resize.downscale(hr, scale), hr, scale)
             for top in range(0, hr.shape[0] - patch + 1, patch):

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from srgan import engines, graphs, models, parallel
+from srgan.models import catalogue, engines, fuse, loading
+from srgan.util import parallel
 
 KINDS: tuple[engines.Kind, ...] = ("onnxruntime", "openvino")
 
@@ -30,8 +31,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
 
-    scale = models.load(arguments.model).metadata.scale
-    path = models.path(arguments.model)
+    scale = loading.load(arguments.model).metadata.scale
+    path = catalogue.path(arguments.model)
     calls = parallel.available_cores()
     opened = {kind: open_lighter(path, kind) for kind in KINDS}
     lr = np.random.default_rng(0).random((1, arguments.size, arguments.size, 3), np.float32)
@@ -67,7 +68,7 @@ def main() -> None:
 def open_lighter(path: Path, kind: engines.Kind) -> engines.Engine:
     """Opens a model as `models.load` does."""
     network = onnx.load(path)
-    graphs.lighten(network)
+    fuse.fuse(network)
     data = network.SerializeToString()
     return engines.open_engine(path, kind, parallel.available_cores(), data=data)
 

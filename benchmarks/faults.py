@@ -13,7 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from srgan import alignment, audit, images, planes, resize
+from srgan.audit import alignment, audit
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.numeric import color, resize
 
 INTERPOLATIONS = {
     "nearest": cv2.INTER_NEAREST,
@@ -62,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     arguments = parser.parse_args()
-    photos = [images.read_uint8(path) for path in images.find(arguments.photos)]
+    photos = [images.read_uint8(path) for path in find_images(arguments.photos)]
 
     print("| change | found, % |\n|---|---|")
     for name, change in changes().items():
@@ -84,7 +87,7 @@ def main() -> None:
     for down, right in ((0, 0), (1, 0), (-5, 3)):
         errors = []
         for photo in photos:
-            y = planes.luma(photo).astype(np.float32)[:, :, None]
+            y = color.luma(photo).astype(np.float32)[:, :, None]
             part = resize.crop_to_multiple(y[20:-20, 20:-20], scale)
             height, width = part.shape[:2]
             moved = y[20 - down : 20 - down + height, 20 - right : 20 - right + width]

@@ -17,7 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import datasets, engines, images, metrics, parallel, projection, runtimes
+from srgan.io import images
+from srgan.models import engines
+from srgan.numeric import projection
+from srgan.quality import datasets, metrics
+from srgan.util import parallel
+from srgan.verification import runtimes
 
 ROWS = (  # format, engine
     ("onnx", "onnxruntime"),
@@ -64,15 +69,15 @@ def main() -> None:
 
 
 def _export(model: str, kind: str, folder: Path) -> dict:
-    from srgan import certificate
-    from srgan.models import load
-    from srgan.train import delivery
+    from srgan.export import deliver
+    from srgan.models.loading import load
+    from srgan.verification import certificate
 
     if folder.exists():
         made, _ = certificate.verify(folder)
     else:
-        made = delivery.deliver(model, kind, folder)
-    metadata = load(delivery.find(model)).metadata.model_dump()
+        made = deliver.deliver(model, kind, folder)
+    metadata = load(deliver.find(model)).metadata.model_dump()
     return metadata | made.model_dump() | {"psnr": made.measured.photos.psnr}
 
 

@@ -79,7 +79,7 @@ def models() -> list[bytes]:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    from srgan import models
+    from srgan.models import catalogue
 
     seeds = []
     own = {f"srgan.{key}": "1" for key in ("name", "scale", "receptive_field", "training_data")}
@@ -109,7 +109,7 @@ def models() -> list[bytes]:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         helper.set_model_props(model, properties)
         seeds.append(model.SerializeToString())
-    shipped = [onnx.load(models.path(name)) for name in models.shipped()[:1]]
+    shipped = [onnx.load(catalogue.path(name)) for name in catalogue.shipped()[:1]]
     return 5 * seeds + [model.SerializeToString() for model in shipped]
 
 
@@ -164,8 +164,8 @@ def _with_checksums(data: bytes) -> bytes:
 
 
 def use_picture(data: bytes, folder: Path) -> None:
-    from srgan import formats, images
-    from srgan.pictures import Picture, natural_suffix, write
+    from srgan.io import formats, images
+    from srgan.io.stream import Picture, natural_suffix, write
 
     path = folder / "fuzz.tif"
     path.write_bytes(data)
@@ -195,11 +195,11 @@ def use_picture(data: bytes, folder: Path) -> None:
 
 
 def use_model(data: bytes, folder: Path) -> None:
-    from srgan import models
+    from srgan.models import loading
 
     path = folder / "fuzz.onnx"
     path.write_bytes(data)
-    model = models.load(path)
+    model = loading.load(path)
     sr = model.upscale(np.full((20, 24, 3), 0.5, np.float32))
     if not np.isfinite(sr).all():
         raise AssertionError("the result has values that are not finite")

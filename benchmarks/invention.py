@@ -21,8 +21,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import images, invention, models, projection, resize
-from srgan.invention import Calibration
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.models import loading
+from srgan.models.metadata import Calibration
+from srgan.models.model import Model
+from srgan.numeric import projection, resize
+from srgan.quality import uncertainty
+from srgan.upscaling import error_map
 
 
 class Photo(NamedTuple):
@@ -37,7 +43,7 @@ class Photo(NamedTuple):
     psnr_error: np.ndarray  # of the PSNR model
 
 
-def enlarge(path: Path, gan: models.Model, psnr: models.Model) -> tuple[np.ndarray, ...]:
+def enlarge(path: Path, gan: Model, psnr: Model) -> tuple[np.ndarray, ...]:
     """A photo, its small version, and what both models make of that."""
     scale = gan.metadata.scale
     hr = resize.crop_to_multiple(images.read_uint8(path), scale)
@@ -50,27 +56,27 @@ def difference(hr: np.ndarray, sr: np.ndarray) -> np.ndarray:
     return np.abs(sr.astype(np.float32) - hr).mean(axis=2)
 
 
-def measure(path: Path, gan: models.Model, psnr: models.Model, border: int) -> Photo:
+def measure(path: Path, gan: Model, psnr: Model, border: int) -> Photo:
     hr, lr, sr, psnr_sr = enlarge(path, gan, psnr)
     bicubic = resize.upscale(lr.astype(np.float32), gan.metadata.scale)
     smooth = projection.project(bicubic, lr)
     bicubic = images.to_uint8(bicubic / 255)
     error = difference(hr, sr)
     maps = (
-        *invention.cues(sr, psnr_sr),
-        invention.cues(bicubic, bicubic)[1],
-        invention.window_mean(difference(smooth, sr)),
-        invention.window_mean(error),
+        *uncertainty.cues(sr, psnr_sr),
+        uncertainty.cues(bicubic, bicubic)[1],
+        uncertainty.window_mean(difference(smooth, sr)),
+        uncertainty.window_mean(error),
         error,
-        invention.window_mean(difference(hr, psnr_sr)),
+        uncertainty.window_mean(difference(hr, psnr_sr)),
     )
-    middles = invention.windows(*error.shape, border)
+    middles = uncertainty.windows(*error.shape, border)
     return Photo(*(plane[middles] for plane in maps))
 
 
 def fit(photos: list[Photo]) -> Calibration:
     columns = [(p.disagreement.ravel(), p.contrast.ravel(), p.error.ravel()) for p in photos]
-    return invention.fit(*map(np.concatenate, zip(*columns, strict=True)))
+    return uncertainty.fit(*map(np.concatenate, zip(*columns, strict=True)))
 
 
 def expect(photo: Photo, calibration: Calibration) -> np.ndarray:
@@ -128,14 +134,12 @@ def report(name: str, photos: list[Photo], expected: list[np.ndarray]) -> None:
             print(f"| {low} to {high} | {100 * inside.mean():.1f} | {means} |")
 
 
-def show(
-    photo: Path, out: Path, gan: models.Model, psnr: models.Model, calibration: Calibration
-) -> None:
+def show(photo: Path, out: Path, gan: Model, psnr: Model, calibration: Calibration) -> None:
     hr, _, sr, psnr_sr = enlarge(photo, gan, psnr)
-    expected = invention.expected_error(sr, psnr_sr, calibration)
-    maps = expected, invention.window_mean(difference(hr, sr))
-    row = np.concatenate([sr, *(invention.draw(m) for m in maps)], axis=1)
-    images.write(out, np.concatenate([row, invention.legend(row.shape[1])]))
+    expected = uncertainty.expected_error(sr, psnr_sr, calibration)
+    maps = expected, uncertainty.window_mean(difference(hr, sr))
+    row = np.concatenate([sr, *(error_map.draw(m) for m in maps)], axis=1)
+    images.write(out, np.concatenate([row, error_map.legend(row.shape[1])]))
 
 
 def main() -> None:
@@ -147,13 +151,13 @@ def main() -> None:
     parser.add_argument("--border", type=int, default=4, help="Pixels to leave out.")
     parser.add_argument("--show", type=Path, nargs=2, metavar=("PHOTO", "OUT"))
     arguments = parser.parse_args()
-    gan, psnr = models.load(arguments.model), models.load(arguments.psnr_model)
+    gan, psnr = loading.load(arguments.model), loading.load(arguments.psnr_model)
     if arguments.show:
         if gan.metadata.calibration is None:
             parser.error(f"{arguments.model} has no constants; tools/calibrate.py writes them.")
         show(*arguments.show, gan, psnr, gan.metadata.calibration)
 
-    photos = [measure(path, gan, psnr, arguments.border) for path in images.find(arguments.photos)]
+    photos = [measure(path, gan, psnr, arguments.border) for path in find_images(arguments.photos)]
     halves = fit(photos[0::2]), fit(photos[1::2])
     expected = [expect(photo, halves[1 - k % 2]) for k, photo in enumerate(photos)]
     report(f"{arguments.photos}, each half with the constants of the other", photos, expected)
@@ -162,7 +166,7 @@ def main() -> None:
     for row in (constants, *halves):
         print(", ".join(f"{constant:.3f}" for constant in row))
     for folder in arguments.others:
-        photos = [measure(path, gan, psnr, arguments.border) for path in images.find(folder)]
+        photos = [measure(path, gan, psnr, arguments.border) for path in find_images(folder)]
         expected = [expect(photo, constants) for photo in photos]
         report(f"{folder}, with the constants of {arguments.photos}", photos, expected)
 

@@ -15,7 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from srgan import audit, images, resize
+from srgan.audit import audit
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.numeric import resize
 
 rng = np.random.default_rng(0)
 
@@ -55,13 +58,13 @@ def main() -> None:
     parser.add_argument("tests", type=Path)
     arguments = parser.parse_args()
 
-    tests = images.find(arguments.tests)
-    print(f"{len(images.find(arguments.pool))} photos, {len(tests)} test images")
+    tests = find_images(arguments.tests)
+    print(f"{len(find_images(arguments.pool))} photos, {len(tests)} test images")
     print("copies                        found  false alarms  seconds")
     for name, change in COPIES.items():
         with tempfile.TemporaryDirectory() as folder:
             pool = Path(folder)
-            for path in images.find(arguments.pool):
+            for path in find_images(arguments.pool):
                 link = pool / path.relative_to(arguments.pool)
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(path.resolve())

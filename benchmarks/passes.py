@@ -11,7 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import images, metrics, models, resize
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.models import loading
+from srgan.numeric import resize
+from srgan.quality import metrics
 
 SCALE = 8
 
@@ -22,12 +26,12 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["srgan-x4", "srgan-psnr-x4"])
     arguments = parser.parse_args()
     scores: dict[str, list[tuple[float, float]]] = {}
-    for path in images.find(arguments.photos):
+    for path in find_images(arguments.photos):
         hr = resize.crop_to_multiple(images.read_uint8(path), SCALE)
         lr = resize.downscale(hr, SCALE)
         results = {"bicubic": resize.bicubic(lr, *hr.shape[:2])}
         for name in arguments.model:
-            model = models.load(name)
+            model = loading.load(name)
             once = model.upscale(lr)
             for way, large in (
                 ("once, bicubic up", once),

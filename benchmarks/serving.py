@@ -16,7 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from srgan import images, inference, models, resize
+from srgan.io import images
+from srgan.models import loading
+from srgan.numeric import resize
+from srgan.upscaling import pipeline
 
 PHOTOS = Path(images.__file__).parent / "photos"
 
@@ -58,7 +61,7 @@ def main() -> None:
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder, serving(options.model) as port:
-        model, out = models.load(options.model), Path(folder) / "sr.png"
+        model, out = loading.load(options.model), Path(folder) / "sr.png"
         hr = images.read_uint8(PHOTOS / "cat.webp")
         for name, image in (("112x72", resize.downscale(hr, 4)), ("448x288", hr)):
             images.write(Path(folder) / f"{name}.png", image)
@@ -67,7 +70,7 @@ def main() -> None:
             direct, served, ratios = [], [], []
             for _ in range(options.rounds):
                 began = time.perf_counter()
-                inference.upscale_file(data, out, model, overwrite=True)
+                pipeline.upscale_file(data, out, model, overwrite=True)
                 between = time.perf_counter()
                 post(port, data)
                 direct.append(between - began)

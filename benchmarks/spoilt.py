@@ -9,7 +9,9 @@ Each photo gets one version, which depends on its name and the configuration alo
 import argparse
 from pathlib import Path
 
-from srgan import images, resize
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.numeric import resize
 from srgan.train import config, degradations
 
 
@@ -23,7 +25,7 @@ def main() -> None:
     settings = config.read(arguments.config) if arguments.config else config.Config()
     for folder in ("HR", "LR"):
         (arguments.output / folder).mkdir(parents=True, exist_ok=True)
-    for path in images.find(arguments.photos):
+    for path in find_images(arguments.photos):
         hr = resize.crop_to_multiple(images.read_uint8(path), settings.scale)
         lr = degradations.degrade(hr, settings.scale, settings.degradation, path.name)
         for folder, image in (("HR", hr), ("LR", lr)):

@@ -72,8 +72,8 @@ def measure(name: str, wanted: str, vgg_weights: Path | None) -> list[float]:
     import keras
     import tensorflow as tf
 
+    from srgan.networks.features import vgg
     from srgan.train import config, precision, run
-    from srgan.train.features import vgg
     from srgan.train.training import Adversarial, Pretraining
 
     if precision.choose(wanted) != "bfloat16" and wanted == "auto":

@@ -20,7 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import batch, engines, images, inference, models, parallel, pictures
+from srgan.io import images, stream
+from srgan.models import catalogue, engines, loading
+from srgan.models.model import Model
+from srgan.upscaling import batch, pipeline
+from srgan.util import parallel
 
 SIDE = 1024
 SMALL = (150, 200)
@@ -34,9 +38,9 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=24, help="pictures in the folder")
     arguments = parser.parse_args()
     picture = collage([images.read_uint8(path) for path in arguments.photos])
-    model = models.load(arguments.model)
+    model = loading.load(arguments.model)
     calls = parallel.available_cores()
-    engine = engines.open_engine(models.path(arguments.model), calls=calls)
+    engine = engines.open_engine(catalogue.path(arguments.model), calls=calls)
     print("| | network alone, s | file to file, s | ratio (range) | cores busy |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as made:
@@ -53,12 +57,12 @@ def main() -> None:
         first_tile(folder / "large" / "photo.png", arguments.model)
 
 
-def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> None:
+def row(name: str, folder: Path, model: Model, engine, rounds: int) -> None:
     out = folder.with_name(f"{folder.name}-out")
     plan = batch.plan([folder], out)
     cores, tiles = parallel.available_cores(), []
     for path in plan.sources.values():
-        cut = inference.plan(pictures.Picture(path), model, workers=plan.workers).cuts[0]
+        cut = pipeline.plan(stream.Picture(path), model, workers=plan.workers).cuts[0]
         # As many as leave no core idle at the end, and no fewer pixels.
         tiles += [cut.size] * (-(-cut.height * cut.width // (cut.area * cores)) * cores)
     total = cut.height * cut.width * len(plan.sources)
@@ -72,7 +76,7 @@ def row(name: str, folder: Path, model: models.Model, engine, rounds: int) -> No
         alone.append((time.perf_counter() - began) * total / read)
         began, cpu = time.perf_counter(), time.process_time()
         out.mkdir()
-        for result in batch.run(plan, partial(inference.upscale_file, model=model)):
+        for result in batch.run(plan, partial(pipeline.upscale_file, model=model)):
             if result.error:
                 raise result.error
         whole.append(time.perf_counter() - began)
@@ -100,7 +104,7 @@ def collage(photos: list[np.ndarray]) -> np.ndarray:
 def first_tile(photo: Path, model: str) -> None:
     """Prints how long a new process needs until its first tile is begun."""
     code = (
-        "import os, sys, time; from srgan import engines, cli\n"
+        "import os, sys, time; from srgan import cli; from srgan.models import engines\n"
         "run = engines._OnnxRuntime.run\n"
         "def first(*given): os.write(1, b'%f\\n' % time.time()); os._exit(0)\n"
         "engines._OnnxRuntime.run = first\n"

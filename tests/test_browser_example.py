@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import images, models, resize
+from srgan.io import images
+from srgan.models import catalogue, loading
+from srgan.numeric import resize
+from srgan.util import resources
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -29,7 +32,7 @@ def address(answering, tmp_path_factory):
     for name in ("index.html", "main.js", "projection.js", "node_modules"):
         (folder / name).symlink_to(PAGE / name)
     (folder / "model").mkdir()
-    shutil.copy(models.path("srgan-x4"), folder / "model")
+    shutil.copy(catalogue.path("srgan-x4"), folder / "model")
     handler = functools.partial(Quiet, directory=folder)
     with answering(handler) as address:
         yield f"http://{address}"
@@ -43,7 +46,7 @@ def page(browser, address):
 
 
 def photo(height, width):
-    path = sorted((Path(images.__file__).parent / "photos").glob("*.webp"))[0]
+    path = sorted(resources.PHOTOS.glob("*.webp"))[0]
     return resize.downscale(images.read_uint8(path), 4)[:height, :width]
 
 
@@ -67,7 +70,7 @@ def test_the_page_is_within_a_grey_level_of_python(size, page, address, tmp_path
         }"""
     )
     sr = np.array(found[2], np.uint8).reshape(found[0], found[1], 4)
-    expected = models.load("srgan-x4").upscale(lr, dtype=np.uint8)
+    expected = loading.load("srgan-x4").upscale(lr, dtype=np.uint8)
     assert sr.shape[:2] == expected.shape[:2]
     assert np.abs(sr[..., :3].astype(int) - expected).max() <= 1
     assert (sr[..., 3] == 255).all()

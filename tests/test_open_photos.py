@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from srgan import images
+from srgan.io import images
 
 TOOL = Path(__file__).parent.parent / "tools" / "open_photos.py"
 LIST = TOOL.parent.parent / "docs" / "open-photos.csv"

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srgan import images, models
+from srgan.io import images
+from srgan.models import catalogue, loading
+from srgan.util import resources
 
 tf = pytest.importorskip("tensorflow", reason="needs TensorFlow")
 DEPLOY = Path(__file__).parents[1] / "deploy" / "tensorflow-serving"
@@ -29,19 +31,19 @@ def load_client():
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """The signatures of a shipped model, exported."""
-    from srgan.train import export, writers
+    from srgan.export import exporters, onnx_file
 
     folder = tmp_path_factory.mktemp("serving")
-    generator = export.read_generator(models.path("srgan-x4"))
-    job = writers.Job(generator, models.load("srgan-x4").metadata, None, [])
-    model = tf.saved_model.load(str(folder / writers.FORMATS["savedmodel"].write(job, folder)))
+    generator = onnx_file.read_generator(catalogue.path("srgan-x4"))
+    job = exporters.Job(generator, loading.load("srgan-x4").metadata, None, [])
+    model = tf.saved_model.load(str(folder / exporters.FORMATS["savedmodel"].write(job, folder)))
     yield model.signatures
     del model
 
 
 @pytest.fixture
 def photo(tmp_path):
-    path = sorted((Path(images.__file__).parent / "photos").glob("*.webp"))[0]
+    path = sorted(resources.PHOTOS.glob("*.webp"))[0]
     images.write(tmp_path / "photo.png", images.read_uint8(path)[:24, :37])
     return tmp_path / "photo.png"
 
@@ -104,7 +106,7 @@ def test_the_client_gets_what_srgan_makes_of_the_file(protocol, photo, request):
     encoded = [photo.read_bytes()] * 2
     answers = getattr(load_client(), protocol)(server, "srgan", encoded)
     assert len(answers) == 2
-    expected = models.load("srgan-x4").upscale(images.read_uint8(photo), dtype=np.uint8)
+    expected = loading.load("srgan-x4").upscale(images.read_uint8(photo), dtype=np.uint8)
     photo.write_bytes(answers[1])
     assert np.abs(images.read_uint8(photo).astype(int) - expected).max() <= 1
 

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import srgan
-from srgan import certificate, engines, images
+from srgan.io import images
+from srgan.models import engines
+from srgan.verification import certificate, probes
 
 SOURCES = sorted(Path(srgan.__file__).parent.rglob("*.py"))
 HEAVY = {"keras", "numpy", "onnxruntime", "openvino", "pyvips", "rich", "tensorflow"}
@@ -51,11 +53,11 @@ def test_lr_is_an_image_and_never_a_learning_rate(path):
 
 
 def test_verifying_needs_no_tensorflow(tiny_model, tmp_path):
-    batches = certificate.probes(2)
+    batches = probes.make(2)
     engine = engines.open_engine(tiny_model)
-    results = {name: engine.run(lr) for name, lr in batches.items() if name != certificate.TIMED}
+    results = {name: engine.run(lr) for name, lr in batches.items() if name != probes.TIMED}
     shutil.copy(tiny_model, tmp_path)
-    certificate.write_reference(tmp_path, batches, results)
+    probes.write_reference(tmp_path, batches, results)
     certificate.certify(tmp_path, "tiny.onnx", "onnx", 60, {})
     loaded = modules_after("verify", tmp_path)
     assert not loaded & {"tensorflow", "keras", "torch", "jax", "openvino", "srgan.train"}

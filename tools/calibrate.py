@@ -10,7 +10,10 @@ import argparse
 import os
 from pathlib import Path
 
-from srgan import images, models, resize
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.models import loading
+from srgan.numeric import resize
 
 
 def main() -> None:
@@ -25,10 +28,10 @@ def main() -> None:
     from srgan.train.pairs import Pair
 
     for file in arguments.models:
-        scale = models.load(file).metadata.scale
+        scale = loading.load(file).metadata.scale
         hrs = (
             resize.crop_to_multiple(images.read_uint8(path), scale)
-            for path in images.find(arguments.photos)
+            for path in find_images(arguments.photos)
         )
         pairs = (Pair(lr=resize.downscale(hr, scale), hr=hr) for hr in hrs)
         print(file.stem, *(f"{value:.3f}" for value in result.calibrate(file, pairs)), flush=True)

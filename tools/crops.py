@@ -22,7 +22,9 @@ from pathlib import Path
 import numpy as np
 
 import srgan
-from srgan import images, labels, resize
+from srgan.io import images
+from srgan.io.text import draw_text
+from srgan.numeric import resize
 
 SCALE = 4
 SIDE = 96  # pixels of a crop
@@ -42,7 +44,7 @@ def main() -> None:
     arguments = parser.parse_args()
     methods = [method.partition("=")[::2] for method in arguments.method]
     names = [label or method for method, label in methods] + ["original"]
-    rows = [_side_by_side([labels.write(name, ZOOM * SIDE) for name in names])]
+    rows = [_side_by_side([draw_text(name, ZOOM * SIDE) for name in names])]
     for crop in arguments.crop:
         name, _, corner = crop.partition(":")
         top, left = map(int, corner.split(","))

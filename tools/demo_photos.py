@@ -14,7 +14,7 @@ import pyvips
 from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
-from srgan import resize
+from srgan.numeric import resize
 
 HEIGHT, WIDTH = 288, 448
 GLYPH_HEIGHT, GLYPH_WIDTH = 22, 11

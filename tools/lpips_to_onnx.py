@@ -1,4 +1,4 @@
-"""Writes LPIPS v0.1 (AlexNet) as the ONNX file that `srgan.metrics.lpips` runs.
+"""Writes LPIPS v0.1 (AlexNet) as the ONNX file that `srgan.lpips` runs.
 
     python tools/lpips_to_onnx.py lpips_alex.npz src/srgan/weights/lpips-alex.onnx
 

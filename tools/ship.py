@@ -29,7 +29,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from srgan.train import config, export, result, run
+    from srgan.export import onnx_file
+    from srgan.train import config, result, run
 
     first = arguments.stages[0].parent
     settings = config.read(first / "config.toml")
@@ -50,7 +51,7 @@ def main() -> None:
         arguments.psnr_model,
         arguments.training,
     )
-    certificate = export.write_onnx(generator, arguments.output, metadata)
+    certificate = onnx_file.write_onnx(generator, arguments.output, metadata)
     print(json.dumps({"bytes": arguments.output.stat().st_size} | certificate.__dict__, indent=1))
 
 

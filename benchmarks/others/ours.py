@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan import images, models, parallel
+from srgan.io import images
+from srgan.models import loading
+from srgan.util import parallel
 
 SECONDS = 2
 
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument("--model", default="srgan-x4", help="name or ONNX file")
     parser.add_argument("--engine", choices=("onnxruntime", "openvino"), default="onnxruntime")
     arguments = parser.parse_args()
-    model = models.load(arguments.model, arguments.engine)
+    model = loading.load(arguments.model, arguments.engine)
     arguments.destination.mkdir(parents=True, exist_ok=True)
 
     def upscale(lr: np.ndarray) -> np.ndarray:

@@ -14,10 +14,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from srgan.images import UnsupportedImage, read, write
-    from srgan.inference import upscale_file
-    from srgan.metrics import lpips, psnr, ssim
-    from srgan.models import Metadata, Model, load, shipped
+    from srgan.io.formats import UnsupportedImage
+    from srgan.io.images import read, write
+    from srgan.models.catalogue import shipped
+    from srgan.models.loading import load
+    from srgan.models.metadata import Metadata
+    from srgan.models.model import Model
+    from srgan.quality.metrics import lpips, psnr, ssim
+    from srgan.upscaling.pipeline import upscale_file
+
+    __version__: str
 
 __all__ = [
     "Metadata",
@@ -33,20 +39,30 @@ __all__ = [
     "write",
 ]
 
-_MODULES = {
-    "images": ("UnsupportedImage", "read", "write"),
-    "inference": ("upscale_file",),
-    "metrics": ("lpips", "psnr", "ssim"),
-    "models": ("Metadata", "Model", "load", "shipped"),
+_HOMES = {
+    "Metadata": "models.metadata",
+    "Model": "models.model",
+    "UnsupportedImage": "io.formats",
+    "load": "models.loading",
+    "lpips": "quality.metrics",
+    "psnr": "quality.metrics",
+    "read": "io.images",
+    "shipped": "models.catalogue",
+    "ssim": "quality.metrics",
+    "upscale_file": "upscaling.pipeline",
+    "write": "io.images",
 }
 
 
 def __getattr__(name: str) -> object:
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"srgan.{module}"), name)
-    raise AttributeError(f"module 'srgan' has no attribute {name!r}")
+    if name == "__version__":
+        from srgan.util import versions
+
+        return versions.of("srgan")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'srgan' has no attribute {name!r}")
+    return getattr(import_module(f"srgan.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, "__version__"]

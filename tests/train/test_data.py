@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from skimage import data as photos
 
-from srgan import images, resize
+from srgan.io import images
+from srgan.io.find import find_images
+from srgan.numeric import resize
 from srgan.train import data, degradations
 from srgan.train.config import Degradation
 
@@ -134,7 +136,7 @@ def test_the_cache_is_used_until_a_source_changes(folder, tmp_path):
 
 def test_the_fingerprint_is_of_the_pixels_not_of_the_files(folder, tmp_path):
     first = data.prepare(folder, tmp_path / "one", 4)
-    for path in images.find(folder):
+    for path in find_images(folder):
         os.utime(path, (1, 1))
     assert data.prepare(folder, tmp_path / "two", 4).fingerprint == first.fingerprint
 
@@ -225,7 +227,7 @@ class TestPairedFolders:
     def lr_folder(self, folder, tmp_path):
         root = tmp_path / "small"
         (root / "deeper").mkdir(parents=True)
-        for path in images.find(folder):
+        for path in find_images(folder):
             hr = resize.crop_to_multiple(images.read_uint8(path), 4)
             images.write(path, hr, overwrite=True)
             name = path.relative_to(folder)

@@ -8,7 +8,8 @@ import pytest
 import scipy.ndimage
 from skimage import data as photos
 
-from srgan import metrics, resize
+from srgan.numeric import resize
+from srgan.quality import metrics
 from srgan.train import degradations
 from srgan.train.config import Degradation
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from srgan import artefacts
+from srgan.quality import artifacts
 from srgan.train import losses
 
 CHANCE = 2 * math.log(2)  # 1.386
@@ -173,7 +173,7 @@ def test_grid_of_detail_without_offsets_is_the_square_of_the_metric(scale):
     side = 16 + 480  # the metric leaves out 8 pixels at each edge, and 480 is a multiple of all
     image = (255 * np.clip(uneven(scale, side), 0, 1)).astype(np.uint8)
     loss = losses.grid(image[:, 4:-4, 4:-4] / np.float32(255), scale)  # the loss leaves out 4
-    metric = artefacts.grid(image[0], scale) ** 2
+    metric = artifacts.grid(image[0], scale) ** 2
     assert float(loss) == pytest.approx(metric, rel=0.03)
     assert metric > 0.1
 
@@ -200,7 +200,7 @@ def test_an_offset_does_not_make_up_for_energy_that_a_phase_lacks():
     paid = image.copy()
     paid[:, ::4, ::4] += 0.08
     as_uint8 = [(255 * np.clip(x, 0, 1)).astype(np.uint8)[0] for x in (image, paid)]
-    assert artefacts.grid(as_uint8[1], 4) < 0.7 * artefacts.grid(as_uint8[0], 4)
+    assert artifacts.grid(as_uint8[1], 4) < 0.7 * artifacts.grid(as_uint8[0], 4)
     assert losses.grid(paid, 4) > 1.5 * losses.grid(image, 4)
 
 

@@ -13,8 +13,12 @@ import pytest
 import tomli_w
 
 import srgan
-from srgan import engines, images, inference, metrics, models
-from srgan.train import config, generators, run
+from srgan.io import images
+from srgan.models import catalogue, engines
+from srgan.networks import generators
+from srgan.quality import metrics
+from srgan.train import config, run
+from srgan.upscaling import error_map
 
 
 def arrays(file):
@@ -68,7 +72,7 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     # Its map of what it invented is fitted to its own errors.
     assert first.metadata.calibration is None
     assert second.metadata.calibration[0] != 0
-    inference.map_file(photo_folder / "00.png", tmp_path / "map.png", model)
+    error_map.map_file(photo_folder / "00.png", tmp_path / "map.png", model)
     terms = {"pixel", "chroma", "perceptual", "adversarial", "grid", "discriminator"}
     assert terms <= set(seen[-1].logs)
 
@@ -121,7 +125,7 @@ def test_a_generator_can_start_from_a_shipped_model_by_its_name(hr_filters):
     generator = generators.compact(4, filters=24, blocks=2, hr_filters=hr_filters)
     run.load("srgan-fast-psnr-x4", generator)
     lr = np.random.default_rng(0).random((1, 12, 9, 3), np.float32)
-    engine = engines.open_engine(models.path("srgan-fast-psnr-x4"), "onnxruntime")
+    engine = engines.open_engine(catalogue.path("srgan-fast-psnr-x4"), "onnxruntime")
     np.testing.assert_allclose(generator(lr), engine.run(lr), atol=1e-4)
     with pytest.raises(FileNotFoundError, match="one of the shipped models: srgan-fast-psnr-x4"):
         run.load("srgan-slow-x4", generator)

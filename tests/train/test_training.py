@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from srgan.networks.discriminators import feature_heads, vgg_style
+from srgan.networks.features import vgg
+from srgan.networks.generators import compact
 from srgan.train import checkpoints, config, data, losses, training
-from srgan.train.discriminators import feature_heads, vgg_style
-from srgan.train.features import vgg
-from srgan.train.generators import compact
 
 
 @pytest.fixture

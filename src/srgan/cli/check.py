@@ -32,7 +32,8 @@ def check(
 
     Exit code 0: nothing found; 1: something found; 2: bad usage or input.
     """
-    from srgan import audit, progress
+    from srgan.audit import audit
+    from srgan.cli import progress
 
     with progress.bar(1) as show:
         report = audit.check(photos, against or [], lr_photos, scale, show)

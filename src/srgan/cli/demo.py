@@ -10,7 +10,7 @@ import typer
 from srgan.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from srgan.metrics import Scores
+    from srgan.quality.metrics import Scores
 
 
 def demo(
@@ -22,7 +22,8 @@ def demo(
 
     Writes what becomes of the photos and a picture of all side by side, and prints the scores.
     """
-    from srgan import demo, progress
+    from srgan.cli import progress
+    from srgan.upscaling import demo
 
     with progress.bar(1) as show:
         results = demo.run(

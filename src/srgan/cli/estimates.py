@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from srgan.cli import messages
 
 if TYPE_CHECKING:
-    from srgan.batch import Plan
-    from srgan.models import Model
+    from srgan.models.model import Model
+    from srgan.upscaling.batch import Plan
 
 
 def show(
@@ -32,17 +32,18 @@ def show(
     Raises:
         ValueError, OSError: If the only photo cannot be upscaled.
     """
-    from srgan import formats, inference, pictures
+    from srgan.io import formats, stream
+    from srgan.upscaling import pipeline
 
-    speed = inference.speed(loaded)
+    speed = pipeline.speed(loaded)
     total, failed = 0.0, 0
     options, skipped = work.keywords, len(plan.skipped)
     for destination, source in sources.items():
         name = "stdin" if isinstance(source, bytes) else str(source)
         try:
             suffix = destination.suffix.lower()
-            picture = pictures.Picture(source, options["most_pixels"], suffix, options["srgb"])
-            job = inference.plan(picture, loaded, options["size"], options["tile"], plan.workers)
+            picture = stream.Picture(source, options["most_pixels"], suffix, options["srgb"])
+            job = pipeline.plan(picture, loaded, options["size"], options["tile"], plan.workers)
             formats.check_format(destination, job.height, job.width)
         except (ValueError, OSError) as error:
             if len(sources) + skipped == 1:

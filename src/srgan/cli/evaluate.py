@@ -11,7 +11,7 @@ from srgan.cli import messages
 from srgan.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from srgan.evaluation import Evaluation
+    from srgan.quality.results import Evaluation
 
 
 def evaluate(
@@ -57,8 +57,10 @@ def evaluate(
 
     Exit code 1: some results could not be scored; they are listed.
     """
-    from srgan import datasets, evaluation, files, progress
-    from srgan import report as page
+    from srgan.cli import progress
+    from srgan.quality import datasets, evaluation
+    from srgan.quality import report as page
+    from srgan.util import files
 
     if report:
         files.check_destination(report, overwrite)

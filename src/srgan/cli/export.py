@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan import frameworks
 from srgan.cli.options import AsJson
+from srgan.util import frameworks
 
 if TYPE_CHECKING:
-    from srgan.certificate import Certificate, Figures, Measurement
+    from srgan.verification.certificate import Certificate, Figures, Measurement
 
 
 def export(
@@ -40,7 +40,7 @@ def export(
     model card, and LICENSE.md. What was written is compared with the Keras model in a process of
     its own: at least 60 dB for float32, 50 for fp16, 40 for int8, or nothing is left.
     """
-    from srgan import certificate
+    from srgan.verification import certificate
 
     certificate.check_format(kind)
     fixed = _size(size)
@@ -50,9 +50,9 @@ def export(
         raise ModuleNotFoundError(
             f'Exporting needs {error.name}, which is missing. Run: pip install "srgan[export]"'
         ) from error
-    from srgan.train import delivery
+    from srgan.export import deliver
 
-    issued = delivery.deliver(source, kind, output, fixed, calibration)
+    issued = deliver.export(source, kind, output, fixed, calibration)
     if as_json:
         print(issued.model_dump_json())
         return
@@ -73,7 +73,7 @@ def verify(
     Needs the model's own runtime, and no TensorFlow unless that is TensorFlow. The files must be
     those that the certificate is about, and the results as close to Keras' as it demands.
     """
-    from srgan import certificate
+    from srgan.verification import certificate
 
     issued, measured = certificate.verify(file)
     if as_json:

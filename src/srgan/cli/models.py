@@ -8,7 +8,8 @@ from srgan.cli.options import AsJson
 
 def models(as_json: AsJson = False) -> None:
     """List the shipped models, with their data, licence and scores."""
-    from srgan.models import load, shipped
+    from srgan.models.catalogue import shipped
+    from srgan.models.loading import load
 
     found = [load(name).metadata.model_dump() for name in shipped()]
     if as_json:

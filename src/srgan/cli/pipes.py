@@ -20,7 +20,7 @@ def check(
 
     Its suffix is that of the format.
     """
-    from srgan import formats
+    from srgan.io import formats
 
     if len(inputs) > 1:
         raise ValueError("Only one picture goes through a pipe; name one, or a folder for OUT.")
@@ -60,7 +60,8 @@ def read_stdin() -> bytes:
 
 def send(source: Path | bytes, output: Path, named: Path, work: partial, as_json: bool) -> None:
     """Upscales one picture from stdin or to stdout."""
-    from srgan import formats, progress
+    from srgan.cli import progress
+    from srgan.io import formats
 
     began = time.perf_counter()
     folder = tempfile.TemporaryDirectory(prefix="srgan-") if output == PIPE else nullcontext("")

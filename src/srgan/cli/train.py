@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan import frameworks
 from srgan.cli import messages
 from srgan.cli.options import AsJson
+from srgan.util import frameworks
 
 if TYPE_CHECKING:
     from srgan.train.config import Config
@@ -48,7 +48,7 @@ def train(
     """
     settings = _settings(recipe, config, output if resume else None)
     frameworks.import_tensorflow()
-    from srgan import progress
+    from srgan.cli import progress
     from srgan.train import run
 
     with progress.training(as_json) as report:

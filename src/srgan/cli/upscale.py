@@ -13,9 +13,9 @@ from srgan.cli import estimates, messages, pipes
 from srgan.cli.options import AsJson, Engine, Overwrite, Precision, Tile
 
 if TYPE_CHECKING:
-    from srgan.batch import Plan, Result
-    from srgan.inference import Size
-    from srgan.models import Model
+    from srgan.models.model import Model
+    from srgan.upscaling.batch import Plan, Result
+    from srgan.upscaling.size import Size
 
 
 def _box(text: str) -> tuple[int, int]:
@@ -100,11 +100,13 @@ def upscale(
 
     Exit code 1: some photos could not be upscaled; they are listed.
     """
-    from srgan import batch, inference, models
+    from srgan.models import catalogue, loading
+    from srgan.upscaling import batch, error_map, pipeline
+    from srgan.upscaling.size import default_model
 
     output = Path(place)
     size = _size(scale, width, height, fit, megapixels)
-    model = model or inference.default_model(size)
+    model = model or default_model(size)
     plan = batch.Plan({}, [], None)
     name_of_model = Path(model).stem
     is_piped = pipes.PIPE in (*inputs, output)
@@ -125,9 +127,9 @@ def upscale(
             exclude or (),
             is_folder=place.endswith(("/", os.sep)),  # which a path forgets
         )
-    loaded = models.load(model, engine, realism, self_ensemble, precision)
+    loaded = loading.load(model, engine, realism, self_ensemble, precision)
     settings = {
-        "model": models.fingerprint(model),  # once it is known not to be too large
+        "model": catalogue.fingerprint(model),  # once it is known not to be too large
         "realism": realism,
         "self_ensemble": self_ensemble,
         "precision": precision,
@@ -140,7 +142,7 @@ def upscale(
     if loaded.facts:
         print(f"{loaded.metadata.name}: {loaded.facts.described}", file=sys.stderr)
     work = partial(
-        inference.upscale_file,
+        pipeline.upscale_file,
         model=loaded,
         overwrite=overwrite or resume,
         tile=tile,
@@ -162,7 +164,7 @@ def upscale(
         _finish(plan, failed=not all_well)
         return
     if hallucination_map:  # first, since it needs more, and says so before the work
-        draw = partial(inference.map_file, model=model, engine=engine, precision=precision)
+        draw = partial(error_map.map_file, model=model, engine=engine, precision=precision)
         _map(hallucination_map, work, source, draw)
     if is_piped:
         pipes.send(source, output, named, work, as_json)
@@ -171,7 +173,9 @@ def upscale(
 
 
 def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: bool) -> None:
-    from srgan import batch, formats, progress
+    from srgan.cli import progress
+    from srgan.io import formats
+    from srgan.upscaling import batch
 
     for destination in plan.sources:
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -214,7 +218,7 @@ def _finish(plan: "Plan", failed: bool) -> None:
 
 
 def _map(destination: Path, work: partial, source: Path | bytes, draw: partial) -> None:
-    from srgan import progress
+    from srgan.cli import progress
 
     same = {name: work.keywords[name] for name in ("overwrite", "tile", "most_pixels")}
     with progress.bar(1) as show:
@@ -236,7 +240,7 @@ def _size(
     fit: tuple[int, int] | None,
     megapixels: float | None,
 ) -> "Size":
-    from srgan.inference import Size
+    from srgan.upscaling.size import Size
 
     given = [scale, width or height, fit, megapixels]
     if sum(wish is not None for wish in given) > 1:

@@ -17,11 +17,15 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from srgan import engines, inference, pictures, versions
+from srgan.io import stream
+from srgan.models import engines
 from srgan.server.catalogue import Catalogue
 from srgan.server.jobs import Job, Jobs
 from srgan.server.page import add_page
 from srgan.server.transfer import Passing, add_errors, hang_up, read
+from srgan.upscaling import error_map, pipeline
+from srgan.upscaling.size import Size
+from srgan.util import versions
 
 _SUFFIXES = {  # formats by their names among media types
     "png": ".png",
@@ -176,14 +180,14 @@ def application(
 def _upscale(
     catalogue: Catalogue, limits: Limits, wish: UpscaleRequest, data: bytes, path: Path, job: Job
 ) -> None:
-    size = inference.Size(wish.scale, wish.width, wish.height, wish.megapixels)
+    size = Size(wish.scale, wish.width, wish.height, wish.megapixels)
     model = catalogue.open(wish.model, wish.realism, size)
     most = round(1e6 * limits.megapixels)
-    picture = pictures.Picture(data, most, path.suffix, wish.srgb)
-    plan = inference.plan(picture, model, size, limits.tile)
+    picture = stream.Picture(data, most, path.suffix, wish.srgb)
+    plan = pipeline.plan(picture, model, size, limits.tile)
     factors = sum(model.metadata.scale ** (2 * done) for done in range(1, len(plan.cuts) + 1))
     _check_size(factors * picture.frames * picture.height * picture.width, limits)
-    inference.upscale_file(
+    pipeline.upscale_file(
         data,
         path,
         model,
@@ -200,10 +204,10 @@ def _map(
     catalogue: Catalogue, limits: Limits, wish: MapRequest, data: bytes, path: Path, job: Job
 ) -> None:
     most = round(1e6 * limits.megapixels)
-    picture = pictures.Picture(data, most, ".jpg")
+    picture = stream.Picture(data, most, ".jpg")
     both = 2 * catalogue.open(wish.model).metadata.scale ** 2
     _check_size(both * picture.height * picture.width, limits)
-    inference.map_file(
+    error_map.map_file(
         data,
         path,
         catalogue.file(wish.model),

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
-from srgan import engines, inference, models
+from srgan.models import catalogue, engines, loading
+from srgan.models.model import Model
+from srgan.upscaling.size import OF_MODEL, Size, default_model
 
 _OPENED = 16  # models that are kept open, each point of a dial being one
 
@@ -36,17 +38,19 @@ class Catalogue:
     ) -> None:
         self.engine: engines.Kind = engine
         self.precision: engines.Precision = precision
-        self._load = lru_cache(_OPENED)(partial(models.load, engine=engine, precision=precision))
+        self._load = lru_cache(_OPENED)(partial(loading.load, engine=engine, precision=precision))
         self._chooses = not served
         self._files: dict[str, str] = {}
-        for model in served or sorted(models.shipped(), key=lambda name: name != self._default()):
-            name = models.path(model).stem
+        for model in served or sorted(
+            catalogue.shipped(), key=lambda name: name != self._default()
+        ):
+            name = catalogue.path(model).stem
             if name in self._files:
                 raise ValueError(f"Two models are called {name!r}; rename the file of one.")
             self._files[name] = str(model)
         self.described = {name: self._describe(name) for name in self._files}
 
-    def file(self, name: str, size: inference.Size = inference.OF_MODEL) -> str:
+    def file(self, name: str, size: Size = OF_MODEL) -> str:
         """Returns what `models.load` takes for a name.
 
         Args:
@@ -63,9 +67,7 @@ class Catalogue:
             )
         return self._files[name]
 
-    def open(
-        self, name: str, realism: float | None = None, size: inference.Size = inference.OF_MODEL
-    ) -> models.Model:
+    def open(self, name: str, realism: float | None = None, size: Size = OF_MODEL) -> Model:
         """Returns a model, at a point of its dial, if given.
 
         Raises:
@@ -74,8 +76,8 @@ class Catalogue:
         file = self.file(name, size)
         return self._load(file, realism=None if realism is None else round(realism, 2))
 
-    def _default(self, size: inference.Size = inference.OF_MODEL) -> str:
-        return inference.default_model(size) if self._chooses else next(iter(self._files))
+    def _default(self, size: Size = OF_MODEL) -> str:
+        return default_model(size) if self._chooses else next(iter(self._files))
 
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata

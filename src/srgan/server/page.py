@@ -7,12 +7,13 @@ from typing import Literal
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import FileResponse, Response
 
-from srgan import images, resize
+from srgan.io import images
+from srgan.numeric import resize
 from srgan.server.transfer import SAFE
+from srgan.util import resources
 
 _HERE = Path(__file__).parent
-_PACKAGE = _HERE.parent
-_PHOTOS = {path.stem: path for path in sorted((_PACKAGE / "photos").glob("*.webp"))}
+_PHOTOS = {path.stem: path for path in sorted(resources.PHOTOS.glob("*.webp"))}
 _SHRUNK = 4  # times
 _HEADERS = SAFE | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -33,7 +34,7 @@ def add_page(app: FastAPI) -> None:
     add("/", _HERE / "page.html", "text/html")
     add("/page.js", _HERE / "page.js", "text/javascript")
     add("/page.css", _HERE / "page.css", "text/css")
-    add("/palette.css", _PACKAGE / "palette.css", "text/css")
+    add("/palette.css", resources.WEB / "palette.css", "text/css")
 
     @cache
     def shrunk(name: str) -> bytes:

@@ -1,1 +1,31 @@
-"""Training: needs `pip install srgan[train]`. Nothing outside this package imports it."""
+"""Training: photos and a configuration in, a folder with a trained model out.
+
+    from srgan.train import Config, train
+
+    train("photos", "run", Config())
+
+`config` is what may be chosen, `recipes` the named choices, `run` the way from photos to a model.
+Imports Keras, when `train` is first used. May be imported by the command line alone.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from srgan.train.config import Config
+    from srgan.train.recipes import RECIPES
+    from srgan.train.run import train
+
+__all__ = ["RECIPES", "Config", "train"]
+
+_HOMES = {"Config": "config", "RECIPES": "recipes", "train": "run"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'srgan.train' has no attribute {name!r}")
+    if name == "train":
+        from srgan.util import frameworks
+
+        frameworks.import_tensorflow()
+    return getattr(import_module(f"srgan.train.{_HOMES[name]}"), name)

@@ -20,7 +20,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srgan import images, metrics, projection, resize
+from srgan.io import images
+from srgan.numeric import projection, resize
+from srgan.quality import metrics
 from srgan.train import checkpoints
 from srgan.train.data import Pair
 from srgan.train.training import Stage

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from srgan import files
+from srgan.util import files
 
 
 def named(generator: keras.Model) -> dict[str, keras.Variable]:

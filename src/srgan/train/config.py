@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from srgan.projection import MOST_ROUNDS
+from srgan.numeric.projection import MOST_ROUNDS
 
 Steps = Annotated[int, Field(ge=0)]
 Rounds = Annotated[int, Field(ge=0, le=MOST_ROUNDS)]

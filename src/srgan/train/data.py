@@ -14,10 +14,10 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from srgan import files, parallel
 from srgan.train import pairs
 from srgan.train.config import Degradation
 from srgan.train.pairs import Pair
+from srgan.util import files, parallel
 
 _LAYOUT = 3  # raise when the files of a cache change their meaning
 _Progress = Callable[[int, int], None]

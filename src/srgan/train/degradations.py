@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 import pyvips
 
-from srgan import resize
+from srgan.numeric import resize
 from srgan.train.config import Degradation
 
 

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan import images, pairing, resize
+from srgan.io import formats, images, pairing
+from srgan.io.find import find_images
+from srgan.numeric import resize
 from srgan.train import degradations
 from srgan.train.config import Degradation
 
@@ -23,9 +25,11 @@ def find(folder: Path, lr_folder: Path | None, scale: int) -> tuple[list[Path], 
     Raises:
         ValueError: If there is no image, or a file has no counterpart.
     """
-    paths = images.find(folder)
+    paths = find_images(folder)
     if not paths:
-        raise ValueError(f"There are no images in {folder}; expected {', '.join(images.SUFFIXES)}.")
+        raise ValueError(
+            f"There are no images in {folder}; expected {', '.join(formats.SUFFIXES)}."
+        )
     if not lr_folder:
         return paths, [None] * len(paths)
     partners, left_over = pairing.partners(paths, folder, lr_folder)
@@ -66,7 +70,7 @@ def load(
     try:
         hr = images.read_uint8(path)
         lr = images.read_uint8(partner) if partner else None
-    except (images.UnsupportedImage, OSError) as error:
+    except (formats.UnsupportedImage, OSError) as error:
         return str(error)
     needed = minimum * scale
     if min(hr.shape[:2]) < needed:

@@ -8,9 +8,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from srgan import invention, models
-from srgan.models import Metadata
-from srgan.train import config, data, export, generators
+from srgan.export import onnx_file
+from srgan.models import catalogue, loading
+from srgan.models.metadata import Calibration, Metadata
+from srgan.networks import graph
+from srgan.quality import uncertainty
+from srgan.train import config, data
 
 
 def write(
@@ -56,9 +59,9 @@ def write(
         f"{training}." if training else "",
     )
     try:
-        export.write_onnx(generator, path, metadata)
+        onnx_file.write_onnx(generator, path, metadata)
     except RuntimeError:  # rounding its weights to half precision changes too much
-        export.write_onnx(generator, path, metadata, half=False)
+        onnx_file.write_onnx(generator, path, metadata, half=False)
 
 
 def describe(
@@ -75,7 +78,7 @@ def describe(
     return Metadata(
         name=name,
         scale=settings.scale,
-        receptive_field=generators.receptive_field(generator),
+        receptive_field=graph.receptive_field(generator),
         consistency_rounds=settings.projection,
         training_data=training_data,
         licence=licence,
@@ -86,7 +89,7 @@ def describe(
     )
 
 
-def calibrate(file: Path, pairs: Iterable[data.Pair]) -> invention.Calibration:
+def calibrate(file: Path, pairs: Iterable[data.Pair]) -> Calibration:
     """Fits the map of what a GAN model invents to its errors, and writes that into its file.
 
     Args:
@@ -96,12 +99,12 @@ def calibrate(file: Path, pairs: Iterable[data.Pair]) -> invention.Calibration:
     Raises:
         ValueError: If it names none.
     """
-    gan = models.load(file)
-    psnr = models.load(models.psnr_path(file, gan.metadata))
-    calibration = invention.calibrate(
+    gan = loading.load(file)
+    psnr = loading.load(catalogue.psnr_path(file, gan.metadata))
+    calibration = uncertainty.calibrate(
         (hr, gan.upscale(lr, dtype=np.uint8), psnr.upscale(lr, dtype=np.uint8)) for lr, hr in pairs
     )
-    export.write_metadata(file, gan.metadata.model_copy(update={"calibration": calibration}))
+    onnx_file.write_metadata(file, gan.metadata.model_copy(update={"calibration": calibration}))
     return calibration
 
 

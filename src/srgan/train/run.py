@@ -22,21 +22,15 @@ import numpy as np
 import tensorflow as tf
 import tomli_w
 
-from srgan import files, metrics, models, versions
-from srgan.train import (
-    callbacks,
-    checkpoints,
-    config,
-    data,
-    discriminators,
-    export,
-    generators,
-    precision,
-    result,
-)
+from srgan.export import onnx_file
+from srgan.models import catalogue
+from srgan.networks import discriminators, generators
+from srgan.networks.features import vgg
+from srgan.quality import metrics
+from srgan.train import callbacks, checkpoints, config, data, precision, result
 from srgan.train.callbacks import Progress
-from srgan.train.features import vgg
 from srgan.train.training import Adversarial, Pretraining, Stage
+from srgan.util import files, versions
 
 _logger = logging.getLogger(__name__)
 
@@ -223,7 +217,7 @@ def load(model: str | os.PathLike[str], generator: keras.Model) -> None:
     if Path(model).suffix == ".npz":
         checkpoints.restore(Path(model), checkpoints.named(generator))
     else:
-        export.read_weights(models.path(model), generator)
+        onnx_file.read_weights(catalogue.path(model), generator)
 
 
 def _once(degradation: config.Degradation) -> config.Degradation:

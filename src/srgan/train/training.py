@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from srgan.networks.consistency import Projection
 from srgan.train import config, losses
-from srgan.train.consistency import Projection
 from srgan.train.optimizers import Muon
 
 

@@ -1,0 +1,187 @@
+"""Generators as ONNX graphs.
+
+Keras layers are translated one by one, so that a graph has the names of the network: weight
+`head/kernel` of Keras is initialiser `head/kernel`. Arithmetic is float32, unless float16 is asked
+for.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from keras import layers
+from onnx import TensorProto, helper, numpy_helper
+
+from srgan.models.metadata import Metadata
+from srgan.networks.graph import follow, receptive_field
+from srgan.networks.layers import PixelShuffle
+from srgan.util import versions
+
+_OPSET = 17  # of 2022, with IR version 8: all that is needed, and read by every engine since
+_IR_VERSION = 8
+
+# Axes of a weight by its dimensions: kernels are (height, width, in, out) in Keras, slopes
+# (1, 1, channels).
+_TO_ONNX = {1: (0,), 3: (2, 0, 1), 4: (3, 2, 0, 1)}
+FROM_ONNX = {1: (0,), 3: (1, 2, 0), 4: (2, 3, 1, 0)}
+
+
+def translate(
+    generator: keras.Model,
+    metadata: Metadata,
+    stored: type = np.float32,
+    computed: type = np.float32,
+) -> onnx.ModelProto:
+    """Returns a generator as an ONNX model, with its metadata; see `export.write_onnx`.
+
+    Args:
+        generator: As for `export.write_onnx`.
+        metadata: What the model says about itself.
+        stored: What kernels are stored as: `np.float32` or `np.float16`.
+        computed: What they are computed with, likewise; input and output are float32 in any case.
+
+    Raises:
+        ValueError: If a layer has no translation, or `metadata` contradicts the generator.
+    """
+    needed = receptive_field(generator)
+    if metadata.receptive_field < needed:
+        raise ValueError(
+            f"metadata.receptive_field={metadata.receptive_field} is less than the generator's "
+            f"{needed}: tiles would show seams."
+        )
+    model = helper.make_model(
+        graph_of(generator, stored, computed),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="srgan",
+        producer_version=versions.of("srgan"),
+    )
+    helper.set_model_props(model, metadata.to_props())
+    return model
+
+
+def graph_of(
+    generator: keras.Model, stored: type = np.float32, computed: type = np.float32
+) -> onnx.GraphProto:
+    """Returns the graph of a generator; see `translate`."""
+    graph = _Graph(stored, computed)
+    x = graph.add("Transpose", "lr", ["lr"], perm=(0, 3, 1, 2))
+    if computed is np.float16:
+        x = graph.add("Cast", "lr", [x], to=TensorProto.FLOAT16)
+    x = follow(generator, x, graph.translate)
+    if computed is np.float16:
+        x = graph.add("Cast", "sr", [x], to=TensorProto.FLOAT)
+    graph.nodes.append(
+        helper.make_node("Transpose", [x], ["sr"], "sr/Transpose", perm=(0, 2, 3, 1))
+    )
+    images = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (
+            ("lr", ["batch", "height", "width", 3]),
+            ("sr", ["batch", "sr_height", "sr_width", 3]),
+        )
+    ]
+    return helper.make_graph(
+        graph.nodes, generator.name, images[:1], images[1:], graph.initialisers
+    )
+
+
+class _Graph:
+    """Nodes and initialisers, collected in order; a value is handled by its name."""
+
+    def __init__(self, stored: type, computed: type) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initialisers: list[onnx.TensorProto] = []
+        self._stored, self._computed = stored, computed
+
+    def translate(self, layer: Any, inputs: list[str]) -> str:
+        """Adds what computes a Keras layer, channels first; returns its output."""
+        name = layer.name
+        match layer:
+            case layers.Conv2D(padding="same", strides=(1, 1)):
+                pairs = zip(layer.kernel_size, layer.dilation_rate, strict=True)
+                pads = [(size - 1) * dilation for size, dilation in pairs]
+                x = self.add(
+                    "Conv",
+                    name,
+                    inputs + self._weights(layer),
+                    pads=[pad // 2 for pad in pads] + [pad - pad // 2 for pad in pads],
+                    dilations=layer.dilation_rate,
+                    group=layer.groups,
+                )
+                return self._activate(layer, x)
+            case layers.BatchNormalization(axis=-1 | 3, center=True, scale=True):
+                inputs = inputs + self._weights(layer)
+                return self.add("BatchNormalization", name, inputs, epsilon=layer.epsilon)
+            case layers.PReLU(shared_axes=[1, 2]):
+                return self.add("PRelu", name, inputs + self._weights(layer))
+            case layers.ReLU(max_value=None, negative_slope=0, threshold=0):
+                return self.add("Relu", name, inputs)
+            case layers.LeakyReLU():
+                return self.add("LeakyRelu", name, inputs, alpha=layer.negative_slope)
+            case layers.Activation():
+                return self._activate(layer, inputs[0])
+            case layers.Add():
+                return self.add("Sum" if len(inputs) > 2 else "Add", name, inputs)
+            case layers.Concatenate(axis=-1 | 3):
+                return self.add("Concat", name, inputs, axis=1)
+            case PixelShuffle():
+                return self.add("DepthToSpace", name, inputs, blocksize=layer.scale, mode="DCR")
+            case layers.UpSampling2D(interpolation="nearest"):
+                factors = np.array((1, 1, *layer.size), np.float32)
+                scales = self._constant(f"{name}/scales", factors, np.float32)
+                return self.add(
+                    "Resize",
+                    name,
+                    [*inputs, "", scales],
+                    mode="nearest",
+                    coordinate_transformation_mode="asymmetric",
+                    nearest_mode="floor",
+                )
+            case layers.Rescaling():
+                scale = self._constant(f"{name}/scale", np.reshape(layer.scale, (-1, 1, 1)))
+                x = self.add("Mul", name, [*inputs, scale])
+                if not np.any(layer.offset):
+                    return x
+                offset = self._constant(f"{name}/offset", np.reshape(layer.offset, (-1, 1, 1)))
+                return self.add("Add", name, [x, offset])
+        raise ValueError(
+            f"Layer {name!r} ({type(layer).__name__}) has no translation to ONNX here, at least "
+            "not with its options; expected those that generators.py uses."
+        )
+
+    def add(self, operator: str, name: str, inputs: list[str], **attributes) -> str:
+        output = f"{name}/{operator}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+        return output
+
+    def _activate(self, layer: Any, x: str) -> str:
+        if layer.activation is keras.activations.linear:
+            return x
+        if layer.activation is keras.activations.relu:
+            return self.add("Relu", layer.name, [x])
+        if layer.activation is keras.activations.leaky_relu:
+            return self.add("LeakyRelu", layer.name, [x], alpha=0.2)
+        raise ValueError(
+            f"Layer {layer.name!r} has the activation {layer.activation.__name__}; expected "
+            "linear, relu or leaky_relu."
+        )
+
+    def _weights(self, layer: Any) -> list[str]:
+        values = []
+        for weight in layer.weights:
+            array = np.asarray(weight).transpose(_TO_ONNX[len(weight.shape)])
+            name = f"{layer.name}/{weight.name}"
+            if array.ndim == 4 and self._stored is not self._computed:
+                self._constant(name, array, self._stored)
+                values.append(self.add("Cast", name, [name], to=TensorProto.FLOAT))
+            else:
+                values.append(self._constant(name, array))
+        return values
+
+    def _constant(self, name: str, array: np.ndarray, dtype: type | None = None) -> str:
+        with np.errstate(over="ignore"):  # the comparison will find it
+            rounded = np.asarray(array, dtype or self._computed)
+        self.initialisers.append(numpy_helper.from_array(rounded, name))
+        return name

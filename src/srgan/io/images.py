@@ -1,0 +1,122 @@
+"""Image files to RGB arrays `(height, width, 3)` and back.
+
+Inside `srgan`, images are float32 RGB in [0, 1] or uint8 RGB. What else a photo carries, and photos
+that do not fit into memory, are the matter of `pictures`.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pyvips
+
+from srgan.io import formats
+from srgan.util import files
+
+Sample = type[np.uint8] | type[np.uint16] | type[np.float32]
+
+
+def read(path: str | os.PathLike[str]) -> np.ndarray:
+    """Reads an image file.
+
+    Turned upright (EXIF), converted to sRGB (embedded profile, CMYK, Lab), grey repeated in the
+    three channels, and transparency laid on white. 16-bit and float files keep 16 bits of
+    precision. Of a file with several pages, the first counts.
+
+    Args:
+        path: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, recognised by its content.
+
+    Returns:
+        `(height, width, 3)` float32 in [0, 1].
+
+    Raises:
+        UnsupportedImage: If it is not a complete image in one of these formats.
+        FileNotFoundError: If it does not exist.
+    """
+    return to_float(_pixels(Path(path)))
+
+
+def read_uint8(path: str | os.PathLike[str]) -> np.ndarray:
+    """Reads an image file as `read` does, but to uint8: without loss if the file has 8 bits."""
+    pixels = _pixels(Path(path))
+    return pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels), np.uint8)
+
+
+def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = False) -> None:
+    """Writes an 8-bit image file, whole or not at all.
+
+    Args:
+        path: The suffix chooses the format; .png, .tif and .tiff are lossless.
+        image: `(height, width, 3)`, float in [0, 1] or uint8; see `to_uint8`.
+        overwrite: Replace an existing file.
+
+    Raises:
+        UnsupportedImage, OSError: As `formats.check_destination` says, or if the disk is full.
+        ValueError: If `image` is not such an array.
+    """
+    path = Path(path)
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(f"An image is (height, width, 3); got {image.shape}.")
+    formats.check_destination(path, overwrite, *image.shape[:2])
+    with files.replacing(path) as partial:
+        formats.save(pyvips.Image.new_from_array(to_uint8(image)), partial, path.suffix.lower())
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Rounds floats in [0, 1] half up to 0..255, clipping; uint8 is returned as it is.
+
+    Raises:
+        ValueError: If there are NaNs, or the dtype is neither float nor uint8.
+
+    Example:
+        >>> to_uint8(np.array([-1, 0, 0.5, 1.0]))
+        array([  0,   0, 128, 255], dtype=uint8)
+    """
+    if image.dtype == np.uint8:
+        return image
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"Images are float in [0, 1] or uint8; got {image.dtype}.")
+    if np.isnan(image).any():
+        raise ValueError("The image has NaN values, which no pixel can show.")
+    return from_float(image, np.uint8)
+
+
+def to_float(image: np.ndarray) -> np.ndarray:
+    """Returns samples as float32, uint8 and uint16 ones divided by their largest value."""
+    if np.issubdtype(image.dtype, np.floating):
+        return image.astype(np.float32, copy=False)
+    return image / np.float32(np.iinfo(image.dtype).max)
+
+
+def from_float(image: np.ndarray, dtype: Sample) -> np.ndarray:
+    """Undoes `to_float`, clipping, and rounding half up where `dtype` is uint8 or uint16."""
+    image = np.clip(image, 0, 1)
+    if dtype == np.float32:
+        return image
+    image *= 255 if dtype == np.uint8 else 65535
+    image += 0.5
+    return image.astype(dtype)
+
+
+def encode_webp(image: np.ndarray, quality: int | None = None) -> bytes:
+    """Returns the bytes of a WebP file, for pages that carry their pictures in them.
+
+    Args:
+        image: `(height, width, 3)` or, grey, `(height, width)`; uint8, at most 16383 pixels a side.
+        quality: From 0 to 100; None for a file without loss.
+    """
+    lossless = {"lossless": True, "effort": 2}  # effort 4 takes three times as long to save 1 %
+    lossy = {"Q": quality, "smart_subsample": True}
+    return pyvips.Image.new_from_array(image).write_to_buffer(
+        ".webp", keep="none", **(lossless if quality is None else lossy)
+    )
+
+
+def _pixels(path: Path) -> np.ndarray:
+    """Returns a file's sRGB pixels, uint8 or uint16."""
+    image = formats.open_image(path)
+    with formats.decoding(path):
+        image = formats.to_srgb(image.autorot())
+        if image.hasalpha():
+            image = image.flatten(background=[255 if image.format == "uchar" else 65535])
+        return image.numpy()

@@ -1,0 +1,52 @@
+"""Models by name or path: those that come with this package, and others in files."""
+
+import os
+from pathlib import Path
+
+from srgan.models.metadata import Metadata
+from srgan.util import files, resources
+
+
+def shipped() -> list[str]:
+    """Returns the names of the models that come with this package."""
+    return sorted(path.stem for path in resources.WEIGHTS.glob("srgan-*.onnx"))
+
+
+def path(model: str | os.PathLike[str]) -> Path:
+    """Returns the file of a model, given by the name of a shipped one or by its path.
+
+    Raises:
+        FileNotFoundError: If there is neither such a name nor such a file.
+    """
+    file = resources.WEIGHTS / f"{model}.onnx" if model in shipped() else Path(model)
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"There is no model {str(model)!r}: expected the path of an ONNX file, or one of the "
+            f"shipped models: {', '.join(shipped()) or 'none in this installation'}."
+        )
+    return file
+
+
+def fingerprint(model: str | os.PathLike[str]) -> str:
+    """Returns what tells a model's file from others, whatever their names.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+    """
+    return files.sha256(path(model))[:16]
+
+
+def psnr_path(file: Path, metadata: Metadata) -> Path:
+    """Returns the file of the PSNR model that a GAN model was trained from.
+
+    Raises:
+        FileNotFoundError: If it is neither a shipped model nor beside `file`.
+        ValueError: If the model does not name it.
+    """
+    if not metadata.psnr_model:
+        raise ValueError(
+            f"{file} does not name the PSNR model that it came from, which the realism dial and "
+            "the map of what was invented need. Leave them out, or take a model that does."
+        )
+    beside = file.with_name(f"{metadata.psnr_model}.onnx")
+    return beside if beside.is_file() else path(metadata.psnr_model)

@@ -1,0 +1,235 @@
+"""A super-resolution model that is ready to run: arrays in, arrays out, of any size.
+
+Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
+`(batch, scale * height, scale * width, 3)`.
+"""
+
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import numpy as np
+
+from srgan.io import images
+from srgan.models import alpha, engines, external, tiling
+from srgan.models.metadata import Metadata
+from srgan.numeric import projection
+from srgan.util import parallel
+
+PIXEL_BYTES = 8192.0  # for a model of which nothing is known
+_LARGEST = 1e6  # of the values that are taken for colours
+
+
+class Model:
+    """A super-resolution model, ready to run.
+
+    Args:
+        engine: Runs its graph, for as many calls at once as there are processor cores.
+        metadata: What it says about itself.
+        pixel_bytes: What the engine needs for a pixel of a tile; less than that needs what
+            follows.
+        facts: What was found out about a model of another project.
+    """
+
+    def __init__(
+        self,
+        engine: engines.Engine,
+        metadata: Metadata,
+        pixel_bytes: float = PIXEL_BYTES,
+        facts: external.Facts | None = None,
+    ):
+        self._engine = engine
+        self.metadata = metadata
+        self.facts = facts
+        self.pixel_bytes = max(pixel_bytes, 5 * 3 * 4 * metadata.scale**2)  # copies of the result
+        self._most = sys.maxsize  # pixels of a tile; less once memory was short
+
+    def upscale(
+        self,
+        lr: np.ndarray,
+        tile: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        dtype: images.Sample = np.float32,
+    ) -> np.ndarray:
+        """Upscales an image of any size, without seams between the tiles.
+
+        Args:
+            lr: `(height, width, channels)`, float in [0, 1], uint8 or uint16. The channels are RGB,
+                or one for grey, and one more for alpha, as `channels.upscale` takes them.
+            tile: Side of the tiles, in lr pixels; by default as memory allows. Larger ones are
+                faster, and need more memory.
+            progress: Called as `progress(done, total)` after each tile.
+            dtype: `np.uint8` or `np.uint16` for a rounded result, in less memory.
+
+        Returns:
+            `(scale * height, scale * width, channels)`, float32 in [0, 1] or of `dtype`.
+
+        Raises:
+            ValueError: If `lr` is not such an image, or the model returns values that are not
+                finite.
+            MemoryError: If there is not even enough for the smallest tiles.
+        """
+        _check(lr)
+        height, width, count = lr.shape
+        cut = self.plan(height, width, count, tile)
+        done = itertools.count(1)
+
+        def tell() -> None:
+            if progress:
+                progress(next(done), cut.tiles)
+
+        scale = self.metadata.scale
+        sr = np.empty((scale * height, scale * width, count), dtype)
+        top = 0
+        for band in self.upscale_rows([lr], height, width, cut, dtype, tell):
+            sr[top : top + len(band)] = band
+            top += len(band)
+        return sr
+
+    def plan(
+        self,
+        height: int,
+        width: int,
+        count: int = 3,
+        tile: int | None = None,
+        memory: float | None = None,
+        workers: int | None = None,
+    ) -> tiling.Plan:
+        """Returns how an image will be cut.
+
+        Args:
+            height: Of the image, in lr pixels.
+            width: Likewise.
+            count: Of channels; see `upscale`.
+            tile: Side of what a tile keeps, in lr pixels.
+            memory: If there is no `tile`: bytes that the tiles that run at once may need; by
+                default as `parallel.tile_memory` says.
+            workers: How many cores there are for this image; by default all. With fewer, it is cut
+                into fewer tiles, with less overlap.
+        """
+        halo = self.metadata.receptive_field + projection.reach(self.metadata.consistency_rounds)
+        halo += alpha.REACH if count in (2, 4) else 0  # with alpha
+        step = 1
+        if self.facts:
+            step = self.facts.multiple
+            least = self.facts.size or (1, 1)
+            height, width = (
+                max(-(-side // step) * step, minimum)
+                for side, minimum in zip((height, width), least, strict=True)
+            )
+            halo = -(-halo // step) * step  # tiles begin where the network's own, coarser grids do
+            if self.facts.size:
+                return tiling.Plan(height, width, halo, self.facts.size)
+            if self.facts.whole:
+                return tiling.Plan(height, width, 0, (height, width))
+        if tile is not None:
+            if tile < 1:
+                raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
+            side = -(-tile // step) * step + 2 * halo
+            return tiling.Plan(height, width, halo, (side, side))
+        cores = parallel.available_cores()
+        memory = parallel.tile_memory() if memory is None else memory
+        area = int(memory / cores / self.pixel_bytes)
+        return tiling.plan(height, width, halo, min(area, self._most), workers or cores, step)
+
+    def upscale_rows(
+        self,
+        bands: Iterable[np.ndarray],
+        height: int,
+        width: int,
+        cut: tiling.Plan,
+        dtype: images.Sample = np.uint8,
+        progress: Callable[[], None] | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
+
+        Args:
+            bands: All rows of an image as `upscale` takes it, some at a time.
+            height: Of the image.
+            width: Likewise.
+            cut: What `plan` returned for it.
+            dtype: Of the result.
+            progress: Called after each tile.
+        """
+        scale = self.metadata.scale
+
+        run = partial(self._upscale, halo=cut.halo, dtype=dtype)
+        padded = _padded(bands, cut.height - height, cut.width - width)
+        left = scale * height
+        for band in tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress):
+            if left > 0:
+                yield band[:left, : scale * width]
+            left -= len(band)
+
+    def _upscale(self, lr: np.ndarray, halo: int, dtype: images.Sample) -> np.ndarray:
+        """Upscales a tile; in parts, which become ever smaller, while memory is short."""
+        height, width = lr.shape[:2]
+        fixed = self.facts and (self.facts.size or self.facts.whole)
+        step = self.facts.multiple if self.facts else 1
+        run = partial(self._whole, dtype=dtype)
+        while True:
+            area, most = height * width, self._most
+            try:
+                if fixed or area <= most:
+                    return run(lr)
+                # Always cut from the tile, not from its parts, whose halos would be cut as well.
+                cut = tiling.plan(height, width, halo, most, step=step)
+                if (area := cut.area) <= most:
+                    return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
+            except MemoryError:
+                if fixed:
+                    raise
+                self._most = min(self._most, area // 2)
+                parallel.return_memory()
+            else:
+                raise MemoryError(
+                    f"There is not enough memory for {area} pixels at a time, which is the least "
+                    "possible; close other programs, or take a smaller model"
+                )
+
+    def _whole(self, lr: np.ndarray, dtype: images.Sample) -> np.ndarray:
+        return images.from_float(alpha.upscale(self._rgb, images.to_float(lr)), dtype)
+
+    def _rgb(self, lr: np.ndarray) -> np.ndarray:
+        batch = self._engine.run(lr[None])
+        sr = batch[0] if batch.ndim == 4 and len(batch) == 1 else batch
+        scale = self.metadata.scale
+        expected = (lr.shape[0] * scale, lr.shape[1] * scale, 3)
+        # What is larger would become infinite in the arithmetic to come. NaN compares as false.
+        if sr.shape != expected or not (sr.min() > -_LARGEST and sr.max() < _LARGEST):
+            found = f"shape {sr.shape}"
+            if sr.shape == expected:
+                found = "values that are not finite, or beyond all colours,"
+            raise ValueError(
+                f"The model {self.metadata.name} returned {found} for a {lr.shape} image; expected "
+                f"finite values of shape {expected}. Its file is damaged: export it again."
+            )
+        return projection.project(sr, lr, self.metadata.consistency_rounds)
+
+
+def _padded(bands: Iterable[np.ndarray], below: int, right: int) -> Iterator[np.ndarray]:
+    """Rows, enlarged by repeated edges."""
+    band = np.empty(0)
+    for band in bands:
+        yield np.pad(band, [(0, 0), (0, right), (0, 0)], mode="edge") if right else band
+    if below:
+        last = np.pad(band[-1:], [(0, 0), (0, right), (0, 0)], mode="edge")
+        yield last.repeat(below, axis=0)
+
+
+def _check(lr: np.ndarray) -> None:
+    if lr.ndim != 3 or lr.shape[2] not in (1, 2, 3, 4) or not lr.size:
+        raise ValueError(
+            f"lr must be one image (height, width, channels) with 1 to 4 channels; "
+            f"got shape {lr.shape}."
+        )
+    if lr.dtype in (np.uint8, np.uint16):
+        return
+    if not np.issubdtype(lr.dtype, np.floating):
+        raise ValueError(f"lr must be float in [0, 1], uint8 or uint16; got {lr.dtype}.")
+    if not (lr.min() >= 0 and lr.max() <= 1):
+        raise ValueError(
+            f"lr must be in [0, 1] if it is float; got {lr.min():g} to {lr.max():g}. "
+            "Divide 8-bit values by 255, or pass them as uint8."
+        )

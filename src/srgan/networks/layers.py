@@ -1,0 +1,36 @@
+"""Layers that Keras does not have."""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("srgan")
+class PixelShuffle(layers.Layer):
+    """Sub-pixel convolution's rearrangement (Shi et al. 2016, eq. 4), channel-last.
+
+    out[y*scale + i, x*scale + j, c] = in[y, x, (i*scale + j) * channels + c]: the order of
+    TensorFlow's depth_to_space and of ONNX' DepthToSpace in DCR mode.
+
+    Args:
+        scale: Factor of enlargement; the input's channels must be a multiple of its square.
+    """
+
+    def __init__(self, scale: int, **layer_options) -> None:
+        super().__init__(**layer_options)
+        self.scale = scale
+
+    def call(self, x):
+        return tf.nn.depth_to_space(x, self.scale)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (
+            batch,
+            height and height * self.scale,
+            width and width * self.scale,
+            channels // self.scale**2,
+        )
+
+    def get_config(self):
+        return super().get_config() | {"scale": self.scale}

@@ -1,0 +1,133 @@
+"""Folders to photos: originals, their small versions, and the files of both."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from srgan.io import formats, images, pairing
+from srgan.numeric import resize
+from srgan.util import files
+
+
+class Dataset(NamedTuple):
+    """Photos to score with; `hr`, `lr` or both."""
+
+    name: str
+    hr: Path | None  # folder of originals; None: nobody knows them
+    lr: Path | None  # folder of small versions; None: made from the originals
+
+
+class Case(NamedTuple):
+    """One photo of a dataset."""
+
+    dataset: str
+    name: str  # its file's path in the folder, without suffix
+
+
+class Photo(NamedTuple):
+    """The files of a case; `digest` is the hash of what is in them."""
+
+    hr: Path | None
+    lr: Path | None
+    digest: str
+
+
+def find(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
+    """Returns the datasets that folders stand for.
+
+    Args:
+        data: Folders of originals. One with a subfolder HR stands for that, with the small
+            versions of its subfolder LR..., if there is exactly one such.
+        lr: Folders of small versions, as many as `data`; or alone, without originals.
+
+    Raises:
+        NotADirectoryError: If one is not a folder.
+        ValueError: If there are not as many, or none at all.
+    """
+    if not data and not lr:
+        raise ValueError("There is nothing to score with; name a folder of photos by --data.")
+    if data and lr and len(data) != len(lr):
+        raise ValueError(
+            f"Got {len(data)} folders of originals and {len(lr)} of small versions; expected one "
+            "--lr for each --data, in the same order, or none."
+        )
+    found: list[Dataset] = []
+    for number in range(max(len(data), len(lr))):
+        hr_folder = data[number] if data else None
+        lr_folder = lr[number] if lr else None
+        if hr_folder and not hr_folder.is_dir():
+            raise NotADirectoryError(f"{hr_folder} is not a folder. Name an existing one.")
+        if hr_folder and (hr_folder / "HR").is_dir():
+            small = [path for path in hr_folder.glob("LR*") if path.is_dir()]
+            lr_folder = lr_folder or (small[0] if len(small) == 1 else None)
+            hr_folder = hr_folder / "HR"
+        folder = (hr_folder or lr_folder or Path()).resolve()
+        plain = folder.parent if folder.name == "HR" else folder
+        found.append(Dataset(unused(plain.name, [d.name for d in found]), hr_folder, lr_folder))
+    return found
+
+
+def photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
+    """Returns the photos of a dataset.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    named = pairing.names(dataset.hr or dataset.lr or Path())
+    if not named:
+        raise ValueError(
+            f"There are no images in {dataset.hr or dataset.lr}; expected "
+            f"{', '.join(formats.SUFFIXES)}."
+        )
+    small = pairing.match(named, dataset.lr) if dataset.hr and dataset.lr else {}
+    found = []
+    for name, path in named.items():
+        if dataset.hr is None:
+            photo = Photo(None, path, files.sha256(path))
+        elif dataset.lr is None:
+            photo = Photo(path, None, files.sha256(path))
+        else:  # a missing counterpart is told when the photo is loaded
+            lr = small.get(name, dataset.lr / name)
+            photo = Photo(path, lr, files.sha256(path) + (files.sha256(lr) if lr.is_file() else ""))
+        found.append((Case(dataset.name, name), photo))
+    return found
+
+
+def load(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
+    """Returns the original, cropped to a multiple of the scale, and its small version, uint8.
+
+    Raises:
+        FileNotFoundError: If the small version is missing.
+        ValueError: If a file is damaged, or the two do not fit each other.
+    """
+    if photo.lr and photo.hr and not photo.lr.is_file():
+        raise FileNotFoundError(f"{photo.hr} has no small version in {photo.lr.parent}.")
+    hr = photo.hr and images.read_uint8(photo.hr)
+    if hr is not None and photo.lr is None:
+        hr = resize.crop_to_multiple(hr, scale)
+        return hr, resize.downscale(hr, scale)
+    lr = images.read_uint8(photo.lr or Path())
+    if hr is None:
+        return None, lr
+    if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
+        raise ValueError(
+            f"{photo.hr} is {_size(hr)} and {photo.lr} {_size(lr)}; expected "
+            f"{hr.shape[0] // scale}x{hr.shape[1] // scale}, 1/{scale} of it. Are these files a "
+            f"pair, and is scale={scale} right?"
+        )
+    return resize.crop_to_multiple(hr, scale), lr
+
+
+def unused(name: str, taken: Sequence[str]) -> str:
+    """Returns the name, with a number if it is taken."""
+    number = 2
+    unused = name
+    while unused in taken:
+        unused, number = f"{name} ({number})", number + 1
+    return unused
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[0]}x{image.shape[1]}"

@@ -1,0 +1,296 @@
+"""Image quality by a stated protocol: uint8 RGB arrays `(height, width, 3)` in, a float out.
+
+psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares it with the lr
+image it was made from; `score` adds what `artefacts` sees.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from srgan.models import engines
+from srgan.numeric import resize
+from srgan.numeric.color import Colour, blur, check, check_pair, gaussian, planes, size
+from srgan.quality import artifacts
+from srgan.util import resources
+
+LPIPS_MINIMUM = 31  # pixels; of fewer, AlexNet's two poolings leave nothing
+
+
+class Protocol(NamedTuple):
+    """How PSNR and SSIM are taken; all else is the same in every protocol."""
+
+    colour: Colour  # of the luma, or of the three channels
+    border: int  # pixels left out at each edge
+    paper: bool = False  # SSIM as in the SRGAN paper, which scores higher than Wang's
+
+    @property
+    def name(self) -> str:
+        """What `protocol` reads."""
+        if self.paper:
+            return "srgan-paper"
+        return f"{self.colour}-crop{self.border}" if self.border else self.colour
+
+
+def protocol(name: str) -> Protocol:
+    """Returns the protocol of a name: COLOUR, COLOUR-cropPIXELS, or srgan-paper.
+
+    `y-crop4` is what papers on x4 mean, `rgb` takes the whole image in colour, and `srgan-paper`
+    is how Ledig et al. scored: luma of 8 bits, 4 pixels left out, and the SSIM of `ssim_paper`.
+
+    Raises:
+        ValueError: If there is no such protocol.
+
+    Example:
+        >>> protocol("y-crop4")
+        Protocol(colour='y', border=4, paper=False)
+    """
+    if name == "srgan-paper":
+        return Protocol("y", 4, paper=True)
+    found = re.fullmatch(r"(y|rgb)(?:-crop(\d{1,4}))?", name)
+    if not found:
+        raise ValueError(
+            f"There is no protocol {name!r}; expected y-crop4, rgb, rgb-crop4, or the like with "
+            "another number of pixels to leave out at each edge, or srgan-paper."
+        )
+    colour: Colour = "y" if found[1] == "y" else "rgb"
+    return Protocol(colour, int(found[2] or 0))
+
+
+class Scores(NamedTuple):
+    """How good one sr image is; `nan` where there is no hr image to tell."""
+
+    psnr: float  # dB
+    ssim: float  # 1 is best
+    lpips: float  # 0 is best
+    lr_psnr: float  # dB
+    grid: float  # photos have about 0.04
+    checkerboard: float  # grey levels; photos have about 0.1
+    sharpness: float  # 1 is hr's
+    sharpening: float  # 1 is bicubic's sharpness
+    ringing: float  # grey levels; 0 is best
+    aliasing: float  # 0 is best
+    colour_drift: float  # grey levels; 0 is best
+
+
+def score(
+    hr: np.ndarray | None,
+    lr: np.ndarray,
+    sr: np.ndarray,
+    scale: int,
+    by: Protocol | None = None,
+    bicubic: np.ndarray | None = None,
+) -> Scores:
+    """Returns all measures of one sr image.
+
+    Args:
+        hr: What it should be, `(scale * height, scale * width, 3)`, uint8 RGB; None if nobody
+            knows.
+        lr: What it was made from, `(height, width, 3)`.
+        sr: Image to score, of the size of hr.
+        scale: Factor between them.
+        by: The protocol; by default the luma without `scale` pixels at each edge.
+        bicubic: lr enlarged by `resize.upscale`, if that is at hand.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB of such sizes, or too small for a measure.
+    """
+    by = by or Protocol("y", scale)
+    bicubic = resize.upscale(lr, scale) if bicubic is None else bicubic
+    nan = float("nan")
+    similarity = nan
+    if hr is not None:
+        similarity = (
+            ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, by.border, by.colour)
+        )
+    return Scores(
+        psnr=nan if hr is None else psnr(hr, sr, by.border, by.colour),
+        ssim=similarity,
+        lpips=nan if hr is None else lpips(hr, sr),
+        lr_psnr=lr_psnr(lr, sr),
+        grid=artifacts.grid(sr, scale),
+        checkerboard=artifacts.checkerboard(sr, scale),
+        sharpness=nan if hr is None else artifacts.sharpness(hr, sr),
+        sharpening=artifacts.sharpness(bicubic, sr),
+        ringing=nan if hr is None else artifacts.ringing(hr, sr, scale),
+        aliasing=nan if hr is None else artifacts.aliasing(hr, sr, scale),
+        colour_drift=artifacts.colour_drift(lr, sr),
+    )
+
+
+def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> float:
+    """Peak signal-to-noise ratio, 10 log10(255^2 / MSE).
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        sr: Image to score, likewise.
+        border: Pixels to leave out at each edge; papers leave out the scale.
+        colour: "y" for the error of the luma, "rgb" for that of the three channels.
+
+    Returns:
+        Decibels; `inf` if the pixels are equal.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves nothing.
+
+    Example:
+        >>> black, grey = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 51, np.uint8)
+        >>> round(psnr(black, grey), 2)  # 20 log10(255 / 43.8): luma has 219 steps for 255
+        15.3
+        >>> round(psnr(black, grey, colour="rgb"), 2)  # 20 log10(255 / 51)
+        13.98
+    """
+    return _decibels(np.subtract(*_inside(hr, sr, border, colour, minimum=1)))
+
+
+def ssim(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> float:
+    """Structural similarity (Wang et al. 2004, eq. 13).
+
+    With local means m, variances v and the covariance c, weighted by an 11x11 Gaussian (sigma
+    1.5) wherever that fits into the image, the mean of
+
+    (2 m_hr m_sr + C1) (2 c + C2) / ((m_hr^2 + m_sr^2 + C1) (v_hr + v_sr + C2)).
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        sr: Image to score, likewise.
+        border: Pixels to leave out at each edge; papers leave out the scale.
+        colour: "y" for that of the luma, "rgb" for the mean of those of the three channels.
+
+    Returns:
+        At most 1, which equal images have.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
+            than 11x11 pixels.
+    """
+    window = gaussian(radius=5, sigma=1.5)
+    pairs = zip(*_inside(hr, sr, border, colour, minimum=11), strict=True)
+    return float(np.mean([_similarity(*pair, lambda plane: blur(plane, window)) for pair in pairs]))
+
+
+def ssim_paper(hr: np.ndarray, sr: np.ndarray, border: int = 4) -> float:
+    """Structural similarity as the SRGAN paper took it, by the `dump_ssim` of the daala project.
+
+    As `ssim` of the luma rounded to 8 bits, but with a Gaussian of sigma 1.5 height / 256 in
+    units of 1/256, cut off at the edges of the image, where its mean counts by what is left of it.
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        sr: Image to score, likewise.
+        border: Pixels to leave out at each edge.
+
+    Returns:
+        At most 1; higher than `ssim`, with which it must not be compared.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
+            than 11x11 pixels.
+    """
+    (y_hr,), (y_sr,) = _inside(hr, sr, border, "y", minimum=11)
+    y_hr, y_sr = np.floor(y_hr + 0.5), np.floor(y_sr + 0.5)
+    height, width = y_hr.shape
+    sigma = 1.5 * height / 256
+    # Where its weight is less than half a unit, the window ends.
+    reach = int(sigma * np.sqrt(max(-2 * np.log(np.sqrt(np.pi / 2) * sigma / 256), 0)))
+    reach = min(reach, min(height, width) - 1)
+    window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    window = np.floor(256 / (np.sqrt(2 * np.pi) * sigma) * window + 0.5)
+    window[reach] += 256 - window.sum()
+    window /= 256
+
+    def mean(plane: np.ndarray) -> np.ndarray:
+        return blur(np.pad(plane, reach), window)
+
+    weights = mean(np.ones_like(y_hr))
+    similarity = _similarity(y_hr, y_sr, lambda plane: mean(plane) / weights)
+    return float(np.average(similarity, weights=weights))
+
+
+def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
+    """Perceptual distance LPIPS v0.1 with AlexNet (Zhang et al. 2018, eq. 1).
+
+    The squared difference of the unit-length features of five layers, weighted as people judged
+    pairs of images, and averaged over the image. Run from float16 weights: within 3e-5 of float32.
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB, at least 31x31.
+        sr: Image to score, likewise.
+
+    Returns:
+        0 for equal images; x4, bicubic has 0.3 to 0.5 and RealSR 0.08 to 0.17.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB, differ in shape, or are too small.
+    """
+    check_pair(hr, sr)
+    if min(hr.shape[:2]) < LPIPS_MINIMUM:
+        raise ValueError(
+            f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {size(hr)}. "
+            "Score a larger image."
+        )
+    return float(_alexnet().run(np.stack([hr, sr]).astype(np.float32) / 255))
+
+
+def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
+    """Consistency: the PSNR over RGB between `lr` and the bicubic downscale of `sr`.
+
+    Args:
+        lr: The input, `(height, width, 3)`, uint8 RGB.
+        sr: What was made of it, `(scale * height, scale * width, 3)`, uint8 RGB.
+
+    Returns:
+        Decibels; `inf` if scaling down gives `lr` back exactly.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB, or the size of `sr` is no multiple of `lr`'s.
+    """
+    check(lr)
+    check(sr)
+    scale = sr.shape[0] // lr.shape[0]
+    if sr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
+        raise ValueError(
+            f"The sides of sr must be one integer multiple of those of lr; got {size(sr)} "
+            f"and {size(lr)}."
+        )
+    return _decibels(lr.astype(np.float64) - resize.downscale(sr, scale))
+
+
+@cache
+def _alexnet() -> engines.Engine:
+    return engines.open_engine(resources.WEIGHTS / "lpips-alex.onnx")
+
+
+def _inside(
+    hr: np.ndarray, sr: np.ndarray, border: int, colour: Colour, minimum: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The planes of both images without the border, which must leave `minimum` pixels a side."""
+    check_pair(hr, sr)
+    height, width = hr.shape[:2]
+    if border < 0 or min(height, width) - 2 * border < minimum:
+        raise ValueError(
+            f"border={border} must leave at least {minimum}x{minimum} pixels; got {size(hr)}."
+        )
+    inside = slice(border, height - border), slice(border, width - border)
+    return planes(hr[inside], colour), planes(sr[inside], colour)
+
+
+def _similarity(
+    y_hr: np.ndarray, y_sr: np.ndarray, mean: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Equation 13 of Wang et al. with a local `mean`."""
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mean_hr, mean_sr = mean(y_hr), mean(y_sr)
+    product, squares = mean_hr * mean_sr, mean_hr**2 + mean_sr**2
+    covariance = mean(y_hr * y_sr) - product
+    variances = mean(y_hr**2 + y_sr**2) - squares
+    similarity = (2 * product + c1) * (2 * covariance + c2)
+    return similarity / ((squares + c1) * (variances + c2))
+
+
+def _decibels(difference: np.ndarray) -> float:
+    mean_square = np.mean(difference**2)
+    return float(10 * np.log10(255**2 / mean_square)) if mean_square else float("inf")

@@ -1,0 +1,217 @@
+"""Models of other projects: every layout, type, range and size is found by trying, and tiled."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from srgan import cli
+from srgan.io import images
+from srgan.models import loading
+from srgan.numeric import resize
+
+SCALE = 2
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Writes a x2 model that enlarges by repeated pixels, and adds a little of a 5x5 mean.
+
+    Args of the returned function:
+        first: Channels come first.
+        channels: Of input and output.
+        half: float16 in and out.
+        taken, given: Factor and offset of the values, against [0, 1].
+        size: Fixed height and width.
+        multiple: Factor by which it scales down and up again inside.
+        extra: Node kind in the middle.
+    """
+
+    def write(
+        first=True,
+        channels=3,
+        half=False,
+        taken=(1.0, 0.0),
+        given=(1.0, 0.0),
+        size=("h", "w"),
+        multiple=1,
+        extra="Identity",
+    ):
+        kind, dtype = (TensorProto.FLOAT16, np.float16) if half else (TensorProto.FLOAT, np.float32)
+        mean = np.zeros((channels, channels, 5, 5), dtype)
+        mean[range(channels), range(channels)] = 0.2 / 25
+        mean[range(channels), range(channels), 2, 2] += 0.8
+        weights = {
+            "mean": mean,
+            "scales": np.array([1, 1, SCALE, SCALE], np.float32),
+            "in_offset": np.array(taken[1], dtype),
+            "in_factor": np.array(taken[0], dtype),
+            "out_factor": np.array(given[0], dtype),
+            "out_offset": np.array(given[1], dtype),
+            "bias": np.full(channels, 0.02, dtype),  # without one, any range would do
+        }
+        nodes, x = [], "lr"
+
+        def add(operation, *inputs, **attributes):
+            nonlocal x
+            target = f"t{len(nodes)}"
+            nodes.append(helper.make_node(operation, [x, *inputs], [target], **attributes))
+            x = target
+
+        if not first:
+            add("Transpose", perm=[0, 3, 1, 2])
+        add("Sub", "in_offset")
+        add("Div", "in_factor")
+        add("Conv", "mean", "bias", pads=[2, 2, 2, 2])
+        if extra == "Attention":  # what a global average does to a picture is little, but global
+            before = x
+            add("GlobalAveragePool")
+            add("Mul", "tiny")
+            weights["tiny"] = np.array(0.01, dtype)
+            add("Add", before)
+        if multiple > 1:
+            add("SpaceToDepth", blocksize=multiple)
+            add("DepthToSpace", blocksize=multiple)
+        add("Resize", "", "scales", mode="nearest")
+        add("Mul", "out_factor")
+        add("Add", "out_offset")
+        if not first:
+            add("Transpose", perm=[0, 2, 3, 1])
+        shape = [1, channels, *size] if first else [1, *size, channels]
+        graph = helper.make_graph(
+            nodes,
+            "foreign",
+            [helper.make_tensor_value_info("lr", kind, shape)],
+            [helper.make_tensor_value_info(x, kind, None)],
+            [numpy_helper.from_array(array, name) for name, array in weights.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        path = tmp_path / "foreign.onnx"
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def lr():
+    return resize.bicubic(np.random.default_rng(0).random((9, 12, 3), dtype=np.float32), 45, 61)[
+        :, :, :
+    ].clip(0, 1)
+
+
+def expected(lr):
+    """What the made model does, whole."""
+    padded = np.pad(lr, [(2, 2), (2, 2), (0, 0)])
+    height, width = lr.shape[:2]
+    total = sum(padded[y : y + height, x : x + width] for y in range(5) for x in range(5))
+    sr = (0.02 + 0.8 * lr + 0.2 / 25 * total).clip(0, 1)
+    return sr.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(
+    ("taken", "given"),
+    [
+        ((1.0, 0.0), (1.0, 0.0)),
+        ((255.0, 0.0), (255.0, 0.0)),
+        ((1.0, 0.0), (2.0, -1.0)),
+        ((255.0, 0.0), (1.0, 0.0)),
+    ],
+)
+def test_layout_and_ranges_are_found(make, lr, first, taken, given):
+    model = loading.load(make(first=first, taken=taken, given=given))
+    assert model.metadata.scale == SCALE
+    assert model.metadata.consistency_rounds == 0
+    np.testing.assert_allclose(model.upscale(lr, tile=16), expected(lr), atol=2e-5)
+
+
+def test_what_was_found_is_said(make):
+    facts = loading.load(make(first=False, taken=(255.0, 0.0), given=(255.0, 0.0))).facts
+    assert facts.described == (
+        "x2, RGB, channels last, float32, takes 0..255, gives 0..255, halo 3"
+    )
+
+
+def test_half_precision_is_taken(make, lr):
+    model = loading.load(make(half=True))
+    assert "float16" in model.facts.described
+    np.testing.assert_allclose(model.upscale(lr, tile=16), expected(lr), atol=2e-3)
+
+
+def test_a_luma_model_leaves_colour_to_bicubic(make, lr):
+    sr = loading.load(make(channels=1)).upscale(lr)
+    weights = np.array([0.299, 0.587, 0.114])
+    inside = (slice(8, -8), slice(8, -8))
+    np.testing.assert_allclose((sr @ weights)[inside], (expected(lr) @ weights)[inside], atol=0.02)
+    grey = np.repeat(lr[..., :1], 3, axis=2)
+    np.testing.assert_allclose(
+        loading.load(make(channels=1)).upscale(grey), expected(grey), atol=1e-5
+    )
+
+
+def test_a_model_of_one_size_is_fed_tiles_of_that_size(make, lr):
+    model = loading.load(make(size=(24, 32)))
+    assert model.facts.size == (24, 32)
+    found = model.upscale(lr)
+    np.testing.assert_allclose(found[6:-6, 6:-6], expected(lr)[6:-6, 6:-6], atol=1e-5)
+    assert model.upscale(lr[:5, :7]).shape == (10, 14, 3)  # smaller than the size
+
+
+def test_sizes_are_padded_to_multiples_and_tiles_begin_at_them(make, lr):
+    model = loading.load(make(multiple=4))
+    assert model.facts.multiple == 4
+    whole = model.upscale(lr, tile=512)
+    assert whole.shape == (90, 122, 3)
+    np.testing.assert_allclose(model.upscale(lr, tile=16), whole, atol=1e-6)
+
+
+def test_a_model_that_sees_everything_runs_whole(make, lr):
+    model = loading.load(make(extra="Attention"))
+    assert "GlobalAveragePool may mix" in model.facts.whole.replace(" ()", "")
+    assert "whole pictures only" in model.facts.described
+    steps = []
+    small = model.upscale(lr, tile=16, progress=lambda *state: steps.append(state))
+    assert steps == [(1, 1)]
+    np.testing.assert_array_equal(small, model.upscale(lr, tile=512))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (6, 6)}, "tiles would keep nothing"),
+        ({"size": (24, 24), "extra": "Attention"}, "It can enlarge no other picture"),
+        ({"channels": 4}, r"takes 1x4x\?x\?; expected four dimensions with 1 or 3 channels"),
+        ({"given": (0.0, 0.3)}, "does not make a picture that resembles"),
+    ],
+)
+def test_what_cannot_be_used_says_why(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        loading.load(make(**options))
+
+
+def test_a_model_that_does_not_enlarge_by_a_whole_factor_is_refused(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("MaxPool", ["lr"], ["sr"], kernel_shape=[2, 2], strides=[2, 2])],
+        "pool",
+        [helper.make_tensor_value_info("lr", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info("sr", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "pool.onnx")
+    with pytest.raises(ValueError, match="makes 32x32 of 64x64 pixels; expected an integer factor"):
+        loading.load(tmp_path / "pool.onnx")
+
+
+def test_there_is_no_dial_on_it(make):
+    with pytest.raises(ValueError, match="a model of another project"):
+        loading.load(make(), realism=0.5)
+
+
+def test_the_command_line_says_what_it_found(make, lr, tmp_path, capsys):
+    images.write(tmp_path / "small.png", lr)
+    arguments = ["upscale", str(tmp_path / "small.png"), "-o", str(tmp_path / "large.png")]
+    assert cli.main([*arguments, "--model", str(make())]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'large.png'}\n"
+    assert "foreign: x2, RGB, channels first, float32, takes 0..1" in err

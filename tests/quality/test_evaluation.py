@@ -1,0 +1,476 @@
+"""Models x folders -> scores: real files and networks, resumed, compared, broken."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+from skimage import data
+
+from srgan.io import images
+from srgan.models import loading
+from srgan.numeric import resize
+from srgan.quality import datasets, evaluation, methods, metrics
+from srgan.quality.results import Evaluation, Result
+
+SCALE = 2  # that of the small models made here
+
+
+def picture(index, height=48, width=60):
+    top, left = 60 * (index // 3), 70 * (index % 3)
+    return np.ascontiguousarray(data.astronaut()[top : top + height, left : left + width])
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(4):
+        images.write(folder / f"p{index}.png", picture(index))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(make_model):
+    return make_model()
+
+
+def evaluate(folder, upscalers, output, lr=(), **options):
+    sets = datasets.find([folder] if folder else [], lr)
+    return evaluation.evaluate(sets, upscalers, output, **options)
+
+
+def scores(found, method):
+    return {r.case.name: r.scores for r in found.results if r.method == method}
+
+
+# what is scored
+
+
+def test_scores_are_those_of_the_metrics(photos, model, tmp_path):
+    found = evaluate(photos, [model], tmp_path / "out")
+    assert [method.name for method in found.methods] == ["bicubic", "tiny"]
+    network = loading.load(model)
+    for case in found.cases:
+        hr = images.read_uint8(photos / f"{case.name}.png")
+        lr = resize.downscale(hr, SCALE)
+        expected = {
+            "bicubic": resize.upscale(lr, SCALE),
+            "tiny": network.upscale(lr, dtype=np.uint8),
+        }
+        for method, sr in expected.items():
+            assert scores(found, method)[case.name] == metrics.score(hr, lr, sr, SCALE)
+            np.testing.assert_array_equal(found.sr(case, method), sr)
+        np.testing.assert_array_equal(found.lr(case), lr)
+        kept = tmp_path / "out" / "photos" / "lr" / f"{case.name}.png"  # for other programs
+        np.testing.assert_array_equal(images.read_uint8(kept), lr)
+        np.testing.assert_array_equal(found.hr(case), hr)
+
+
+def test_the_originals_are_scored_in_what_needs_no_reference(photos, model, tmp_path):
+    found = evaluate(photos, [model], tmp_path / "out")
+    hr = images.read_uint8(photos / "p3.png")
+    scores = found.originals[found.cases[3]]
+    assert scores.grid == metrics.score(None, resize.downscale(hr, SCALE), hr, SCALE).grid
+    assert np.isnan(scores.psnr)
+    assert list(found.means("photos")) == ["bicubic", "tiny", "HR"]
+    again = evaluate(photos, [model], tmp_path / "out")
+    assert again.to_json()["originals"] == found.to_json()["originals"]
+
+
+def test_originals_are_cropped_to_a_multiple_of_the_scale(tmp_path, model):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    odd = picture(0, 49, 61)
+    images.write(folder / "odd.png", odd)
+    found = evaluate(folder, [model], tmp_path / "out")
+    np.testing.assert_array_equal(found.hr(found.cases[0]), odd[:48, :60])
+    assert not any(result.error for result in found.results)
+
+
+def test_given_small_versions_are_taken(photos, model, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    for path in photos.iterdir():
+        lr = resize.downscale(images.read_uint8(path), SCALE)
+        images.write(small / f"{path.stem}x2.png", 255 - lr)  # something else than would be made
+    found = evaluate(photos, [model], tmp_path / "out", lr=[small])
+    case = found.cases[0]
+    np.testing.assert_array_equal(
+        found.lr(case), 255 - resize.downscale(images.read_uint8(photos / "p0.png"), SCALE)
+    )
+    assert scores(found, "bicubic")["p0"].psnr < 15
+
+
+def test_small_versions_alone_are_scored_without_reference(photos, model, tmp_path):
+    found = evaluate(None, [model], tmp_path / "out", lr=[photos])
+    tiny = scores(found, "tiny")["p0"]
+    assert np.isnan(tiny.psnr)
+    assert np.isnan(tiny.lpips)
+    assert tiny.lr_psnr > 0
+    assert found.hr(found.cases[0]) is None
+    assert (
+        json.loads((tmp_path / "out" / "evaluation.json").read_text())["images"][0]["scores"][
+            "psnr"
+        ]
+        is None
+    )
+
+
+def test_a_folder_with_hr_and_lr_is_one_dataset(photos, tmp_path):
+    whole = tmp_path / "Set2"
+    (whole / "LR_bicubic").mkdir(parents=True)
+    photos.rename(whole / "HR")
+    (found,) = datasets.find([whole])
+    assert found == datasets.Dataset("Set2", whole / "HR", whole / "LR_bicubic")
+    (found,) = datasets.find([whole / "HR"])
+    assert found == datasets.Dataset("Set2", whole / "HR", None)
+
+
+def test_datasets_of_one_name_are_told_apart(tmp_path):
+    for name in ("a/x", "b/x"):
+        (tmp_path / name).mkdir(parents=True)
+    found = datasets.find([tmp_path / "a/x", tmp_path / "b/x"])
+    assert [dataset.name for dataset in found] == ["x", "x (2)"]
+
+
+def test_results_of_other_programs_are_scored_as_they_are(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for path in photos.iterdir():
+        images.write(made / f"{path.stem}_out.png", images.read_uint8(path))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    assert all(s.psnr == np.inf and s.lpips == 0 for s in scores(found, "program").values())
+    assert found.means("photos")["program"].psnr == np.inf
+
+
+def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    images.write(other / "p0.png", picture(5))
+    made = tmp_path / "program"
+    for dataset in (photos, other):
+        (made / dataset.name).mkdir(parents=True)
+        for path in dataset.iterdir():
+            images.write(made / dataset.name / path.name, images.read_uint8(path))
+    sets = datasets.find([photos, other])
+    found = evaluation.evaluate(sets, [made], tmp_path / "out", scale=SCALE)
+    assert found.means("other")["program"].lpips == 0
+
+
+def test_points_on_the_dial_are_methods_of_one_curve(photos, make_model, tmp_path):
+    (tmp_path / "soft.onnx").write_bytes(make_model(gain=0.5).read_bytes())
+    sharp = tmp_path / "sharp.onnx"
+    sharp.write_bytes(make_model(gain=2.0, psnr_model="soft").read_bytes())
+    found = evaluate(photos, [sharp, make_model()], tmp_path / "out", realism=[0, 0.5])
+    assert [tuple(method) for method in found.methods] == [
+        ("bicubic", "bicubic"),
+        ("tiny @ 0", "tiny"),
+        ("tiny @ 0.5", "tiny"),
+        ("tiny", "tiny"),
+        ("tiny (2)", "tiny (2)"),  # has no dial
+    ]
+    case = found.cases[0]
+    expected = loading.load(tmp_path / "soft.onnx").upscale(found.lr(case), dtype=np.uint8)
+    np.testing.assert_array_equal(found.sr(case, "tiny @ 0"), expected)
+
+
+def test_the_protocol_is_applied_and_named(photos, model, tmp_path):
+    found = evaluate(photos, [model], tmp_path / "out", protocol="rgb-crop1")
+    hr = images.read_uint8(photos / "p1.png")
+    expected = metrics.psnr(hr, found.sr(found.cases[1], "tiny"), 1, "rgb")
+    assert scores(found, "tiny")["p1"].psnr == expected
+    assert found.to_json()["protocol"] == "rgb-crop1"
+
+
+# what is kept
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(photos, model, tmp_path, monkeypatch):
+    whole = evaluate(photos, [model], tmp_path / "whole")
+    lock, calls = threading.Lock(), []
+    score = metrics.score
+
+    def stop_after_five(*arguments, **options):
+        with lock:
+            calls.append(1)
+            if len(calls) == 6:
+                raise KeyboardInterrupt
+        return score(*arguments, **options)
+
+    monkeypatch.setattr(metrics, "score", stop_after_five)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(photos, [model], tmp_path / "out")
+    kept = (tmp_path / "out" / "scores.jsonl").read_text().count("\n")
+    assert kept >= 5
+
+    def count(*arguments, **options):
+        calls.append(1)
+        return score(*arguments, **options)
+
+    calls.clear()
+    monkeypatch.setattr(metrics, "score", count)
+    found = evaluate(photos, [model], tmp_path / "out")
+    assert len(calls) == 12 - kept
+    assert found.results == whole.results
+
+
+def test_what_has_changed_is_scored_again(photos, model, make_model, tmp_path, monkeypatch):
+    evaluate(photos, [model], tmp_path / "out")
+    calls = []
+    score = metrics.score
+    monkeypatch.setattr(metrics, "score", lambda *a, **o: (calls.append(1), score(*a, **o))[1])
+
+    def count(**options):
+        calls.clear()
+        evaluate(photos, [options.pop("model", model)], tmp_path / "out", **options)
+        return len(calls)
+
+    assert count() == 0
+    images.write(photos / "p2.png", picture(7), overwrite=True)
+    assert count() == 3  # bicubic, the model and the original, of one photo
+    assert count(model=make_model(gain=0.5)) == 4  # the rest is known
+    assert count(protocol="rgb") == 12
+
+
+def test_damaged_lines_of_the_file_are_scored_again(photos, model, tmp_path):
+    first = evaluate(photos, [model], tmp_path / "out")
+    file = tmp_path / "out" / "scores.jsonl"
+    lines = file.read_text().splitlines()
+    lines[0] = '{"key": 3}'
+    lines[1] = lines[1].replace('"psnr"', '"pnsr"')
+    file.write_text("\n".join(lines)[:-40])  # the last one is cut short
+    assert evaluate(photos, [model], tmp_path / "out").results == first.results
+
+
+def test_a_lost_picture_is_made_again(photos, model, tmp_path):
+    found = evaluate(photos, [model], tmp_path / "out")
+    before = found.sr(found.cases[0], "tiny")
+    (tmp_path / "out" / "photos" / "tiny" / "p0.png").unlink()
+    again = evaluate(photos, [model], tmp_path / "out")
+    np.testing.assert_array_equal(again.sr(again.cases[0], "tiny"), before)
+
+
+def test_progress_reaches_the_end(photos, model, tmp_path):
+    seen = []
+    evaluate(photos, [model], tmp_path / "out", progress=lambda *state: seen.append(state))
+    assert seen == [(2, 8), (4, 8), (6, 8), (8, 8)]
+
+
+# differences
+
+
+def made_of(table, tmp_path):
+    """An evaluation of made-up PSNRs: a column a method."""
+    names = ["bicubic", *"abc"[: table.shape[1] - 1]]
+    cases = [datasets.Case("set", str(number)) for number in range(len(table))]
+    blank = metrics.Scores(*[float("nan")] * len(metrics.Scores._fields))
+    results = [
+        Result(case, name, blank._replace(psnr=float(value)), "")
+        for case, row in zip(cases, table, strict=True)
+        for name, value in zip(names, row, strict=True)
+    ]
+    named = [methods.Method(name, name) for name in names]
+    return Evaluation("y", 2, named, cases, results, {}, {}, {}, {}, tmp_path)
+
+
+def test_a_constant_difference_is_certain(tmp_path):
+    base = np.random.default_rng(0).normal(30, 5, 20)
+    (interval,) = made_of(np.stack([base, base + 0.5], axis=1), tmp_path).differences
+    assert interval[:4] == ("set", "a", "bicubic", "psnr")
+    assert interval[4:] == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_the_interval_is_that_of_the_normal_distribution_for_many_photos(tmp_path):
+    rng = np.random.default_rng(1)
+    base, gain = rng.normal(30, 5, 200), rng.normal(0.1, 1, 200)
+    (interval,) = made_of(np.stack([base, base + gain], axis=1), tmp_path).differences
+    half = 1.96 * gain.std() / np.sqrt(200)  # paired: the spread of the photos does not matter
+    assert interval.mean == pytest.approx(gain.mean())
+    assert interval.low == pytest.approx(gain.mean() - half, abs=0.03)
+    assert interval.high == pytest.approx(gain.mean() + half, abs=0.03)
+
+
+def test_every_pair_of_methods_is_compared(tmp_path):
+    table = np.random.default_rng(0).normal(30, 5, (5, 3))
+    pairs = [(d.method, d.other) for d in made_of(table, tmp_path).differences]
+    assert pairs == [("a", "bicubic"), ("b", "bicubic"), ("b", "a")]
+
+
+def test_photos_where_one_failed_are_left_out_of_the_difference(tmp_path):
+    table = np.array([[30.0, 31], [30, 31], [30, 31], [30, 50]])
+    found = made_of(table, tmp_path)
+    found.results[-1] = found.results[-1]._replace(scores=None, error="lost")
+    assert found.differences[0].mean == pytest.approx(1)
+
+
+def test_two_photos_show_no_difference(tmp_path):
+    assert made_of(np.array([[30.0, 31], [30, 31]]), tmp_path).differences == []
+
+
+def test_infinite_scores_are_left_out_of_means_and_differences(tmp_path):
+    found = made_of(np.array([[30.0, np.inf], [31, 33], [32, 35]]), tmp_path)
+    assert found.means("set")["a"].psnr == 34
+    assert found.differences == []
+    assert found.to_json()["images"][1]["scores"]["psnr"] == "inf"
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+# provenance
+
+
+def test_the_json_names_versions_and_hashes(photos, model, tmp_path):
+    found = evaluate(photos, [model], tmp_path / "out")
+    stored = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert stored == json.loads(json.dumps(found.to_json()))
+    assert len(stored["provenance"]["models"]["tiny"]["sha256"]) == 64
+    assert stored["provenance"]["data"]["photos"]["images"] == 4
+    assert {"srgan", "numpy", "onnxruntime", "python"} <= set(stored["provenance"]["versions"])
+    before = stored["provenance"]["data"]["photos"]["sha256"]
+    images.write(photos / "p0.png", picture(8), overwrite=True)
+    again = evaluate(photos, [model], tmp_path / "out")
+    assert again.provenance["data"]["photos"]["sha256"] != before
+
+
+# what goes wrong
+
+
+def errors(found):
+    return {(r.case.name, r.method): r.error for r in found.results if r.error}
+
+
+def test_a_damaged_photo_is_listed_and_the_rest_is_scored(photos, model, tmp_path):
+    (photos / "p1.png").write_bytes((photos / "p1.png").read_bytes()[:200])
+    found = evaluate(photos, [model], tmp_path / "out")
+    assert set(errors(found)) == {("p1", "bicubic"), ("p1", "tiny")}
+    assert "p1.png is damaged or cut short" in errors(found)["p1", "tiny"]
+    assert len(found.results) == 8
+    assert found.sr(found.cases[1], "tiny") is None
+    assert np.isfinite(found.means("photos")["tiny"].psnr)
+
+
+def test_a_missing_result_is_named(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    images.write(made / "p0.png", picture(0))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    assert "program has no result for p3" in errors(found)["p3", "program"]
+
+
+def test_a_missing_small_version_is_named(photos, model, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    for path in sorted(photos.iterdir())[1:]:
+        lr = resize.downscale(images.read_uint8(path), SCALE)
+        images.write(small / path.name, lr)
+    found = evaluate(photos, [model], tmp_path / "out", lr=[small])
+    assert errors(found)["p0", "tiny"] == f"{photos / 'p0.png'} has no small version in {small}."
+    assert len(errors(found)) == 2
+
+
+def test_a_pair_of_wrong_sizes_names_both(photos, model, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    for path in photos.iterdir():
+        images.write(small / path.name, picture(0, 20, 30))
+    found = evaluate(photos, [model], tmp_path / "out", lr=[small])
+    assert errors(found)["p0", "bicubic"] == (
+        f"{photos / 'p0.png'} is 48x60 and {small / 'p0.png'} 20x30; expected 24x30, 1/2 of it. "
+        "Are these files a pair, and is scale=2 right?"
+    )
+
+
+@pytest.fixture
+def uncropped(tmp_path):
+    """An original of odd size, and a program's result of that size."""
+    folder, made = tmp_path / "odd", tmp_path / "program"
+    for path in (folder, made):
+        path.mkdir()
+        images.write(path / "odd.png", picture(0, 49, 61))
+    return folder, made
+
+
+def test_a_result_of_the_uncropped_size_is_refused_with_the_remedy(uncropped, tmp_path):
+    folder, made = uncropped
+    found = evaluate(folder, [made], tmp_path / "out", scale=SCALE)
+    assert errors(found)["odd", "program"] == (
+        f"{made / 'odd.png'} is 49x61 and the original of odd 48x60. Add --crop to compare the "
+        "common part, from the top left."
+    )
+    cropped = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
+    assert errors(cropped) == {}
+    assert scores(cropped, "program")["odd"].psnr == np.inf
+    assert cropped.sr(cropped.cases[0], "program").shape == (48, 60, 3)
+
+
+def test_a_result_of_another_size_names_both(uncropped, tmp_path):
+    folder, made = uncropped
+    images.write(made / "odd.png", picture(0, 40, 60), overwrite=True)
+    found = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
+    assert errors(found)["odd", "program"] == (
+        f"{made / 'odd.png'} is 40x60 and the original of odd 48x60. Is it of this photo, and "
+        "enlarged 2 times?"
+    )
+
+
+def test_nan_from_a_model_is_named_and_scored_as_failed(photos, make_model, tmp_path):
+    found = evaluate(photos, [make_model(gain=float("nan"))], tmp_path / "out")
+    assert "returned values that are not finite" in errors(found)["p0", "tiny"]
+    assert np.isnan(found.means("photos")["tiny"].psnr)
+    assert np.isfinite(found.means("photos")["bicubic"].psnr)
+    assert not (tmp_path / "out" / "photos" / "tiny" / "p0.png").exists()
+
+
+def test_photos_too_small_for_a_measure_are_named(tmp_path, model):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    images.write(folder / "dot.png", picture(0, 12, 12))
+    found = evaluate(folder, [model], tmp_path / "out")
+    assert "must leave at least 11x11 pixels; got 12x12" in errors(found)["dot", "bicubic"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"upscalers": ["nowhere.onnx"]}, "There is no model 'nowhere.onnx'"),
+        ({"protocol": "psnr"}, "There is no protocol 'psnr'"),
+        ({"scale": 3}, r"All models must have one scale; got \[2, 3\]"),
+    ],
+)
+def test_what_is_wrong_with_all_of_it_is_an_error(photos, model, tmp_path, change, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        evaluate(photos, **{"upscalers": [model], "output": tmp_path / "out"} | change)
+
+
+def test_an_empty_set_is_an_error(tmp_path, model):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no images in .*empty; expected \.png"):
+        evaluate(tmp_path / "empty", [model], tmp_path / "out")
+
+
+def test_a_folder_without_any_result_is_an_error(photos, tmp_path):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match=r"other has no result for any photo; .* such as p0\.png"):
+        evaluate(photos, [tmp_path / "other"], tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("data_folders", "lr_folders", "message"),
+    [
+        ([], [], "nothing to score"),
+        (["photos", "photos"], ["photos"], "Got 2 folders of originals and 1 of small versions"),
+        (["nowhere"], [], "nowhere is not a folder"),
+    ],
+)
+def test_wrong_folders_are_named(photos, data_folders, lr_folders, message):
+    with pytest.raises((ValueError, NotADirectoryError), match=message):
+        datasets.find(
+            [photos.parent / name for name in data_folders],
+            [photos.parent / name for name in lr_folders],
+        )
+
+
+def test_a_model_cannot_name_a_place_outside(make_model):
+    for name in ("../../evil", "/etc/x", "..", "a\\b", "a\nb"):
+        with pytest.raises(ValueError, match=r"srgan\.name"):
+            loading.load(make_model(name=name))

@@ -1,0 +1,386 @@
+"""The service, on a real socket of this machine."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+import numpy as np
+import pytest
+import pyvips
+
+from srgan.io import images
+from srgan.models import catalogue, loading
+from srgan.numeric import resize
+from srgan.upscaling import error_map, pipeline
+from srgan.upscaling.size import Size
+from srgan.util import resources
+
+server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+transfer = pytest.importorskip("srgan.server.transfer", exc_type=ImportError)
+
+PHOTOS = resources.PHOTOS
+
+
+def ask(port, path, data=None, headers=None, **query):
+    """Returns the status, the headers and the body of an answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    address = f"{path}?{urllib.parse.urlencode(query)}" if query else path
+    with contextlib.closing(connection):
+        method = "GET" if data is None else "POST"
+        connection.request(method, address, data, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+
+
+def begin(port, data, **query):
+    """Sends a request, and returns the connection without waiting for the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", f"/v1/upscale?{urllib.parse.urlencode(query)}", data)
+    return connection
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+
+
+def is_running(port, job):
+    status, _, body = ask(port, f"/v1/jobs/{job}")
+    return status == 200 and json.loads(body)["state"] == "running"
+
+
+def detail(body):
+    return json.loads(body)["detail"]
+
+
+@pytest.fixture(scope="module")
+def port(serving, tiny_model):
+    with serving("srgan-x4", str(tiny_model), megabytes=1, megapixels=2) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def lr():
+    return resize.downscale(images.read_uint8(PHOTOS / "cat.webp"), 4)
+
+
+@pytest.fixture
+def photo(lr, tmp_path):
+    images.write(tmp_path / "lr.png", lr)
+    return (tmp_path / "lr.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """What takes many seconds."""
+    path = tmp_path_factory.mktemp("large") / "large.png"
+    images.write(path, np.zeros((1000, 1000, 3)))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ({}, {"model": "srgan-x4"}),
+        ({"model": "tiny"}, {}),
+        ({"model": "tiny", "scale": 1.5}, {"size": Size(scale=1.5)}),
+        ({"model": "tiny", "width": 50, "height": 40}, {"size": Size(None, 50, 40)}),
+        ({"model": "tiny", "format": "tiff", "srgb": True}, {"srgb": True}),
+    ],
+)
+def test_a_result_is_what_upscale_file_writes(
+    query, options, port, photo, lr, tiny_model, tmp_path
+):
+    status, headers, body = ask(port, "/v1/upscale", photo, **query)
+    kind = query.get("format", "png")
+    expected = tmp_path / f"expected.{kind}"
+    pipeline.upscale_file(photo, expected, **({"model": tiny_model} | options))
+    assert (status, headers["Content-Type"]) == (200, f"image/{kind}")
+    assert body == expected.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "tiff", "avif", "gif"])
+def test_all_formats_are_read_again(kind, port, photo, lr, tmp_path):
+    status, headers, body = ask(port, "/v1/upscale", photo, model="tiny", format=kind)
+    assert (status, headers["Content-Type"]) == (200, f"image/{kind}")
+    (tmp_path / "result").write_bytes(body)
+    assert images.read(tmp_path / "result").shape == (2 * lr.shape[0], 2 * lr.shape[1], 3)
+
+
+def test_realism_is_the_point_on_the_dial(port, photo, lr, tmp_path):
+    _, _, body = ask(port, "/v1/upscale", photo, realism=0.3)
+    (tmp_path / "sr.png").write_bytes(body)
+    expected = loading.load("srgan-x4", realism=0.3).upscale(lr, dtype=np.uint8)
+    assert np.array_equal(images.read_uint8(tmp_path / "sr.png"), expected)
+
+
+def test_the_map_is_what_map_file_writes(port, photo, tmp_path):
+    status, headers, body = ask(port, "/v1/map", photo)
+    error_map.map_file(photo, tmp_path / "map.png")
+    assert (status, headers["Content-Type"]) == (200, "image/png")
+    assert body == (tmp_path / "map.png").read_bytes()
+
+
+def test_models_and_limits_are_listed_the_default_first(port):
+    listed = json.loads(ask(port, "/v1/models")[2])
+    first, second = listed["models"]
+    assert (first["name"], first["scale"], first["dial"], first["map"]) == (
+        "srgan-x4",
+        4,
+        True,
+        True,
+    )
+    assert (second["name"], second["scale"], second["dial"], second["map"]) == (
+        "tiny",
+        2,
+        False,
+        False,
+    )
+    assert first["licence"] == loading.load("srgan-x4").metadata.licence
+    assert listed["limits"]["megapixels"] == 2
+
+
+def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
+    with serving() as port:
+        listed = json.loads(ask(port, "/v1/models")[2])["models"]
+        _, _, twice = ask(port, "/v1/upscale", photo, scale=2)
+    pipeline.upscale_file(photo, tmp_path / "sr.png", "srgan-x2")
+    assert twice == (tmp_path / "sr.png").read_bytes()
+    assert listed[0]["name"] == "srgan-x4"
+    assert sorted(model["name"] for model in listed) == catalogue.shipped()
+    photo = next(model for model in listed if model["name"] == "srgan-photo-x4")
+    assert photo["dial"]
+    assert not photo["map"]
+
+
+@pytest.mark.parametrize(
+    ("query", "data", "status", "words"),
+    [
+        ({}, b"no picture", 422, "not an image in a known format"),
+        ({}, b"", 422, "is empty"),
+        ({}, b"\x89PNG\r\n\x1a\n", 422, "damaged or cut short"),
+        ({"model": "../srgan-x4"}, b"", 422, "There is no model '../srgan-x4' here"),
+        ({"model": "tiny", "realism": 0.5}, None, 422, "tiny"),
+        ({"realism": 1.5}, b"", 422, "realism: Input should be less than or equal to 1"),
+        ({"scale": "nan"}, b"", 422, "scale: Input should be greater than 0"),
+        ({"scale": "inf"}, None, 422, "finite"),
+        ({"scale": 17}, None, 422, "at most 16 times"),
+        ({"width": 0}, b"", 422, "width: Input should be greater than 0"),
+        ({"format": "bmp"}, b"", 422, "format: Input should be 'png'"),
+        ({"realsm": 0.5}, b"", 422, "realsm: Extra inputs are not permitted"),
+        ({"job": "../x"}, b"", 422, "job: String should match pattern"),
+        ({}, bytes(1_000_001), 413, "more than the 1 megabytes"),
+        ({"scale": 16}, None, 413, "expected at most 2. Send a smaller one"),
+    ],
+)
+def test_what_is_wrong_is_said(query, data, status, words, port, photo):
+    found = ask(port, "/v1/upscale", photo if data is None else data, **query)
+    assert found[0] == status
+    assert words in detail(found[2])
+
+
+def test_a_form_is_refused_with_what_to_do(port):
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    status, _, body = ask(port, "/v1/upscale", b"--x--", kind)
+    assert status == 415
+    assert "curl --data-binary @photo.jpg" in detail(body)
+
+
+def test_bytes_are_counted_where_their_number_is_not_told(port):
+    parts = (bytes(100_000) for _ in range(11))
+    with contextlib.suppress(ConnectionError):  # it need not read what is too much
+        status, _, body = ask(port, "/v1/upscale", parts)
+        assert status == 413
+        assert "more than the 1 megabytes" in detail(body)
+    assert ask(port, "/health")[0] == 200
+
+
+def test_a_map_of_a_model_without_one_is_refused(port, photo):
+    status, _, body = ask(port, "/v1/map", photo, model="tiny")
+    assert status == 422
+    assert "tiny" in detail(body)
+
+
+def test_a_picture_too_large_is_refused_before_it_is_decoded(port, large):
+    status, _, body = ask(port, "/v1/upscale", large)
+    assert status == 413
+    assert "would make 16.0 megapixels" in detail(body)
+    status, _, body = ask(port, "/v1/map", large)
+    assert status == 413
+    assert "would make 32.0 megapixels" in detail(body)
+
+
+def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large, photo):
+    with serving("srgan-x4", at_once=1, waiting=1, tile=64) as port:
+        first = begin(port, large, job="first")
+        until(lambda: is_running(port, "first"))
+        second = begin(port, photo, job="second")
+        until(lambda: ask(port, "/v1/jobs/second")[0] == 200)
+        assert json.loads(ask(port, "/v1/jobs/second")[2]) == {
+            "state": "waiting",
+            "done": 0,
+            "seconds_left": None,
+        }
+        assert json.loads(ask(port, "/health")[2]) == {"status": "ok", "jobs": 2}
+        status, headers, body = ask(port, "/v1/upscale", photo)
+        assert (status, headers["Retry-After"]) == (503, "5")
+        assert "2 pictures are being enlarged already" in detail(body)
+
+        until(lambda: json.loads(ask(port, "/v1/jobs/first")[2])["done"] > 0)
+        status = json.loads(ask(port, "/v1/jobs/first")[2])
+        assert 0 < status["done"] < 1
+        assert status["seconds_left"] > 0
+
+        first.close()  # hangs up: what it wanted is given up, and it is the other's turn
+        assert second.getresponse().status == 200
+        second.close()
+        until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
+        for name in ("first", "second"):
+            status, _, body = ask(port, f"/v1/jobs/{name}")
+            ended = {"state": "ended", "done": 1, "seconds_left": 0}
+            assert (status, json.loads(body)) == (200, ended)
+        assert ask(port, "/v1/jobs/third")[0] == 404
+
+
+def test_one_name_is_not_for_two_jobs(serving, large, photo):
+    with serving("srgan-x4", tile=64) as port, contextlib.closing(begin(port, large, job="mine")):
+        until(lambda: is_running(port, "mine"))
+        status, _, body = ask(port, "/v1/upscale", photo, job="mine")
+        assert status == 422
+        assert "There is a job 'mine' already" in detail(body)
+
+
+def test_what_takes_too_long_is_given_up(serving, large):
+    with serving("srgan-x4", seconds=0.5, tile=64) as port:
+        status, _, body = ask(port, "/v1/upscale", large)
+        assert status == 504
+        assert "longer than the 0.5 seconds" in detail(body)
+        assert json.loads(ask(port, "/health")[2])["jobs"] == 0
+
+
+def test_a_picture_that_does_not_come_is_not_waited_for(monkeypatch, port):
+    monkeypatch.setattr(transfer, "_PATIENCE", 0.3)
+    monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
+        slow.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf")
+        answer = slow.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+    until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
+
+
+def test_a_result_that_nobody_reads_is_given_up(serving, monkeypatch, tiny_model, tmp_path):
+    monkeypatch.setattr(transfer, "_PATIENCE", 0.5)
+    monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
+    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+    images.write(tmp_path / "noise.png", noise)
+    with serving(str(tiny_model)) as port:
+        begun = begin(port, (tmp_path / "noise.png").read_bytes(), job="deaf")
+        until(lambda: ask(port, "/v1/jobs/deaf")[0] == 200)
+        until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0, seconds=60)
+        begun.close()
+        until(lambda: not list(tmp_path.glob("srgan-*")))
+
+
+def test_nothing_is_left_on_the_disk(monkeypatch, port, photo, tmp_path):
+    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
+    before = sorted(tmp_path.iterdir())
+    assert ask(port, "/v1/upscale", photo)[0] == 200
+    assert ask(port, "/v1/upscale", b"no picture")[0] == 422
+    assert ask(port, "/v1/upscale", photo, scale=16)[0] == 413
+    until(lambda: sorted(tmp_path.iterdir()) == before)
+
+
+def test_a_full_disk_is_said(serving, tiny_model, monkeypatch, full_disk):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    png = pyvips.Image.new_from_array(noise).write_to_buffer(".png")
+    monkeypatch.setattr(server.tempfile, "tempdir", str(full_disk))
+    with serving(str(tiny_model)) as port:
+        status, _, body = ask(port, "/v1/upscale", png)
+        assert status == 507
+        assert detail(body) == "The disk of the server is full."
+        assert list(full_disk.iterdir()) == []
+        assert ask(port, "/health")[0] == 200
+
+
+def test_several_pictures_at_once_do_not_mix(port, photo, lr):
+    expected = {
+        name: ask(port, "/v1/upscale", photo, model=name)[2] for name in ("tiny", "srgan-x4")
+    }
+    found = []
+
+    def send(name):
+        found.append((name, ask(port, "/v1/upscale", photo, model=name)[2]))
+
+    threads = [threading.Thread(target=send, args=[name]) for name in [*expected] * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert all(body == expected[name] for name, body in found)
+
+
+def test_two_models_of_one_name_are_refused(tiny_model, tmp_path):
+    other = tmp_path / tiny_model.name
+    other.write_bytes(tiny_model.read_bytes())
+    with pytest.raises(ValueError, match="Two models are called 'tiny'"):
+        server.application([str(tiny_model), str(other)])
+
+
+def test_the_description_names_what_can_be_asked_for(port):
+    described = json.loads(ask(port, "/openapi.json")[2])
+    upscale = described["paths"]["/v1/upscale"]["post"]
+    assert "image/*" in upscale["requestBody"]["content"]
+    assert {parameter["name"] for parameter in upscale["parameters"]} == {
+        *("model", "job", "realism", "scale", "width", "height"),
+        *("megapixels", "format", "metadata", "srgb"),
+    }
+
+
+def test_the_command_says_where_it_is_and_ends_at_ctrl_c(tiny_model, photo):
+    command = [sys.executable, "-m", "srgan", "serve", "--port", "0", "--model", str(tiny_model)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as service:
+        assert service.stdout
+        address = service.stdout.readline().strip()
+        try:
+            port = urllib.parse.urlsplit(address).port
+            assert address == f"http://127.0.0.1:{port}"
+            assert ask(port, "/v1/upscale", photo)[0] == 200
+        finally:
+            service.send_signal(signal.SIGINT)
+        _, log = service.communicate(timeout=30)
+    assert service.returncode == 0
+    assert '"POST /v1/upscale HTTP/1.1" 200' in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "none.onnx"], "There is no model 'none.onnx'"),
+        (["--host", "256.0.0.1"], ""),
+        (["--port", "70000"], "--port"),
+        (["--tile", "8"], "at least 16 pixels"),
+    ],
+)
+def test_a_service_that_cannot_begin_says_why(arguments, words):
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan", "serve", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

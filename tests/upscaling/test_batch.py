@@ -1,0 +1,267 @@
+"""A plan says what every photo becomes, or what is wrong, before there is any work."""
+
+import time
+
+import pytest
+from PIL import Image
+
+from srgan.io.find import find_images
+from srgan.upscaling import batch
+from srgan.util import parallel
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A tree of files that are images by their names; `plan` does not look inside."""
+    folder = tmp_path / "photos"
+    for name in ("a.jpg", "b.png", "summer/a.jpg", "notes.txt", ".hidden.png"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def test_one_file_becomes_the_file_that_is_named(photos, tmp_path):
+    large = tmp_path / "large.jpg"
+    assert batch.plan([photos / "a.jpg"], large).sources == {large: photos / "a.jpg"}
+
+
+def test_one_file_goes_into_a_folder_if_that_is_what_is_named(photos, tmp_path):
+    assert batch.plan([photos / "a.jpg"], tmp_path / "new").sources == {
+        tmp_path / "new" / "a.png": photos / "a.jpg"
+    }
+    there = tmp_path / "x4.dir"
+    there.mkdir()
+    assert list(batch.plan([photos / "a.jpg"], there).sources) == [there / "a.png"]
+
+
+def test_what_is_meant_as_a_folder_may_have_a_dot(photos, tmp_path):
+    plan = batch.plan([photos / "a.jpg"], tmp_path / "v1.2", is_folder=True)
+    assert list(plan.sources) == [tmp_path / "v1.2" / "a.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_left_out_and_named(photos, tmp_path, dig):
+    dig(photos / "summer")
+    plan = batch.plan([photos], tmp_path / "large")
+    assert len(plan.sources) == 3
+    assert [error.strerror for error in plan.unreadable] == ["File name too long"]
+    (photos / "summer" / "a.jpg").unlink()
+    for found in (lambda: find_images(photos), lambda: batch.plan([photos / "summer"], tmp_path)):
+        with pytest.raises(OSError, match=r"File name too long: '.*deep'"):
+            found()
+
+
+def test_a_folder_keeps_its_subfolders(photos, tmp_path):
+    assert batch.plan([photos], tmp_path / "large").sources == {
+        tmp_path / "large" / "a.png": photos / "a.jpg",
+        tmp_path / "large" / "b.png": photos / "b.png",
+        tmp_path / "large" / "summer" / "a.png": photos / "summer" / "a.jpg",
+    }
+
+
+def test_a_photo_that_is_named_twice_is_upscaled_once(photos, tmp_path):
+    plan = batch.plan([photos, photos / "a.jpg", photos], tmp_path / "large").sources
+    assert len(plan) == 3
+
+
+def test_earlier_results_beside_the_photos_are_not_upscaled_again(photos):
+    def plan():
+        return batch.plan([photos], photos, overwrite=True, name="{stem}-{ext}-x4.png")
+
+    before = plan()
+    assert len(before.sources) == 3
+    results = list(batch.run(before, lambda source, destination, **_: destination.touch()))
+    assert not any(result.error for result in results)
+    assert plan().sources == before.sources
+    assert batch.resume(plan(), {}).sources == {}
+
+
+def test_a_single_file_that_is_there_is_not_resumed(photos, tmp_path):
+    plan = batch.plan([photos / "a.jpg"], tmp_path / "large.png", overwrite=True)
+    assert batch.resume(plan, {}) == plan
+    (tmp_path / "large.png").touch()
+    with pytest.raises(FileExistsError, match=r"large\.png exists already, and no earlier run"):
+        batch.resume(plan, {})
+
+
+def test_names_of_no_format_are_found_before_the_work(photos, tmp_path):
+    with pytest.raises(ValueError, match="the suffix '' names no known format"):
+        batch.plan([photos], tmp_path / "large", name="{stem}_{ext}")
+
+
+def test_earlier_results_inside_the_folder_of_photos_are_not_upscaled_again(photos):
+    large = photos / "large"
+    large.mkdir()
+    (large / "a.png").touch()
+    assert large / "large" / "a.png" not in batch.plan([photos], large, overwrite=True).sources
+
+
+def test_results_may_go_above_the_photos(photos, tmp_path):
+    assert tmp_path / "b.png" in batch.plan([photos], tmp_path).sources
+
+
+def test_two_photos_for_one_file_are_both_named(photos, tmp_path):
+    (photos / "a.webp").touch()
+    with pytest.raises(ValueError, match=r"a\.jpg and .*a\.webp would both become .*large/a\.png"):
+        batch.plan([photos], tmp_path / "large", overwrite=True)
+
+
+def test_a_photo_is_never_overwritten(photos):
+    with pytest.raises(ValueError, match=r"b\.png is one of the photos"):
+        batch.plan([photos], photos, overwrite=True)
+
+
+def test_files_that_exist_are_counted(photos, tmp_path):
+    large = tmp_path / "large"
+    large.mkdir()
+    (large / "a.png").touch()
+    (large / "b.png").touch()
+    with pytest.raises(FileExistsError, match=r"a\.png \(and 1 more\) exists already"):
+        batch.plan([photos], large)
+    assert len(batch.plan([photos], large, overwrite=True).sources) == 3
+
+
+def test_a_file_is_no_folder_for_several_results(photos, tmp_path):
+    (tmp_path / "large.png").touch()
+    with pytest.raises(ValueError, match=r"large\.png is a file; expected a folder"):
+        batch.plan([photos], tmp_path / "large.png")
+
+
+def test_a_missing_input_is_named(photos, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file or folder .*gone\.jpg"):
+        batch.plan([photos, photos / "gone.jpg"], tmp_path / "large")
+
+
+def test_a_folder_without_images_is_named(photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no images in .*empty; expected \.png"):
+        batch.plan([photos, tmp_path / "empty"], tmp_path / "large")
+
+
+def test_patterns_choose_photos_by_name_or_path(photos, tmp_path):
+    def chosen(**patterns):
+        plan = batch.plan([photos], tmp_path / "large", **patterns)
+        return sorted(path.relative_to(photos).as_posix() for path in plan.sources.values())
+
+    assert chosen(include=["*.jpg"]) == ["a.jpg", "summer/a.jpg"]
+    assert chosen(exclude=["summer/*"]) == ["a.jpg", "b.png"]
+    assert chosen(include=["*.jpg", "b.*"], exclude=["a.jpg"]) == ["b.png"]
+    with pytest.raises(ValueError, match=r"None of the 3 images in .* fits the patterns"):
+        chosen(include=["*.gif"])
+
+
+def test_names_follow_a_pattern(photos, tmp_path):
+    plan = batch.plan([photos], tmp_path, name="{stem}-{ext}-{model}.webp", model="x4")
+    made = {path.relative_to(tmp_path).as_posix() for path in plan.sources}
+    assert made == {"a-jpg-x4.webp", "b-png-x4.webp", "summer/a-jpg-x4.webp"}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("{stem.__class__}.png", r"\{stem.__class__\}"), ("../{stem}", "a folder")]
+)
+def test_a_wrong_pattern_is_named(photos, tmp_path, name, wrong):
+    with pytest.raises(ValueError, match=f"hold {wrong}; expected a file name with {{stem}}"):
+        batch.plan([photos], tmp_path, name=name)
+
+
+def test_animations_keep_their_frames_in_a_format_that_has_them(photos, tmp_path):
+    frames = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 200)]
+    frames[0].save(photos / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(photos / "pages.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(photos / "still.gif")
+    made = {path.name for path in batch.plan([photos], tmp_path / "large").sources}
+    assert {"moving.webp", "pages.tif", "still.png"} < made
+
+
+def test_cores_are_shared_among_the_photos(tmp_path):
+    def shares(count):
+        sources = {tmp_path / f"{number}.png": tmp_path for number in range(count)}
+        return batch.Plan(sources, [], None).workers
+
+    cores = parallel.available_cores()
+    assert shares(0) == shares(1) == cores  # one photo is cut for all of them
+    assert shares(cores) == shares(100) == 1
+
+
+def test_files_that_are_there_are_left_out_if_asked(photos, tmp_path):
+    large = tmp_path / "large"
+    large.mkdir()
+    (large / "a.png").touch()
+    plan = batch.plan([photos], large, skip_existing=True)
+    assert plan.skipped == [large / "a.png"]
+    assert large / "a.png" not in plan.sources
+    assert len(plan.sources) == 2
+
+
+def copy(source, destination, progress, workers):
+    """In place of upscaling: refuses b.png."""
+    if source.name == "b.png":
+        raise ValueError("It is bad.")
+    progress(1, 1)
+    destination.write_bytes(source.read_bytes())
+
+
+def test_results_come_with_what_went_wrong(photos, tmp_path):
+    plan = batch.plan([photos], tmp_path)
+    (tmp_path / "summer").mkdir()
+    seen = []
+    results = list(batch.run(plan, copy, lambda done, source: seen.append(done)))
+    assert {result.source for result in results} == set(plan.sources.values())
+    assert [str(result.error) for result in results if result.error] == ["It is bad."]
+    assert sorted(seen) == [1, 2]
+
+
+def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(photos, tmp_path):
+    ended = []
+
+    def work(source, destination, progress, workers):
+        if source.name == "b.png":
+            return
+        for _ in range(10_000):
+            time.sleep(0.001)
+            try:
+                progress(1, 2)
+            except Exception as error:
+                ended.append(str(error))
+                raise
+
+    results = batch.run(batch.plan([photos], tmp_path), work)
+    assert next(results).source == photos / "b.png"
+    results.close()
+    assert ended
+    assert all(line.endswith("was given up before its end.") for line in ended)
+
+
+def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path):
+    (tmp_path / "summer").mkdir()
+    plan = batch.plan([photos], tmp_path)
+    list(batch.run(plan, copy, settings={"scale": 2}))
+
+    def left(**settings):
+        again = batch.plan([photos], tmp_path, overwrite=True)
+        sources = batch.resume(again, settings).sources.values()
+        return sorted(path.relative_to(photos).as_posix() for path in sources)
+
+    assert left(scale=2) == ["b.png"]  # it was bad
+    assert left(scale=3) == ["a.jpg", "b.png", "summer/a.jpg"]
+    (photos / "a.jpg").write_bytes(b"another")
+    assert left(scale=2) == ["a.jpg", "b.png"]
+    (tmp_path / "summer" / "a.png").unlink()
+    assert left(scale=2) == ["a.jpg", "b.png", "summer/a.jpg"]
+
+
+def test_a_manifest_cut_short_by_a_kill_is_no_hindrance(photos, tmp_path):
+    (tmp_path / "summer").mkdir()
+    list(batch.run(batch.plan([photos], tmp_path), copy))
+    manifest = tmp_path / batch.MANIFEST
+    lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([*lines, '{"destination": "a.p']))
+    again = batch.resume(batch.plan([photos], tmp_path, overwrite=True), {})
+    assert list(again.sources.values()) == [photos / "b.png"]
+
+
+def test_resuming_never_replaces_what_no_run_has_made(photos, tmp_path):
+    (tmp_path / "b.png").write_bytes(b"precious")
+    plan = batch.plan([photos], tmp_path, overwrite=True)
+    with pytest.raises(FileExistsError, match=r"b\.png exists already, and no earlier run"):
+        batch.resume(plan, {})
