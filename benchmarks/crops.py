@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("--against", type=Path, help="photos of which all crops are taken")
-    parser.add_argument("--draws", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--candidates", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--hr-patch", type=int, default=192)
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--batches", type=int, default=60)
@@ -42,15 +42,15 @@ def main() -> None:
     print("|---|" + "---|" * (len(_SHARES) + 1))
     with tempfile.TemporaryDirectory() as cache:
         photos = data.prepare(arguments.photos, Path(cache), scale, minimum=patch // scale)
-        for draws in arguments.draws:
+        for candidates in arguments.candidates:
             pairs = []
             for k in range(arguments.batches):
-                batch = data.batch(photos, k, 0, _BATCH, patch, draws)
+                batch = data.batch(photos, k, 0, _BATCH, patch, candidates)
                 pairs += [
                     error(lr, hr, scale)[_BORDER:-_BORDER, _BORDER:-_BORDER]
                     for lr, hr in zip(*batch, strict=True)
                 ]
-            tell(f"the most detailed of {draws}", pairs)
+            tell(f"the most detailed of {candidates}", pairs)
     if arguments.against:
         pairs = []
         for path in find_images(arguments.against):

@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
 
-    sets = datasets.find(arguments.data)
+    sets = datasets.find_datasets(arguments.data)
     print(f"{platform.processor() or platform.machine()}, {parallel.available_cores()} cores\n")
     heads = ["format", "engine", "MB", "load s", "s / SR megapixel", "peak MiB", "against Keras dB"]
     heads += [f"{dataset.name} PSNR-Y / LPIPS" for dataset in sets]
@@ -97,8 +97,8 @@ def _measure(path, engine, scale, consistency, sets, size, rounds) -> list[str]:
     cells = [f"{load:.2f}", f"{middle:.2f} ({low:.2f}-{high:.2f})", f"{_peak():.0f}"]
     for dataset in sets:
         scores = []
-        for _, photo in datasets.photos(dataset):
-            hr, lr = datasets.load(photo, scale)
+        for _, photo in datasets.list_photos(dataset):
+            hr, lr = datasets.read_photo(photo, scale)
             lr = lr / np.float32(255)
             sr = projection.project(runtime.run(lr[None])[0], lr, consistency)
             sr = images.to_uint8(np.clip(sr, 0, 1))

@@ -165,7 +165,7 @@ def _with_checksums(data: bytes) -> bytes:
 
 def use_picture(data: bytes, folder: Path) -> None:
     from srgan.io import formats, images
-    from srgan.io.stream import Picture, natural_suffix, write
+    from srgan.io.stream import Picture, natural_suffix, write_rows
 
     path = folder / "fuzz.tif"
     path.write_bytes(data)
@@ -177,7 +177,7 @@ def use_picture(data: bytes, folder: Path) -> None:
         lambda: images.read(path) if Picture(data, PIXELS) else None,
         lambda: (
             (picture := Picture(data, PIXELS, into))
-            and write(
+            and write_rows(
                 folder / f"out{into}", picture.rows(), picture.height, picture.width, picture, True
             )
         ),

@@ -44,7 +44,7 @@ class Photo(NamedTuple):
 
 
 def enlarge(path: Path, gan: Model, psnr: Model) -> tuple[np.ndarray, ...]:
-    """A photo, its small version, and what both models make of that."""
+    """A photo, its LR image, and what both models make of that."""
     scale = gan.metadata.scale
     hr = resize.crop_to_multiple(images.read_uint8(path), scale)
     lr = resize.downscale(hr, scale)

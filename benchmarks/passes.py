@@ -3,7 +3,7 @@
     python benchmarks/passes.py FOLDER_OF_HR --model srgan-x4 srgan-psnr-x4
 
 Either bicubic does the rest, or the model runs on its own result, which is scaled down. Photos are
-cropped to multiples of eight; small versions are made by MATLAB's bicubic; protocol y-crop8.
+cropped to multiples of eight; LR images are made by MATLAB's bicubic; protocol y-crop8.
 """
 
 import argparse

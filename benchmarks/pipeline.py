@@ -40,7 +40,7 @@ def main() -> None:
         times = []
         for k in range(arguments.batches):
             began = time.perf_counter()
-            patch, draws = stage.hr_patch, stage.draws
+            patch, draws = stage.hr_patch, stage.crop_candidates
             batch = data.batch(photos, k, 0, stage.batch_size, patch, draws)
             times.append(time.perf_counter() - began)
         os.sched_setaffinity(0, cores)

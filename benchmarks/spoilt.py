@@ -1,7 +1,7 @@
-"""Makes a test set of spoilt small versions, as a training with `[degradation]` makes them.
+"""Makes a test set of degraded LR images, as a training with `[degradation]` makes them.
 
-    python benchmarks/spoilt.py Set14/HR -o spoilt/Set14 --config mine.toml
-    srgan evaluate --data spoilt/Set14 --model mine.onnx srgan-x4
+    python benchmarks/degraded.py Set14/HR -o degraded/Set14 --config mine.toml
+    srgan evaluate --data degraded/Set14 --model mine.onnx srgan-x4
 
 Each photo gets one version, which depends on its name and the configuration alone.
 """
@@ -17,7 +17,7 @@ from srgan.train import config, degradations
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photos", type=Path, help="folder of originals")
+    parser.add_argument("photos", type=Path, help="folder of HR images")
     parser.add_argument("-o", "--output", type=Path, required=True, help="gets HR/ and LR/")
     parser.add_argument("--config", type=Path, help="of the training; else its default ranges")
     arguments = parser.parse_args()

@@ -15,15 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from srgan.io import images, stream
+from srgan.io import images
 from srgan.models import catalogue, engines, loading
 from srgan.models.model import Model
 from srgan.upscaling import batch, pipeline
+from srgan.upscaling.options import DEFAULTS
 from srgan.util import parallel
 
 SIDE = 1024
@@ -62,7 +62,7 @@ def row(name: str, folder: Path, model: Model, engine, rounds: int) -> None:
     plan = batch.plan([folder], out)
     cores, tiles = parallel.available_cores(), []
     for path in plan.sources.values():
-        cut = pipeline.plan(stream.Picture(path), model, workers=plan.workers).cuts[0]
+        cut = pipeline.prepare(path, out / "a.png", model, workers=plan.workers).cuts[0]
         # As many as leave no core idle at the end, and no fewer pixels.
         tiles += [cut.size] * (-(-cut.height * cut.width // (cut.area * cores)) * cores)
     total = cut.height * cut.width * len(plan.sources)
@@ -76,7 +76,7 @@ def row(name: str, folder: Path, model: Model, engine, rounds: int) -> None:
         alone.append((time.perf_counter() - began) * total / read)
         began, cpu = time.perf_counter(), time.process_time()
         out.mkdir()
-        for result in batch.run(plan, partial(pipeline.upscale_file, model=model)):
+        for result in batch.run(plan, model, DEFAULTS, {}):
             if result.error:
                 raise result.error
         whole.append(time.perf_counter() - began)

@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srgan.numeric import resize
 from srgan.quality import datasets, methods, metrics
-from srgan.quality.results import Interval, Result
+from srgan.quality.results import ImageResult, Interval
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("srgan", deadline=None)
@@ -169,7 +169,7 @@ class MadeEvaluation:
         ]
         self._size, self._failed, self._referenced, self._noise = size, failed, referenced, noise
         self.results = [
-            Result(case, method, self._scores(case, method), self._error(case, method))
+            ImageResult(case, method, self._scores(case, method), self._error(case, method))
             for case in self.cases
             for method in offsets
         ]
@@ -307,14 +307,14 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
 
     Args of the returned function:
         served: Models.
-        limits: What differs from `server.LIMITS`.
+        limits: What differs from `server.DEFAULT_LIMITS`.
     """
     uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn")
     server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
 
     @contextmanager
     def run(*served: str, **limits: Any) -> Iterator[int]:
-        app = server.application(served, server.LIMITS._replace(**limits))
+        app = server.application(served, server.DEFAULT_LIMITS._replace(**limits))
         with socket.create_server(("127.0.0.1", 0)) as listening:
             service = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
             thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
@@ -391,7 +391,7 @@ def tiny():
     return config.Config(
         validate_every=2,
         precision="float32",
-        generator=config.Generator(filters=16, blocks=1),
+        generator=config.Compact(filters=16, blocks=1),
         pretrain=config.Pretrain(steps=4, batch_size=2, hr_patch=32, warmup=1),
         adversarial=config.Adversarial(
             steps=3,

@@ -35,7 +35,7 @@ def served(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("serving")
     generator = onnx_file.read_generator(catalogue.path("srgan-x4"))
-    job = exporters.Job(generator, loading.load("srgan-x4").metadata, None, [])
+    job = exporters.ExportTask(generator, loading.load("srgan-x4").metadata, None, [])
     model = tf.saved_model.load(str(folder / exporters.FORMATS["savedmodel"].write(job, folder)))
     yield model.signatures
     del model

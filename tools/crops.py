@@ -13,7 +13,7 @@ photos scaled down by MATLAB's bicubic, or from those of the folder that `--lr` 
         --crop 03.png:150,300 07.png:200,300 15.png:90,180 17.png:40,230 21.png:200,320 \
         --method bicubic srgan-x4 REALESRGAN=Real-ESRGAN srgan-photo-x4
 
-made that of docs/models.md, SPOILT being Kodak24 as benchmarks/spoilt.py spoils it.
+made that of docs/models.md, SPOILT being Kodak24 as benchmarks/degraded.py degrades it.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--crop", nargs="+", required=True, metavar="NAME:TOP,LEFT")
     parser.add_argument("--method", nargs="+", required=True, metavar="METHOD[=LABEL]")
-    parser.add_argument("--lr", type=Path, help="folder of the small versions")
+    parser.add_argument("--lr", type=Path, help="folder of the LR images")
     arguments = parser.parse_args()
     methods = [method.partition("=")[::2] for method in arguments.method]
     names = [label or method for method, label in methods] + ["original"]
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def _result(method: str, name: str, lr: np.ndarray) -> np.ndarray:
-    """The small version enlarged, `(height, width, 3)`, uint8."""
+    """The LR image enlarged, `(height, width, 3)`, uint8."""
     if Path(method).is_dir():
         return images.read_uint8(Path(method) / name)
     if method == "bicubic":

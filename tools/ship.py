@@ -38,7 +38,7 @@ def main() -> None:
     generator = run.build(settings.generator, settings.scale)
     found = []
     for stage in arguments.stages:
-        run.load(stage / "best.npz", generator)
+        run.load_weights(stage / "best.npz", generator)
         found.append(generator.get_weights())
     generator.set_weights([sum(weights) / len(found) for weights in zip(*found, strict=True)])
     metadata = result.describe(

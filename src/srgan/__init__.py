@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from srgan.models.metadata import Metadata
     from srgan.models.model import Model
     from srgan.quality.metrics import lpips, psnr, ssim
-    from srgan.upscaling.pipeline import upscale_file
+    from srgan.upscaling.options import UpscaleOptions
+    from srgan.upscaling.pipeline import prepare, upscale_file
 
     __version__: str
 
@@ -29,8 +30,10 @@ __all__ = [
     "Metadata",
     "Model",
     "UnsupportedImage",
+    "UpscaleOptions",
     "load",
     "lpips",
+    "prepare",
     "psnr",
     "read",
     "shipped",
@@ -43,8 +46,10 @@ _HOMES = {
     "Metadata": "models.metadata",
     "Model": "models.model",
     "UnsupportedImage": "io.formats",
+    "UpscaleOptions": "upscaling.options",
     "load": "models.loading",
     "lpips": "quality.metrics",
+    "prepare": "upscaling.pipeline",
     "psnr": "quality.metrics",
     "read": "io.images",
     "shipped": "models.catalogue",

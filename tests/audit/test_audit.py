@@ -115,7 +115,7 @@ def test_the_features_of_a_mirrored_picture_need_no_second_description():
 def test_a_match_tells_what_was_done():
     cat = data.chelsea()
     copy = np.rot90(halved(cat))[:, ::-1]
-    (match,) = duplicates.find([duplicates.describe(np.ascontiguousarray(copy))],
+    (match,) = duplicates.find_repeats([duplicates.describe(np.ascontiguousarray(copy))],
                                [duplicates.describe(cat)])  # fmt: skip
     assert (match.first, match.second, match.mirrored) == (1, 0, True)
     assert abs(match.angle) == pytest.approx(90, abs=1)
@@ -124,8 +124,8 @@ def test_a_match_tells_what_was_done():
 
 def test_pictures_without_features_match_nothing():
     blank = duplicates.describe(np.zeros((50, 40, 3), np.uint8))
-    assert duplicates.find([blank, blank], [blank]) == []
-    assert duplicates.find([], [blank]) == []
+    assert duplicates.find_repeats([blank, blank], [blank]) == []
+    assert duplicates.find_repeats([], [blank]) == []
 
 
 # faults of a single photo

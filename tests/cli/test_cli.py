@@ -346,7 +346,7 @@ def test_pictures_go_through_pipes(photo, tiny_model, tmp_path, capfdbinary, mon
 
 def test_an_unknown_format_for_a_pipe_is_named(photo, tiny_model, fails):
     error = fails("upscale", photo, "-o", "-", "--format", "bmp", "--model", tiny_model)
-    assert "There is no format 'bmp'" in error
+    assert "--format: Input should be 'png', 'jpeg'" in error
 
 
 def test_a_dry_run_goes_on_after_a_bad_file(photo, tiny_model, tmp_path, capsys):
@@ -371,7 +371,7 @@ def test_a_pipe_may_be_tried_mapped_and_listed(photo, tmp_path, capfdbinary, mon
     assert run("-", "--dry-run").startswith("stdin 20x12 -> stdout.png 80x48: 1 tile, about ")
     assert run(large, "--dry-run").startswith(f"stdin 20x12 -> {large} 80x48: ")
     assert not large.exists()
-    line = json.loads(run(large, "--json", "--hallucination-map", drawn))
+    line = json.loads(run(large, "--json", "--error-map", drawn))
     assert (line["input"], line["output"]) == ("-", str(large))
     assert images.read(large).shape == (48, 80, 3)
     assert drawn.exists()
@@ -439,7 +439,7 @@ def test_a_result_has_the_size_asked_for(options, size, photo, tiny_model, tmp_p
 
 def test_the_default_model_is_the_one_for_the_scale_asked_for(photo, tmp_path, capsys):
     arguments = ["upscale", str(photo), "-o", f"{tmp_path}/", "--name", "{model}.png"]
-    drawing = ["--hallucination-map", str(tmp_path / "map.png")]
+    drawing = ["--error-map", str(tmp_path / "map.png")]
     for options in ([], ["--scale", "2"], ["--scale", "2", "--overwrite", *drawing]):
         assert cli.main([*arguments, *options]) == 0
     made = [Path(line).name for line in capsys.readouterr().out.splitlines()]
@@ -494,7 +494,7 @@ def test_a_photo_is_done_again_once_the_model_was_replaced(photo, tiny_model, tm
 
 def test_a_map_does_not_replace_the_photo(photo, tiny_model, tmp_path, fails):
     before = photo.read_bytes()
-    arguments = ["-o", tmp_path / "large.png", "--hallucination-map", photo, "--overwrite"]
+    arguments = ["-o", tmp_path / "large.png", "--error-map", photo, "--overwrite"]
     error = fails("upscale", photo, *arguments, "--model", tiny_model)
     assert f"The map cannot go to {photo}" in error
     assert photo.read_bytes() == before
@@ -503,7 +503,7 @@ def test_a_map_does_not_replace_the_photo(photo, tiny_model, tmp_path, fails):
 def test_the_map_is_of_one_photo(photo, tiny_model, tmp_path, fails):
     photo.with_name("second.png").write_bytes(photo.read_bytes())
     arguments = ("upscale", photo.parent, "-o", tmp_path / "large", "--model", tiny_model)
-    assert "draws one photo" in fails(*arguments, "--hallucination-map", tmp_path / "map.png")
+    assert "draws one photo" in fails(*arguments, "--error-map", tmp_path / "map.png")
 
 
 # faults
@@ -694,7 +694,7 @@ def test_a_bad_configuration_is_explained(line, expected, tmp_path, fails):
 
 
 def test_recipe_and_configuration_exclude_each_other(fails):
-    command = ["train", "photos", "-o", "run", "--recipe", "srgan-x4", "--config", "run.toml"]
+    command = ["train", "photos", "-o", "run", "--recipe", "srgan-paper-x4", "--config", "run.toml"]
     assert "srgan recipes srgan-x4 > run.toml" in fails(*command)
 
 
@@ -735,7 +735,7 @@ def trained(monkeypatch):
 
 
 def test_train_passes_every_option_on(trained, capsys):
-    options = ["--recipe", "srgan-x4", "--validation", "v", "--lr-photos", "l", "--init", "i"]
+    options = ["--recipe", "srgan-paper-x4", "--validation", "v", "--lr-photos", "l", "--init", "i"]
     options += ["--cache", "c", "--vgg-weights", "w"]
     assert cli.main(["train", "photos", "-o", "run", *options]) == 0
     assert capsys.readouterr().out == f"{Path('run', 'model.onnx')}\n"
@@ -743,7 +743,7 @@ def test_train_passes_every_option_on(trained, capsys):
     assert trained == {
         "photos": Path("photos"),
         "folder": Path("run"),
-        "settings": RECIPES["srgan-x4"],
+        "settings": RECIPES["srgan-paper-x4"],
         "validation": Path("v"),
         "lr_photos": Path("l"),
         "init": "i",
@@ -842,7 +842,7 @@ def test_export_names_the_formats_and_how_a_size_is_written(fails, tmp_path):
     assert "no format 'coreml'; expected one of onnx, onnx-fp16, savedmodel, tflite" in error
     command = ["export", "srgan-x4", "--format", "tflite", "-o", tmp_path / "out"]
     error = fails(*command, "--size", "big")
-    assert "--size must be height x width, as in 256x256; got 'big'" in error
+    assert "--size must be width x height, as in 320x180; got 'big'" in error
 
 
 @pytest.mark.slow
@@ -870,3 +870,30 @@ def test_without_the_extra_serving_says_what_to_install(missing, fails, monkeypa
     error = fails("serve")
     words = f'The service needs {missing}, which is missing. Run: pip install "srgan[serve]"'
     assert words in error
+
+
+# names of version 0.1
+
+
+def test_renamed_options_work_and_say_their_new_names(photo, tiny_model, tmp_path, capsys):
+    command = ["upscale", str(photo), "--model", str(tiny_model), "--overwrite", "-o"]
+    assert cli.main([*command, str(tmp_path / "new.png"), "--strip-metadata"]) == 0
+    assert "note:" not in capsys.readouterr().err
+    assert cli.main([*command, str(tmp_path / "old.png"), "--strip"]) == 0
+    assert "note: --strip is now called --strip-metadata" in capsys.readouterr().err
+    assert (tmp_path / "old.png").read_bytes() == (tmp_path / "new.png").read_bytes()
+
+
+def test_renamed_recipes_are_found(capsys):
+    assert cli.main(["recipes", "esrgan-paper-x4"]) == 0
+    new = capsys.readouterr().out
+    assert cli.main(["recipes", "esrgan-x4"]) == 0
+    old = capsys.readouterr()
+    assert old.out == new
+    assert "note: The recipe esrgan-x4 is now called esrgan-paper-x4" in old.err
+
+
+def test_a_format_names_the_files_of_a_folder(photo, tiny_model, tmp_path):
+    command = ["upscale", str(photo), "-o", f"{tmp_path / 'out'}/", "--model", str(tiny_model)]
+    assert cli.main([*command, "--format", "webp"]) == 0
+    assert (tmp_path / "out" / "photo.webp").read_bytes()[8:12] == b"WEBP"

@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from srgan.export import exporters
-from srgan.export.exporters import FORMATS, Job
+from srgan.export.exporters import FORMATS, ExportTask
 from srgan.io import images
 from srgan.models import loading
 from srgan.models.metadata import Metadata
@@ -73,7 +73,7 @@ def job(network, size=None):
         config_hash="0",
     )
     crops = photo(20, 24, 4)
-    return Job(network, metadata, size, [*crops, 0 * crops[0], 0 * crops[0] + 1])
+    return ExportTask(network, metadata, size, [*crops, 0 * crops[0], 0 * crops[0] + 1])
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_every_generator_is_the_same_in_every_format(name, kind, write):
         error = 255 * (np.clip(sr, 0, 1) - np.clip(expected, 0, 1))
         psnr = 10 * np.log10(255**2 / max(np.mean(error**2), 1e-9))
         # Random weights spread values more widely than trained ones, which costs int8 more.
-        assert psnr > (30 if kind.endswith("int8") else certificate.LIMITS[kind])
+        assert psnr > (30 if kind.endswith("int8") else certificate.MIN_PSNR[kind])
 
 
 @pytest.mark.parametrize("kind", ["onnx", "onnx-fp16"])
@@ -309,7 +309,7 @@ def test_openvino_files_say_what_they_are(write):
 
 
 def test_every_format_has_a_limit():
-    assert list(exporters.FORMATS) == list(certificate.LIMITS)
+    assert list(exporters.FORMATS) == list(certificate.MIN_PSNR)
 
 
 def test_formats_name_their_packages_as_the_index_does():

@@ -15,7 +15,7 @@ import pyvips
 import tifffile
 from PIL import Image
 
-from srgan.io import formats, images
+from srgan.io import formats, images, stream
 from srgan.io.find import find_images
 from srgan.io.formats import UnsupportedImage
 
@@ -289,7 +289,7 @@ def test_write_refuses_a_read_only_folder(read_only, photo):
 
 def test_check_destination_knows_how_large_a_format_can_be(tmp_path):
     formats.check_destination(tmp_path / "a.webp", height=16_383, width=16_383)
-    with pytest.raises(UnsupportedImage, match=r"at most 16383 pixels .* 9x16384. Use \.png"):
+    with pytest.raises(UnsupportedImage, match=r"at most 16383 pixels .* 16384x9. Use \.png"):
         formats.check_destination(tmp_path / "a.webp", height=9, width=16_384)
     with pytest.raises(UnsupportedImage, match="at most 65500"):
         formats.check_destination(tmp_path / "a.jpg", height=65_501)
@@ -338,10 +338,47 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} <= {"a.jpg"}
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3), (1, 4, 4, 3)])
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 5), (0, 4, 3), (1, 4, 4, 3)])
 def test_write_names_a_wrong_shape(tmp_path, shape):
-    with pytest.raises(ValueError, match=r"\(height, width, 3\); got \("):
+    with pytest.raises(ValueError, match=r"1 to 4 channels; got \("):
         images.write(tmp_path / "a.png", np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_write_takes_what_models_return_and_png_keeps_it(tmp_path, channels, dtype):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, np.iinfo(dtype).max + 1, (5, 7, channels)).astype(dtype)
+    images.write(tmp_path / "a.png", image)
+    (rows,) = stream.Picture(tmp_path / "a.png", into=".png").rows()
+    np.testing.assert_array_equal(rows, image)
+    if channels == 1:
+        images.write(tmp_path / "b.png", image[:, :, 0])
+        assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_write_makes_8_bits_of_16_and_colors_of_grey_where_a_format_has_no_more(tmp_path):
+    grey = np.full((20, 20, 1), 0x8080, np.uint16)
+    for name in ("a.webp", "a.jpg"):
+        images.write(tmp_path / name, grey)
+        assert np.abs(images.read_uint8(tmp_path / name).astype(int) - 128).max() <= 1
+
+
+def test_write_refuses_transparency_where_there_is_none(tmp_path):
+    with pytest.raises(formats.UnsupportedImage, match=r"\.jpg files have no transparency"):
+        images.write(tmp_path / "a.jpg", np.zeros((4, 4, 4), np.uint8))
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def test_read_keeps_transparency_if_asked(tmp_path):
+    image = np.zeros((4, 4, 4), np.uint8)
+    image[..., 0], image[..., 3] = 200, 51
+    images.write(tmp_path / "a.png", image)
+    np.testing.assert_allclose(images.read(tmp_path / "a.png", alpha=True), image / 255, atol=1e-7)
+    shown = images.read(tmp_path / "a.png")  # on white
+    np.testing.assert_allclose(255 * shown[0, 0], [244, 204, 204], atol=0.6)
+    images.write(tmp_path / "b.png", image[..., :3])
+    assert images.read(tmp_path / "b.png", alpha=True).shape == (4, 4, 3)
 
 
 # Values and folders

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, ImageSequence, IptcImagePlu
 from skimage import color
 
 from srgan.io import formats, images
-from srgan.io.stream import Picture, natural_suffix, write
+from srgan.io.stream import Picture, natural_suffix, write_rows
 
 METADATA = [".jpg", ".png", ".webp", ".tif", ".avif"]  # the formats that hold EXIF
 IPTC = b"\x1c\x02\x05\x00\x05Title\x1c\x02\x78\x00\x07Caption"
@@ -34,7 +34,9 @@ def enlarge(source, destination, **options):
     metadata = options.pop("metadata", True)
     picture = Picture(source, into=destination.suffix, **options)
     bands = (band.repeat(2, axis=0).repeat(2, axis=1) for band in picture.rows())
-    write(destination, bands, 2 * picture.height, 2 * picture.width, picture, metadata=metadata)
+    write_rows(
+        destination, bands, 2 * picture.height, 2 * picture.width, picture, metadata=metadata
+    )
     return destination
 
 
@@ -654,7 +656,7 @@ def test_frames_that_no_file_can_hold_together_are_refused_before_the_work(tmp_p
     picture = Picture(tmp_path / "a.gif")
     assert picture.frames == 100
     with pytest.raises(formats.UnsupportedImage, match="100,100,000 rows together; expected at"):
-        write(tmp_path / "large.tif", iter(()), 1_001_000, 1000, picture)
+        write_rows(tmp_path / "large.tif", iter(()), 1_001_000, 1000, picture)
 
 
 @pytest.mark.parametrize("into", [".png", ".tif", ".webp"])
@@ -664,7 +666,7 @@ def test_a_full_disk_gets_its_space_back_at_once(full_disk, into):
     gc.disable()
     try:
         with pytest.raises(OSError, match="nothing was written to"):
-            write(full_disk / f"a{into}", iter([noise]), 400, 400)
+            write_rows(full_disk / f"a{into}", iter([noise]), 400, 400)
         assert shutil.disk_usage(full_disk).free == free
     finally:
         gc.enable()

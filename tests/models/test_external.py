@@ -127,15 +127,15 @@ def test_layout_and_ranges_are_found(make, lr, first, taken, given):
 
 
 def test_what_was_found_is_said(make):
-    facts = loading.load(make(first=False, taken=(255.0, 0.0), given=(255.0, 0.0))).facts
-    assert facts.described == (
+    model = loading.load(make(first=False, taken=(255.0, 0.0), given=(255.0, 0.0)))
+    assert model.specification == (
         "x2, RGB, channels last, float32, takes 0..255, gives 0..255, halo 3"
     )
 
 
 def test_half_precision_is_taken(make, lr):
     model = loading.load(make(half=True))
-    assert "float16" in model.facts.described
+    assert "float16" in model.specification
     np.testing.assert_allclose(model.upscale(lr, tile=16), expected(lr), atol=2e-3)
 
 
@@ -152,7 +152,7 @@ def test_a_luma_model_leaves_colour_to_bicubic(make, lr):
 
 def test_a_model_of_one_size_is_fed_tiles_of_that_size(make, lr):
     model = loading.load(make(size=(24, 32)))
-    assert model.facts.size == (24, 32)
+    assert model.requirements.fixed == (24, 32)
     found = model.upscale(lr)
     np.testing.assert_allclose(found[6:-6, 6:-6], expected(lr)[6:-6, 6:-6], atol=1e-5)
     assert model.upscale(lr[:5, :7]).shape == (10, 14, 3)  # smaller than the size
@@ -160,7 +160,7 @@ def test_a_model_of_one_size_is_fed_tiles_of_that_size(make, lr):
 
 def test_sizes_are_padded_to_multiples_and_tiles_begin_at_them(make, lr):
     model = loading.load(make(multiple=4))
-    assert model.facts.multiple == 4
+    assert model.requirements.multiple == 4
     whole = model.upscale(lr, tile=512)
     assert whole.shape == (90, 122, 3)
     np.testing.assert_allclose(model.upscale(lr, tile=16), whole, atol=1e-6)
@@ -168,8 +168,8 @@ def test_sizes_are_padded_to_multiples_and_tiles_begin_at_them(make, lr):
 
 def test_a_model_that_sees_everything_runs_whole(make, lr):
     model = loading.load(make(extra="Attention"))
-    assert "GlobalAveragePool may mix" in model.facts.whole.replace(" ()", "")
-    assert "whole pictures only" in model.facts.described
+    assert "GlobalAveragePool may mix" in model.requirements.whole.replace(" ()", "")
+    assert "whole pictures only" in model.specification
     steps = []
     small = model.upscale(lr, tile=16, progress=lambda *state: steps.append(state))
     assert steps == [(1, 1)]

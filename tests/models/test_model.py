@@ -14,6 +14,7 @@ from srgan.io import images
 from srgan.models import catalogue, engines, loading, tiling
 from srgan.models.metadata import Calibration, Metadata
 from srgan.models.model import Model
+from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
 from srgan.numeric import projection, resize
 from srgan.util import parallel
 
@@ -331,3 +332,22 @@ def test_where_memory_is_short_tiles_are_halved():
 def test_where_there_is_no_memory_at_all_that_is_said():
     done = short_of_memory(side=300, megabytes=2)  # the result alone has 4
     assert "MemoryError" in done.stderr
+
+
+def test_a_model_is_called_as_a_function_and_says_what_it_is(tiny_model):
+    model = loading.load(tiny_model)
+    lr = noise(9, 7)
+    np.testing.assert_array_equal(model(lr), model.upscale(lr))
+    assert repr(model) == "<srgan.Model tiny: x2, 0.00 M parameters, CC0>"
+    assert "srgan-x4: x4, 1.37 M parameters" in repr(loading.load("srgan-x4"))
+
+
+def test_a_model_without_requirements_takes_every_size():
+    assert NO_REQUIREMENTS.padded(5, 7) == (5, 7)
+    assert NO_REQUIREMENTS.divisible
+
+
+def test_a_picture_is_padded_to_what_a_network_takes():
+    assert SizeRequirements(multiple=4).padded(5, 8) == (8, 8)
+    assert SizeRequirements(fixed=(24, 32)).padded(5, 40) == (24, 40)
+    assert not SizeRequirements(whole="it sees all").divisible

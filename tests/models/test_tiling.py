@@ -92,7 +92,7 @@ def blur(lr, radius):
 
 def upscaled(lr, radius, halo, size, count=7, pool=None):
     """Through tiles, from bands of `count` rows."""
-    cut = tiling.Plan(*lr.shape[:2], halo, (size, size))
+    cut = tiling.TileLayout(*lr.shape[:2], halo, (size, size))
     bands = (lr[top : top + count] for top in range(0, len(lr), count))
     return np.concatenate(
         list(tiling.upscale(lambda part: blur(part, radius), bands, cut, scale=2, pool=pool))
@@ -132,14 +132,14 @@ def test_rows_are_read_no_earlier_than_needed():
             read.append(top)
             yield np.zeros((1, 10, 1))
 
-    cut = tiling.Plan(100, 10, halo=2, size=(24, 10))
+    cut = tiling.TileLayout(100, 10, halo=2, size=(24, 10))
     rows = tiling.upscale(lambda part: part, bands(), cut, scale=1)
     assert len(next(rows)) == 22
     assert len(read) == 24
 
 
 def test_progress_counts_every_tile():
-    cut, seen = tiling.Plan(50, 30, halo=0, size=(20, 20)), []
+    cut, seen = tiling.TileLayout(50, 30, halo=0, size=(20, 20)), []
     bands = [np.zeros((50, 30, 3))]
     run = tiling.upscale(lambda part: part, bands, cut, 1, progress=lambda: seen.append(1))
     assert sum(len(band) for band in run) == 50
@@ -147,4 +147,4 @@ def test_progress_counts_every_tile():
 
 
 def test_the_work_of_a_plan_is_what_its_tiles_read():
-    assert tiling.Plan(50, 30, halo=5, size=(30, 30)).work == 2 * 30 * 30
+    assert tiling.TileLayout(50, 30, halo=5, size=(30, 30)).work == 2 * 30 * 30

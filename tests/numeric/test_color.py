@@ -31,7 +31,20 @@ def test_blur_matches_skimage_inside():
 
 def test_sizes_and_types_are_named_when_they_do_not_fit():
     image = np.zeros((8, 9, 3), np.uint8)
-    with pytest.raises(ValueError, match="must be of one size; got 8x9 and 9x8"):
-        color.check_pair(image, image.swapaxes(0, 1))
-    with pytest.raises(ValueError, match="needs 9x9 pixels; got 8x9"):
-        color.check_pair(image, image, minimum=9)
+    with pytest.raises(ValueError, match="must be of one size; got 9x8 and 8x9"):
+        color.as_pair(image, image.swapaxes(0, 1))
+    with pytest.raises(ValueError, match="needs 9x9 pixels; got 9x8"):
+        color.as_pair(image, image, minimum=9)
+
+
+def test_floats_become_what_a_file_of_8_bits_holds():
+    floats = np.array([0, 0.4999, 0.5001, 254.5, 255]).reshape(1, 5, 1).repeat(3, axis=2) / 255
+    assert color.as_image(floats)[0, :, 0].tolist() == [0, 0, 1, 255, 255]
+    uint8 = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
+    np.testing.assert_array_equal(color.as_image((uint8 / 255).astype(np.float32)), uint8)
+
+
+@pytest.mark.parametrize("value", [-0.01, 1.01, 255, np.nan])
+def test_floats_beyond_their_range_are_refused(value):
+    with pytest.raises(ValueError, match=r"float images in \[0, 1\]; got"):
+        color.as_image(np.full((4, 4, 3), value))

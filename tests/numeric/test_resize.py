@@ -114,9 +114,9 @@ def test_cropping_takes_away_below_and_right():
     ("call", "message"),
     [
         (lambda: resize.bicubic(np.zeros((4, 4)), 2, 2), r"got shape \(4, 4\)"),
-        (lambda: resize.bicubic(np.zeros((4, 4, 3)), 0, 2), "the size 0x2"),
-        (lambda: resize.downscale(np.zeros((9, 8, 3)), 4), "multiples of scale=4; got 9x8"),
-        (lambda: resize.crop_to_multiple(np.zeros((3, 8, 3)), 4), "3x8 image has no 4x4"),
+        (lambda: resize.bicubic(np.zeros((4, 4, 3)), 0, 2), "the size 2x0"),
+        (lambda: resize.downscale(np.zeros((9, 8, 3)), 4), "multiples of scale=4; got 8x9"),
+        (lambda: resize.crop_to_multiple(np.zeros((3, 8, 3)), 4), "8x3 image has no 4x4"),
     ],
 )
 def test_what_does_not_fit_is_named(call, message):

@@ -11,7 +11,7 @@ from srgan.io import images
 from srgan.models import loading
 from srgan.numeric import resize
 from srgan.quality import datasets, evaluation, methods, metrics
-from srgan.quality.results import Evaluation, Result
+from srgan.quality.results import Evaluation, ImageResult
 
 SCALE = 2  # that of the small models made here
 
@@ -36,7 +36,7 @@ def model(make_model):
 
 
 def evaluate(folder, upscalers, output, lr=(), **options):
-    sets = datasets.find([folder] if folder else [], lr)
+    sets = datasets.find_datasets([folder] if folder else [], lr)
     return evaluation.evaluate(sets, upscalers, output, **options)
 
 
@@ -121,16 +121,16 @@ def test_a_folder_with_hr_and_lr_is_one_dataset(photos, tmp_path):
     whole = tmp_path / "Set2"
     (whole / "LR_bicubic").mkdir(parents=True)
     photos.rename(whole / "HR")
-    (found,) = datasets.find([whole])
+    (found,) = datasets.find_datasets([whole])
     assert found == datasets.Dataset("Set2", whole / "HR", whole / "LR_bicubic")
-    (found,) = datasets.find([whole / "HR"])
+    (found,) = datasets.find_datasets([whole / "HR"])
     assert found == datasets.Dataset("Set2", whole / "HR", None)
 
 
 def test_datasets_of_one_name_are_told_apart(tmp_path):
     for name in ("a/x", "b/x"):
         (tmp_path / name).mkdir(parents=True)
-    found = datasets.find([tmp_path / "a/x", tmp_path / "b/x"])
+    found = datasets.find_datasets([tmp_path / "a/x", tmp_path / "b/x"])
     assert [dataset.name for dataset in found] == ["x", "x (2)"]
 
 
@@ -153,7 +153,7 @@ def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
         (made / dataset.name).mkdir(parents=True)
         for path in dataset.iterdir():
             images.write(made / dataset.name / path.name, images.read_uint8(path))
-    sets = datasets.find([photos, other])
+    sets = datasets.find_datasets([photos, other])
     found = evaluation.evaluate(sets, [made], tmp_path / "out", scale=SCALE)
     assert found.means("other")["program"].lpips == 0
 
@@ -266,7 +266,7 @@ def made_of(table, tmp_path):
     cases = [datasets.Case("set", str(number)) for number in range(len(table))]
     blank = metrics.Scores(*[float("nan")] * len(metrics.Scores._fields))
     results = [
-        Result(case, name, blank._replace(psnr=float(value)), "")
+        ImageResult(case, name, blank._replace(psnr=float(value)), "")
         for case, row in zip(cases, table, strict=True)
         for name, value in zip(names, row, strict=True)
     ]
@@ -364,7 +364,7 @@ def test_a_missing_small_version_is_named(photos, model, tmp_path):
         lr = resize.downscale(images.read_uint8(path), SCALE)
         images.write(small / path.name, lr)
     found = evaluate(photos, [model], tmp_path / "out", lr=[small])
-    assert errors(found)["p0", "tiny"] == f"{photos / 'p0.png'} has no small version in {small}."
+    assert errors(found)["p0", "tiny"] == f"{photos / 'p0.png'} has no LR image in {small}."
     assert len(errors(found)) == 2
 
 
@@ -375,7 +375,7 @@ def test_a_pair_of_wrong_sizes_names_both(photos, model, tmp_path):
         images.write(small / path.name, picture(0, 20, 30))
     found = evaluate(photos, [model], tmp_path / "out", lr=[small])
     assert errors(found)["p0", "bicubic"] == (
-        f"{photos / 'p0.png'} is 48x60 and {small / 'p0.png'} 20x30; expected 24x30, 1/2 of it. "
+        f"{photos / 'p0.png'} is 60x48 and {small / 'p0.png'} 30x20; expected 30x24, 1/2 of it. "
         "Are these files a pair, and is scale=2 right?"
     )
 
@@ -394,7 +394,7 @@ def test_a_result_of_the_uncropped_size_is_refused_with_the_remedy(uncropped, tm
     folder, made = uncropped
     found = evaluate(folder, [made], tmp_path / "out", scale=SCALE)
     assert errors(found)["odd", "program"] == (
-        f"{made / 'odd.png'} is 49x61 and the original of odd 48x60. Add --crop to compare the "
+        f"{made / 'odd.png'} is 61x49 and the HR image of odd 60x48. Add --crop to compare the "
         "common part, from the top left."
     )
     cropped = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
@@ -408,7 +408,7 @@ def test_a_result_of_another_size_names_both(uncropped, tmp_path):
     images.write(made / "odd.png", picture(0, 40, 60), overwrite=True)
     found = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
     assert errors(found)["odd", "program"] == (
-        f"{made / 'odd.png'} is 40x60 and the original of odd 48x60. Is it of this photo, and "
+        f"{made / 'odd.png'} is 60x40 and the HR image of odd 60x48. Is it of this photo, and "
         "enlarged 2 times?"
     )
 
@@ -458,13 +458,13 @@ def test_a_folder_without_any_result_is_an_error(photos, tmp_path):
     ("data_folders", "lr_folders", "message"),
     [
         ([], [], "nothing to score"),
-        (["photos", "photos"], ["photos"], "Got 2 folders of originals and 1 of small versions"),
+        (["photos", "photos"], ["photos"], "Got 2 folders of HR images and 1 of LR images"),
         (["nowhere"], [], "nowhere is not a folder"),
     ],
 )
 def test_wrong_folders_are_named(photos, data_folders, lr_folders, message):
     with pytest.raises((ValueError, NotADirectoryError), match=message):
-        datasets.find(
+        datasets.find_datasets(
             [photos.parent / name for name in data_folders],
             [photos.parent / name for name in lr_folders],
         )

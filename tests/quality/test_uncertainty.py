@@ -103,7 +103,7 @@ def test_a_picture_that_comes_in_rows_is_drawn_in_rows(pair):
     whole = error_map.draw(expected_error(*pair))
     both = np.concatenate(pair, axis=2)
     bands = (both[top : top + 6] for top in range(0, 41, 6))
-    cut = tiling.Plan(41, 57, uncertainty.REACH, (20, 30))
+    cut = tiling.TileLayout(41, 57, uncertainty.REACH, (20, 30))
 
     def run(part):
         return error_map.draw(expected_error(part[:, :, :3], part[:, :, 3:]))

@@ -19,7 +19,7 @@ from srgan.io import images
 from srgan.models import catalogue, loading
 from srgan.numeric import resize
 from srgan.upscaling import error_map, pipeline
-from srgan.upscaling.size import Size
+from srgan.upscaling.options import UpscaleOptions
 from srgan.util import resources
 
 server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
@@ -92,9 +92,12 @@ def large(tmp_path_factory):
     [
         ({}, {"model": "srgan-x4"}),
         ({"model": "tiny"}, {}),
-        ({"model": "tiny", "scale": 1.5}, {"size": Size(scale=1.5)}),
-        ({"model": "tiny", "width": 50, "height": 40}, {"size": Size(None, 50, 40)}),
-        ({"model": "tiny", "format": "tiff", "srgb": True}, {"srgb": True}),
+        ({"model": "tiny", "scale": 1.5}, {"options": UpscaleOptions(scale=1.5)}),
+        (
+            {"model": "tiny", "width": 50, "height": 40},
+            {"options": UpscaleOptions(width=50, height=40)},
+        ),
+        ({"model": "tiny", "format": "tiff", "srgb": True}, {"options": UpscaleOptions(srgb=True)}),
     ],
 )
 def test_a_result_is_what_upscale_file_writes(
@@ -124,10 +127,16 @@ def test_realism_is_the_point_on_the_dial(port, photo, lr, tmp_path):
 
 
 def test_the_map_is_what_map_file_writes(port, photo, tmp_path):
-    status, headers, body = ask(port, "/v1/map", photo)
+    status, headers, body = ask(port, "/v1/error-map", photo)
     error_map.map_file(photo, tmp_path / "map.png")
     assert (status, headers["Content-Type"]) == (200, "image/png")
     assert body == (tmp_path / "map.png").read_bytes()
+
+
+def test_the_old_names_of_version_0_1_still_work(port, photo):
+    assert ask(port, "/v1/map", photo)[2] == ask(port, "/v1/error-map", photo)[2]
+    plain = ask(port, "/v1/upscale", photo, model="tiny", strip_metadata=True)
+    assert ask(port, "/v1/upscale", photo, model="tiny", metadata=False)[2] == plain[2]
 
 
 def test_models_and_limits_are_listed_the_default_first(port):
@@ -205,7 +214,7 @@ def test_bytes_are_counted_where_their_number_is_not_told(port):
 
 
 def test_a_map_of_a_model_without_one_is_refused(port, photo):
-    status, _, body = ask(port, "/v1/map", photo, model="tiny")
+    status, _, body = ask(port, "/v1/error-map", photo, model="tiny")
     assert status == 422
     assert "tiny" in detail(body)
 
@@ -214,13 +223,13 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(port, large):
     status, _, body = ask(port, "/v1/upscale", large)
     assert status == 413
     assert "would make 16.0 megapixels" in detail(body)
-    status, _, body = ask(port, "/v1/map", large)
+    status, _, body = ask(port, "/v1/error-map", large)
     assert status == 413
     assert "would make 32.0 megapixels" in detail(body)
 
 
 def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large, photo):
-    with serving("srgan-x4", at_once=1, waiting=1, tile=64) as port:
+    with serving("srgan-x4", concurrency=1, queue_size=1, tile=64) as port:
         first = begin(port, large, job="first")
         until(lambda: is_running(port, "first"))
         second = begin(port, photo, job="second")
@@ -343,7 +352,7 @@ def test_the_description_names_what_can_be_asked_for(port):
     assert "image/*" in upscale["requestBody"]["content"]
     assert {parameter["name"] for parameter in upscale["parameters"]} == {
         *("model", "job", "realism", "scale", "width", "height"),
-        *("megapixels", "format", "metadata", "srgb"),
+        *("megapixels", "format", "metadata", "srgb", "strip_metadata", "self_ensemble"),
     }
 
 

@@ -55,10 +55,12 @@ def test_a_window_larger_than_the_patch_is_refused(tmp_path):
 
 
 def test_spoilt_photos_are_not_to_be_reproduced(tmp_path):
-    spoil = "[degradation]\nversions = 8\n"
-    with pytest.raises(ValueError, match=r"projection=4 .*versions=8 spoils; set projection to 0"):
-        read(tmp_path, spoil)
-    assert read(tmp_path, f"projection = 0\n{spoil}").degradation.quality == (30, 95)
+    degrade = "[degradation]\nversions = 8\n"
+    with pytest.raises(
+        ValueError, match=r"projection=4 .*versions=8 degrades; set projection to 0"
+    ):
+        read(tmp_path, degrade)
+    assert read(tmp_path, f"projection = 0\n{degrade}").degradation.quality == (30, 95)
 
 
 @pytest.mark.parametrize("wrong", ["blur = [2, 1]", "quality = [90, 30]"])
@@ -71,6 +73,47 @@ def test_a_range_begins_with_its_lower_limit(tmp_path, wrong):
 def test_no_photo_is_spoilt_beyond_reason(tmp_path, wrong):
     with pytest.raises(ValueError, match=r"degradation\..*should be (less|greater) than or equal"):
         read(tmp_path, f"projection = 0\n[degradation]\n{wrong}\n")
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ('architecture = "compact"\ngrowth = 32', "growth"),
+        ("normalisation = true", "normalisation"),  # of the default architecture
+        ('architecture = "rrdbnet"\nhr_filters = 16', "hr_filters"),
+        ('architecture = "srresnet"\ngrowht = 3', "growht"),
+    ],
+)
+def test_a_field_of_another_architecture_is_an_error_as_a_misspelt_one_is(tmp_path, table, wrong):
+    with pytest.raises(ValueError, match=rf"generator\.{wrong}: Extra inputs are not permitted"):
+        read(tmp_path, f"[generator]\n{table}\n")
+
+
+def test_an_unknown_architecture_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"generator: .*'vit' .*'compact', 'srresnet', 'rrdbnet'"):
+        read(tmp_path, '[generator]\narchitecture = "vit"\n')
+
+
+def test_a_configuration_that_version_0_1_wrote_is_read(tmp_path, caplog):
+    found = read(
+        tmp_path,
+        """
+        [generator]
+        architecture = "compact"
+        filters = 32
+        blocks = 8
+        hr_filters = 0
+        normalisation = false
+        activation = "prelu"
+        growth = 32
+
+        [pretrain]
+        draws = 2
+        """,
+    )
+    assert found.generator == config.Compact(filters=32, blocks=8, hr_filters=0)
+    assert found.pretrain == config.Pretrain(crop_candidates=2)
+    assert "pretrain.draws is now called crop_candidates" in caplog.text
 
 
 def test_nothing_to_train_is_refused(tmp_path):

@@ -97,16 +97,16 @@ def test_of_several_crops_the_one_with_the_most_detail_is_taken(tmp_path):
     images.write(root / "noise.png", noise)
     prepared = data.prepare(root, tmp_path / "cache", 4)
 
-    def share(draws):
-        _, hr = data.batch(prepared, 0, seed=0, batch_size=1000, hr_patch=16, draws=draws)
+    def share(candidates):
+        _, hr = data.batch(prepared, 0, seed=0, batch_size=1000, hr_patch=16, candidates=candidates)
         return np.mean(hr.std(axis=(1, 2, 3)) > 0.1)
 
-    for draws in (1, 2, 4):
-        assert share(draws) == pytest.approx(1 - 0.75**draws, abs=0.05)
+    for candidates in (1, 2, 4):
+        assert share(candidates) == pytest.approx(1 - 0.75**candidates, abs=0.05)
 
 
 def test_crops_that_were_chosen_are_pairs_too(prepared):
-    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=64, draws=3)
+    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=64, candidates=3)
     inside = slice(3, -3)
     for small, large in zip(lr, hr, strict=True):
         made = resize.downscale(large, 4).clip(0, 1)
@@ -276,7 +276,7 @@ def test_held_back_photos_are_not_trained_on(tmp_path):
 
 
 class TestVersions:
-    """Photos whose small versions are spoilt, each in several ways."""
+    """Photos whose LR images are degraded, each in several ways."""
 
     def test_versions_of_a_photo_share_what_they_should_become(self, folder, tmp_path):
         prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=SPOILT)

@@ -60,10 +60,10 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
         reported = [entry for entry in seen if entry.stage == stage]
         assert [entry.step for entry in reported] == list(range(1, steps + 1))
         assert "validation_psnr" in reported[1].logs
-    with open(folder / "adversarial" / "balance.csv", newline="") as stream:
-        balance = list(csv.DictReader(stream))
-    assert [int(row["step"]) for row in balance] == [2, 4]
-    assert float(balance[-1]["perceptual"]) > 0
+    with open(folder / "adversarial" / "gradient_norms.csv", newline="") as stream:
+        norms = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in norms] == [2, 4]
+    assert float(norms[-1]["perceptual"]) > 0
     first, second = (srgan.load(folder / name) for name in ("model-psnr.onnx", "model.onnx"))
     assert first.metadata.training == "pretrain, 4 steps of 2 crops of 32 pixels."
     assert second.metadata.training == (
@@ -102,7 +102,7 @@ def test_a_run_on_spoilt_photos_says_so_and_leaves_a_model_that_does_not_reprodu
     metadata = srgan.load(model).metadata
     assert metadata.consistency_rounds == 0
     assert metadata.training_data.startswith("8 photos, ")  # not versions of them
-    assert "spoilt by blur of 0 to 0.7, noise of 0 to 8, JPEG of 30 to 95" in metadata.training
+    assert "degraded by blur of 0 to 0.7, noise of 0 to 8, JPEG of 30 to 95" in metadata.training
 
 
 def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_path):
@@ -123,26 +123,26 @@ def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_pat
 @pytest.mark.parametrize("hr_filters", [0, 16])
 def test_a_generator_can_start_from_a_shipped_model_by_its_name(hr_filters):
     generator = generators.compact(4, filters=24, blocks=2, hr_filters=hr_filters)
-    run.load("srgan-fast-psnr-x4", generator)
+    run.load_weights("srgan-fast-psnr-x4", generator)
     lr = np.random.default_rng(0).random((1, 12, 9, 3), np.float32)
     engine = engines.open_engine(catalogue.path("srgan-fast-psnr-x4"), "onnxruntime")
     np.testing.assert_allclose(generator(lr), engine.run(lr), atol=1e-4)
     with pytest.raises(FileNotFoundError, match="one of the shipped models: srgan-fast-psnr-x4"):
-        run.load("srgan-slow-x4", generator)
+        run.load_weights("srgan-slow-x4", generator)
 
 
 def test_validation_photos_too_small_to_be_scored_are_left_out(
     photo_folder, tiny, tmp_path, caplog
 ):
-    judges = tmp_path / "judges"
-    judges.mkdir()
+    validating = tmp_path / "validating"
+    validating.mkdir()
     photo = images.read_uint8(photo_folder / "00.png")
-    images.write(judges / "flat.png", photo[:30])
-    images.write(judges / "square.png", photo[:64, :64])
+    images.write(validating / "flat.png", photo[:30])
+    images.write(validating / "square.png", photo[:64, :64])
     schedule = tiny.pretrain.model_copy(update={"steps": 2})
     none = tiny.adversarial.model_copy(update={"steps": 0})
     settings = tiny.model_copy(update={"pretrain": schedule, "adversarial": none})
-    run.train(photo_folder, tmp_path / "run", settings, validation=judges)
+    run.train(photo_folder, tmp_path / "run", settings, validation=validating)
     assert f"validation: flat.png: {photo.shape[1]}x30 pixels are fewer than 32x32" in caplog.text
     assert images.read(tmp_path / "run/pretrain/samples/000002.png").any()
 
@@ -262,6 +262,6 @@ def test_a_run_stopped_and_resumed_three_times_ends_with_the_same_weights_and_sc
     for table in (
         "pretrain/validation.csv",
         "adversarial/validation.csv",
-        "adversarial/balance.csv",
+        "adversarial/gradient_norms.csv",
     ):
         assert (stopped / table).read_text() == (straight / table).read_text()

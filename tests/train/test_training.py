@@ -165,7 +165,7 @@ def test_terms_are_reported_with_their_weights(batch, vgg_file):
 
 
 @pytest.mark.slow
-def test_the_balance_is_the_norm_of_each_terms_gradient_and_changes_nothing(batch, vgg_file):
+def test_the_gradient_norm_is_the_norm_of_each_terms_gradient_and_changes_nothing(batch, vgg_file):
     stage = adversarial(vgg_file, pixel_weight=3.0)
     lr, hr = batch
     with tf.GradientTape() as tape:
@@ -175,27 +175,27 @@ def test_the_balance_is_the_norm_of_each_terms_gradient_and_changes_nothing(batc
     expected = np.sqrt(sum(np.square(gradient).sum() for gradient in gradients))
     before = {name: np.array(value) for name, value in stage.state().items()}
 
-    balance = stage.balance([batch])
+    norms = stage.gradient_norms([batch])
 
-    assert balance["pixel"] == pytest.approx(expected, rel=1e-4)
-    assert list(balance) == ["pixel", "chroma", "perceptual", "adversarial", "grid"]
-    assert min(balance.values()) > 0
+    assert norms["pixel"] == pytest.approx(expected, rel=1e-4)
+    assert list(norms) == ["pixel", "chroma", "perceptual", "adversarial", "grid"]
+    assert min(norms.values()) > 0
     for name, value in stage.state().items():
         np.testing.assert_array_equal(value, before[name])
 
 
 @pytest.mark.slow
-def test_the_balance_over_batches_is_that_of_their_mean_and_as_the_weights(batch, vgg_file):
+def test_the_gradient_norm_over_batches_is_that_of_their_mean_and_as_the_weights(batch, vgg_file):
     stage = adversarial(vgg_file, adversarial_weight=0.01)
     heavier = adversarial(vgg_file, adversarial_weight=0.04)
     lr, hr = batch
     swapped = lr[::-1], hr  # gradients that disagree
 
-    once, other = stage.balance([batch]), stage.balance([swapped])
-    assert stage.balance([batch, batch]) == pytest.approx(once, rel=1e-4)
-    assert stage.balance([batch, swapped])["pixel"] < 0.5 * (once["pixel"] + other["pixel"])
+    once, other = stage.gradient_norms([batch]), stage.gradient_norms([swapped])
+    assert stage.gradient_norms([batch, batch]) == pytest.approx(once, rel=1e-4)
+    assert stage.gradient_norms([batch, swapped])["pixel"] < 0.5 * (once["pixel"] + other["pixel"])
     expected = once | {"adversarial": 4 * once["adversarial"]}
-    assert heavier.balance([batch]) == pytest.approx(expected, rel=1e-4)
+    assert heavier.gradient_norms([batch]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_adversarial_weight_rises_over_the_ramp(batch, vgg_file):

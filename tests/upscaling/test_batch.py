@@ -1,24 +1,44 @@
 """A plan says what every photo becomes, or what is wrong, before there is any work."""
 
+import json
+import re
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from srgan.io import images
 from srgan.io.find import find_images
-from srgan.upscaling import batch
+from srgan.models import loading
+from srgan.upscaling import batch, pipeline
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import parallel
 
 
 @pytest.fixture
 def photos(tmp_path):
-    """A tree of files that are images by their names; `plan` does not look inside."""
+    """A tree of files that are images by their names."""
     folder = tmp_path / "photos"
     for name in ("a.jpg", "b.png", "summer/a.jpg", "notes.txt", ".hidden.png"):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        if path.suffix == ".jpg":
+            images.write(path, np.full((8, 8, 3), 100, np.uint8))
+        else:
+            path.touch()
     return folder
+
+
+@pytest.fixture
+def upscaled(tiny_model):
+    """Upscales what a plan says, with the smallest model; `b.png`, which is empty, fails."""
+    model = loading.load(tiny_model)
+
+    def run(plan, settings=None, **options):
+        return list(batch.run(plan, model, DEFAULTS, settings or {}, **options))
+
+    return run
 
 
 def test_one_file_becomes_the_file_that_is_named(photos, tmp_path):
@@ -64,13 +84,15 @@ def test_a_photo_that_is_named_twice_is_upscaled_once(photos, tmp_path):
     assert len(plan) == 3
 
 
-def test_earlier_results_beside_the_photos_are_not_upscaled_again(photos):
+def test_earlier_results_beside_the_photos_are_not_upscaled_again(photos, upscaled):
+    images.write(photos / "b.png", np.zeros((8, 8, 3), np.uint8), overwrite=True)
+
     def plan():
         return batch.plan([photos], photos, overwrite=True, name="{stem}-{ext}-x4.png")
 
     before = plan()
     assert len(before.sources) == 3
-    results = list(batch.run(before, lambda source, destination, **_: destination.touch()))
+    results = upscaled(before)
     assert not any(result.error for result in results)
     assert plan().sources == before.sources
     assert batch.resume(plan(), {}).sources == {}
@@ -176,7 +198,7 @@ def test_animations_keep_their_frames_in_a_format_that_has_them(photos, tmp_path
 def test_cores_are_shared_among_the_photos(tmp_path):
     def shares(count):
         sources = {tmp_path / f"{number}.png": tmp_path for number in range(count)}
-        return batch.Plan(sources, [], None).workers
+        return batch.BatchPlan(sources, [], None).workers
 
     cores = parallel.available_cores()
     assert shares(0) == shares(1) == cores  # one photo is cut for all of them
@@ -193,28 +215,23 @@ def test_files_that_are_there_are_left_out_if_asked(photos, tmp_path):
     assert len(plan.sources) == 2
 
 
-def copy(source, destination, progress, workers):
-    """In place of upscaling: refuses b.png."""
-    if source.name == "b.png":
-        raise ValueError("It is bad.")
-    progress(1, 1)
-    destination.write_bytes(source.read_bytes())
-
-
-def test_results_come_with_what_went_wrong(photos, tmp_path):
+def test_results_come_with_what_went_wrong(photos, tmp_path, upscaled):
     plan = batch.plan([photos], tmp_path)
     (tmp_path / "summer").mkdir()
     seen = []
-    results = list(batch.run(plan, copy, lambda done, source: seen.append(done)))
+    results = upscaled(plan, progress=lambda done, source: seen.append(done))
     assert {result.source for result in results} == set(plan.sources.values())
-    assert [str(result.error) for result in results if result.error] == ["It is bad."]
+    (error,) = (result.error for result in results if result.error)
+    assert re.search(r"b\.png is empty", str(error))
     assert sorted(seen) == [1, 2]
 
 
-def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(photos, tmp_path):
+def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(
+    photos, tmp_path, tiny_model, monkeypatch
+):
     ended = []
 
-    def work(source, destination, progress, workers):
+    def work(source, destination, model, options, overwrite, progress, workers):
         if source.name == "b.png":
             return
         for _ in range(10_000):
@@ -225,17 +242,19 @@ def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(photos
                 ended.append(str(error))
                 raise
 
-    results = batch.run(batch.plan([photos], tmp_path), work)
+    monkeypatch.setattr(pipeline, "upscale_file", work)
+    plan = batch.plan([photos], tmp_path)
+    results = batch.run(plan, loading.load(tiny_model), DEFAULTS, {})
     assert next(results).source == photos / "b.png"
     results.close()
     assert ended
     assert all(line.endswith("was given up before its end.") for line in ended)
 
 
-def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path):
+def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path, upscaled):
     (tmp_path / "summer").mkdir()
     plan = batch.plan([photos], tmp_path)
-    list(batch.run(plan, copy, settings={"scale": 2}))
+    upscaled(plan, {"scale": 2})
 
     def left(**settings):
         again = batch.plan([photos], tmp_path, overwrite=True)
@@ -250,14 +269,47 @@ def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path):
     assert left(scale=2) == ["a.jpg", "b.png", "summer/a.jpg"]
 
 
-def test_a_manifest_cut_short_by_a_kill_is_no_hindrance(photos, tmp_path):
+def test_a_manifest_cut_short_by_a_kill_is_no_hindrance(photos, tmp_path, upscaled):
     (tmp_path / "summer").mkdir()
-    list(batch.run(batch.plan([photos], tmp_path), copy))
+    upscaled(batch.plan([photos], tmp_path))
     manifest = tmp_path / batch.MANIFEST
     lines = manifest.read_text().splitlines()
     manifest.write_text("\n".join([*lines, '{"destination": "a.p']))
     again = batch.resume(batch.plan([photos], tmp_path, overwrite=True), {})
     assert list(again.sources.values()) == [photos / "b.png"]
+
+
+def test_a_manifest_of_version_0_1_is_resumed(photos, tmp_path, upscaled):
+    options = UpscaleOptions(scale=1.5, strip_metadata=True)
+    settings = batch.settings_of("0123456789abcdef", "float32", options)
+    (tmp_path / "summer").mkdir()
+    upscaled(batch.plan([photos], tmp_path), settings)
+    manifest = tmp_path / batch.MANIFEST
+    old = {
+        "model": "0123456789abcdef",
+        "realism": None,
+        "self_ensemble": False,
+        "precision": "float32",
+        "size": [1.5, None, None, None],
+        "metadata": False,
+        "srgb": False,
+    }
+    lines = [json.loads(line) | {"settings": old} for line in manifest.read_text().splitlines()]
+    manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    again = batch.plan([photos], tmp_path, overwrite=True)
+    assert list(batch.resume(again, settings).sources.values()) == [photos / "b.png"]
+    other = batch.settings_of("0123456789abcdef", "float32", UpscaleOptions(scale=1.5))
+    assert len(batch.resume(again, other).sources) == 3
+
+
+def test_options_without_influence_on_the_pixels_are_not_in_the_settings():
+    tiled = UpscaleOptions(tile=64, max_megapixels=3)
+    assert batch.settings_of("0", "float32", tiled) == batch.settings_of("0", "float32", DEFAULTS)
+
+
+def test_the_format_that_is_asked_for_names_the_files(photos, tmp_path):
+    plan = batch.plan([photos / "a.jpg"], tmp_path / "large", suffix=".webp")
+    assert list(plan.sources) == [tmp_path / "large" / "a.webp"]
 
 
 def test_resuming_never_replaces_what_no_run_has_made(photos, tmp_path):

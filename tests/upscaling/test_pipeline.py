@@ -14,7 +14,7 @@ from srgan.models import loading
 from srgan.numeric import resize
 from srgan.quality import uncertainty
 from srgan.upscaling import error_map, pipeline
-from srgan.upscaling.size import Size
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 
 
 @pytest.fixture
@@ -39,7 +39,11 @@ def test_a_model_may_be_loaded_once_for_many_files(photo, tiny_model, tmp_path):
     model, seen = loading.load(tiny_model), []
     for name in ("a.jpg", "b.webp"):
         pipeline.upscale_file(
-            photo, tmp_path / name, model, tile=64, progress=lambda *now: seen.append(now)
+            photo,
+            tmp_path / name,
+            model,
+            UpscaleOptions(tile=64),
+            progress=lambda *now: seen.append(now),
         )
         assert images.read(tmp_path / name).shape == (60, 40, 3)
     assert seen == [(1, 1), (1, 1)]
@@ -70,7 +74,7 @@ def test_a_wrong_destination_is_found_before_anything_is_read(tmp_path, photo, n
 def test_a_result_too_large_for_its_format_is_found_before_the_work(tmp_path, tiny_model):
     images.write(tmp_path / "wide.png", np.zeros((1, 9000, 3), np.uint8))
     seen = []
-    with pytest.raises(formats.UnsupportedImage, match=r"large\.webp.*2x18000"):
+    with pytest.raises(formats.UnsupportedImage, match=r"large\.webp.*18000x2"):
         pipeline.upscale_file(
             tmp_path / "wide.png",
             tmp_path / "large.webp",
@@ -109,51 +113,28 @@ def test_photos_are_upscaled_from_any_format(shared_data, tiny_model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"),
+    ("options", "model"),
     [
-        (Size(), (120, 80)),
-        (Size(scale=2.5), (75, 50)),
-        (Size(width=30), (45, 30)),
-        (Size(height=45), (45, 30)),
-        (Size(width=100, height=45), (45, 30)),  # as large as fits
-        (Size(megapixels=0.0054), (90, 60)),
-        (Size(width=1), (2, 1)),  # 1.5 rounds to even; no side is ever zero
+        (UpscaleOptions(), "srgan-x4"),
+        (UpscaleOptions(scale=2.01), "srgan-x4"),
+        (UpscaleOptions(scale=2), "srgan-x2"),
+        (UpscaleOptions(scale=1.5, width=30), "srgan-x2"),
+        (UpscaleOptions(width=30), "srgan-x4"),  # how much that is depends on the photo
     ],
 )
-def test_a_size_keeps_the_proportions(size, expected):
-    assert size.of(30, 20, scale=4) == expected
+def test_up_to_twice_each_side_the_model_for_it_is_the_default(options, model, photo, tmp_path):
+    by_default = made(photo, tmp_path, None, options)
+    np.testing.assert_array_equal(by_default, made(photo, tmp_path, model, options))
 
 
-@pytest.mark.parametrize("wish", ["scale", "width", "height", "megapixels"])
-def test_a_size_of_nothing_is_refused(wish):
-    for value in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(ValueError, match=f"{wish}={value} must be above 0"):
-            Size(**{wish: value}).of(30, 20, scale=4)
-
-
-@pytest.mark.parametrize(
-    ("size", "model"),
-    [
-        (Size(), "srgan-x4"),
-        (Size(scale=2.01), "srgan-x4"),
-        (Size(scale=2), "srgan-x2"),
-        (Size(scale=1.5, width=30), "srgan-x2"),
-        (Size(width=30), "srgan-x4"),  # how much that is depends on the photo
-    ],
-)
-def test_up_to_twice_each_side_the_model_for_it_is_the_default(size, model, photo, tmp_path):
-    by_default = made(photo, tmp_path, None, size=size)
-    np.testing.assert_array_equal(by_default, made(photo, tmp_path, model, size=size))
-
-
-def made(photo, tmp_path, model, **options):
-    pipeline.upscale_file(photo, tmp_path / "large.png", model, overwrite=True, **options)
+def made(photo, tmp_path, model, options=DEFAULTS):
+    pipeline.upscale_file(photo, tmp_path / "large.png", model, options, overwrite=True)
     return images.read_uint8(tmp_path / "large.png").astype(int)
 
 
 def test_a_smaller_size_is_the_models_result_scaled_down(photo, tiny_model, tmp_path):
     model = loading.load(tiny_model)
-    large = made(photo, tmp_path, model, size=Size(scale=1.5))
+    large = made(photo, tmp_path, model, UpscaleOptions(scale=1.5))
     sr = model.upscale(images.read(photo))
     expected = images.to_uint8(resize.bicubic(sr, 45, 30))
     assert large.shape == (45, 30, 3)
@@ -165,12 +146,12 @@ def test_a_larger_size_takes_a_second_pass(photo, tiny_model, tmp_path):
     model = loading.load(tiny_model)
     twice = model.upscale(model.upscale(images.read(photo)))
     for scale, expected in ((4, twice), (3, resize.bicubic(twice, 90, 60))):
-        large = made(photo, tmp_path, model, size=Size(scale=scale), tile=16)
+        large = made(photo, tmp_path, model, UpscaleOptions(scale=scale, tile=16))
         assert np.abs(large - images.to_uint8(expected)).max() <= 1
 
 
 def test_a_size_below_the_photos_needs_no_model(photo, tiny_model, tmp_path):
-    small = made(photo, tmp_path, tiny_model, size=Size(width=10))
+    small = made(photo, tmp_path, tiny_model, UpscaleOptions(width=10))
     expected = images.to_uint8(resize.bicubic(images.read(photo), 15, 10))
     assert np.abs(small - expected).max() <= 1
 
@@ -179,7 +160,7 @@ def test_more_than_two_passes_are_refused(photo, tiny_model, tmp_path):
     with pytest.raises(
         ValueError, match=r"have 5 times as many pixels a side .* at most 4 times as many"
     ):
-        made(photo, tmp_path, tiny_model, size=Size(scale=5))
+        made(photo, tmp_path, tiny_model, UpscaleOptions(scale=5))
 
 
 @pytest.mark.parametrize("tile", [None, 16])
@@ -189,7 +170,8 @@ def test_16_bits_stay_16_bits_where_the_format_has_them(tiny_model, tmp_path, ti
     model = loading.load(tiny_model)
     expected = model.upscale(deep)
     for name, levels in (("a.tif", 65535), ("a.png", 65535), ("a.webp", 255)):
-        pipeline.upscale_file(tmp_path / "deep.tif", tmp_path / name, model, tile=tile)
+        options = UpscaleOptions(tile=tile)
+        pipeline.upscale_file(tmp_path / "deep.tif", tmp_path / name, model, options)
         picture = stream.Picture(tmp_path / name)
         assert picture.dtype == (np.uint16 if levels == 65535 else np.uint8)
         if levels == 65535:
@@ -208,15 +190,45 @@ def test_each_frame_is_upscaled_alone(tiny_model, tmp_path):
     np.testing.assert_array_equal(found, [model.upscale(f, dtype=np.uint8) for f in frames])
 
 
-def test_a_job_is_known_before_the_work(photo, tiny_model):
+def test_a_job_is_known_before_the_work(photo, tiny_model, tmp_path):
     model = loading.load(tiny_model)
-    job = pipeline.plan(stream.Picture(photo), model, Size(scale=3), tile=16)
+    options = UpscaleOptions(scale=3, tile=16)
+    job = pipeline.prepare(photo, tmp_path / "large.png", model, options)
     assert (job.height, job.width, job.frames) == (90, 60, 1)
     assert [(cut.height, cut.width) for cut in job.cuts] == [(30, 20), (60, 40)]
     assert job.tiles == sum(cut.tiles for cut in job.cuts)
     assert job.work == sum(cut.work for cut in job.cuts)
     assert job.memory > 0
+    assert job.pixels == 600 * (4 + 16)
+    assert not (tmp_path / "large.png").exists()
+    seen = []
+    job.run(lambda *now: seen.append(now))
+    assert seen[-1] == (job.tiles, job.tiles)
+    assert images.read(tmp_path / "large.png").shape == (90, 60, 3)
     assert pipeline.speed(model) > 0
+
+
+def test_a_halo_of_ones_own_replaces_that_of_the_network(photo, tiny_model, tmp_path):
+    model = loading.load(tiny_model)
+    whole = made(photo, tmp_path, model)
+    for halo, same in ((model.metadata.receptive_field, True), (0, False)):
+        found = made(photo, tmp_path, model, UpscaleOptions(tile=8, halo=halo))
+        assert np.array_equal(found, whole) == same
+
+
+def test_what_an_open_model_is_not_cannot_be_asked_of_it(photo, tmp_path, tiny_model):
+    model = loading.load(tiny_model)
+    for options in (UpscaleOptions(realism=0.5), UpscaleOptions(self_ensemble=True)):
+        with pytest.raises(ValueError, match="but the model was opened with"):
+            pipeline.prepare(photo, tmp_path / "large.png", model, options)
+    ensemble = loading.load(tiny_model, self_ensemble=True)
+    pipeline.prepare(photo, tmp_path / "a.png", ensemble, UpscaleOptions(self_ensemble=True))
+
+
+def test_a_name_that_contradicts_the_format_is_refused(photo, tmp_path, tiny_model):
+    with pytest.raises(ValueError, match=r"large\.png does not have the suffix of a webp file"):
+        pipeline.prepare(photo, tmp_path / "large.png", tiny_model, UpscaleOptions(format="webp"))
+    pipeline.prepare(photo, tmp_path / "a.jpeg", tiny_model, UpscaleOptions(format="jpeg"))
 
 
 def test_bytes_are_a_source_too(photo, tiny_model, tmp_path):
@@ -229,7 +241,8 @@ def test_bytes_are_a_source_too(photo, tiny_model, tmp_path):
 _PEAK = """
 import resource, sys
 from srgan.upscaling import pipeline
-pipeline.upscale_file(*sys.argv[1:4], tile=256)
+from srgan.upscaling.options import UpscaleOptions
+pipeline.upscale_file(*sys.argv[1:4], UpscaleOptions(tile=256))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
@@ -265,7 +278,7 @@ def test_the_map_of_a_file_is_that_of_its_arrays(tmp_path):
 
 def test_a_map_is_drawn_by_the_engine_asked_for(photo, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
-    error_map.map_file(photo, tmp_path / "openvino.png", engine="openvino")
+    error_map.prepare(photo, tmp_path / "openvino.png", engine="openvino").run()
     error_map.map_file(photo, tmp_path / "onnxruntime.png")
     found, expected = (
         images.read_uint8(tmp_path / f"{name}.png").astype(int)
@@ -274,14 +287,16 @@ def test_a_map_is_drawn_by_the_engine_asked_for(photo, tmp_path, monkeypatch):
     assert np.abs(found - expected).max() <= 8  # steps of colour, where both round differently
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ModuleNotFoundError, match="openvino"):
-        error_map.map_file(photo, tmp_path / "none.png", engine="openvino")
+        error_map.prepare(photo, tmp_path / "none.png", engine="openvino")
 
 
 def test_a_map_needs_a_gan_model_that_knows_its_errors(photo, tiny_model, make_model, tmp_path):
     with pytest.raises(ValueError, match="does not name the PSNR model"):
         error_map.map_file(photo, tmp_path / "map.png", tiny_model)
     gan = make_model(psnr_model=str(tiny_model.stem), consistency_rounds="4")
-    with pytest.raises(ValueError, match=r"tiny has no map .* does not say how far it errs"):
+    with pytest.raises(ValueError, match=r"tiny has no error map: .* does not say how far it errs"):
         error_map.map_file(photo, tmp_path / "map.png", gan)
-    with pytest.raises(ValueError, match=r"srgan-photo-x4 has no map .* do not give lr back"):
+    with pytest.raises(
+        ValueError, match=r"srgan-photo-x4 has no error map: .* do not give lr back"
+    ):
         error_map.map_file(photo, tmp_path / "map.png", "srgan-photo-x4")

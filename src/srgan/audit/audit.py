@@ -219,7 +219,7 @@ def _repeats(
             yield Finding("leak", photo.path, "has the same pixels", test.path, 1.0)
     features = [[photo.features for photo in photos] for photos in (pool, tests)]
     pictures = [*pool, *tests]
-    for match in duplicates.find(*features, progress=progress):
+    for match in duplicates.find_repeats(*features, progress=progress):
         first, second = pictures[match.first], pictures[match.second]
         if match.first < len(pool):
             detail = "shows the same"

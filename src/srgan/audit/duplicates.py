@@ -91,7 +91,7 @@ def describe(image: np.ndarray) -> Features:
     return Features(points.astype(np.float32), descriptors, kept)
 
 
-def find(
+def find_repeats(
     pool: Sequence[Features],
     tests: Sequence[Features] = (),
     progress: Callable[[float], None] | None = None,

@@ -31,12 +31,18 @@ _SEVERAL = {  # options of commands that may have several values
     "serve": ("--model",),
 }
 
+_RENAMED = {  # options of commands, by their names in version 0.1; they work until 0.3
+    "upscale": {"--strip": "--strip-metadata", "--hallucination-map": "--error-map"},
+    "serve": {"--at-once": "--concurrency", "--waiting": "--queue-size"},
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command, by default that of `sys.argv`, and returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     debug = "--debug" in arguments  # wherever it stands: it is added to a command that failed
-    arguments = _repeat([argument for argument in arguments if argument != "--debug"])
+    arguments = _rename([argument for argument in arguments if argument != "--debug"])
+    arguments = _repeat(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may be any bytes, and any characters where not all can be printed.
         errors = "surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace"
@@ -68,6 +74,20 @@ def _raise_later(ignored: "sys.UnraisableHookArgs") -> None:
         threading.Timer(0.05, _thread.interrupt_main).start()
     else:
         sys.__unraisablehook__(ignored)
+
+
+def _rename(arguments: list[str]) -> list[str]:
+    """Takes options by their old names, and says the new ones."""
+    known = _RENAMED.get(arguments[0], {})
+    renamed = []
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if option in known:
+            new = known[option]
+            messages.notice(f"{option} is now called {new}; the old name ends with version 0.3.")
+            argument = f"{new}{equals}{value}"
+        renamed.append(argument)
+    return renamed
 
 
 def _repeat(arguments: Sequence[str]) -> list[str]:

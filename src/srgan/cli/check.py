@@ -17,7 +17,7 @@ def check(
         typer.Option(metavar="TESTSET...", help="Folders of test images."),
     ] = None,
     lr_photos: Annotated[
-        Path | None, typer.Option("--lr", metavar="FOLDER", help="Folder of small versions.")
+        Path | None, typer.Option("--lr", metavar="FOLDER", help="Folder of LR images.")
     ] = None,
     scale: Annotated[
         int, typer.Option(min=2, help="Factor between the small ones and PHOTOS.")
@@ -28,7 +28,7 @@ def check(
 
     Finds files that are unreadable, tiny, blank, blurred, enlarged earlier, or full of JPEG
     blocks; those that show the same, even if mirrored, turned, scaled or cropped; test images
-    among the photos; and small versions that do not fit. Changes nothing.
+    among the photos; and LR images that do not fit. Changes nothing.
 
     Exit code 0: nothing found; 1: something found; 2: bad usage or input.
     """

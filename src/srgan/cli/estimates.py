@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +9,15 @@ from srgan.cli import messages
 
 if TYPE_CHECKING:
     from srgan.models.model import Model
-    from srgan.upscaling.batch import Plan
+    from srgan.upscaling.batch import BatchPlan
+    from srgan.upscaling.options import UpscaleOptions
 
 
 def show(
     sources: Mapping[Path, Path | bytes],
-    plan: "Plan",
-    loaded: "Model",
-    work: partial,
+    plan: "BatchPlan",
+    model: "Model",
+    options: "UpscaleOptions",
     as_json: bool,
 ) -> bool:
     """Prints tiles, memory and time of every photo; returns whether all can be upscaled.
@@ -25,26 +25,21 @@ def show(
     Args:
         sources: By the files that they become; bytes are what came from stdin.
         plan: That of a folder, which says what is there already.
-        loaded: The model.
-        work: `inference.upscale_file`, with all that is the same for all photos.
+        model: What upscales.
+        options: What is asked of each result.
         as_json: A line of JSON for each photo.
 
     Raises:
         ValueError, OSError: If the only photo cannot be upscaled.
     """
-    from srgan.io import formats, stream
     from srgan.upscaling import pipeline
 
-    speed = pipeline.speed(loaded)
-    total, failed = 0.0, 0
-    options, skipped = work.keywords, len(plan.skipped)
+    speed = pipeline.speed(model)
+    total, failed, skipped = 0.0, 0, len(plan.skipped)
     for destination, source in sources.items():
         name = "stdin" if isinstance(source, bytes) else str(source)
         try:
-            suffix = destination.suffix.lower()
-            picture = stream.Picture(source, options["most_pixels"], suffix, options["srgb"])
-            job = pipeline.plan(picture, loaded, options["size"], options["tile"], plan.workers)
-            formats.check_format(destination, job.height, job.width)
+            job = pipeline.prepare(source, destination, model, options, workers=plan.workers)
         except (ValueError, OSError) as error:
             if len(sources) + skipped == 1:
                 raise
@@ -53,7 +48,7 @@ def show(
                 print(json.dumps({"input": name, "error": messages.explain(error)}))
             messages.fail(messages.about(name, error))
             continue
-        seconds = job.work * (2 if picture.channels in (2, 4) else 1) / speed
+        seconds = job.work * (2 if job.picture.channels in (2, 4) else 1) / speed
         total += seconds
         if as_json:
             files = {"input": name, "output": str(destination)}
@@ -63,7 +58,7 @@ def show(
         else:
             frames = f" x {job.frames} frames" if job.frames > 1 else ""
             print(
-                f"{name} {picture.width}x{picture.height} -> {destination} {job.width}x"
+                f"{name} {job.picture.width}x{job.picture.height} -> {destination} {job.width}x"
                 f"{job.height}{frames}: {job.tiles} tile{'s' if job.tiles > 1 else ''}, about "
                 f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
             )

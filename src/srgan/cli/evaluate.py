@@ -20,11 +20,11 @@ def evaluate(
         typer.Option(metavar="M...", help="Shipped models, ONNX files, folders of results."),
     ],
     data: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR...", help="Folders of originals.")
+        list[Path] | None, typer.Option(metavar="DIR...", help="Folders of HR images.")
     ] = None,
     lr: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR...", help="Folders of small versions; else they are made."),
+        typer.Option(metavar="DIR...", help="Folders of LR images; else they are made."),
     ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for scores and enlarged photos, made.")
@@ -37,7 +37,9 @@ def evaluate(
     ] = None,
     realism: Annotated[
         list[float] | None,
-        typer.Option(min=0, max=1, metavar="R...", help="Points on the dial of GAN models."),
+        typer.Option(
+            min=0, max=1, metavar="R...", help="Network interpolations of GAN models, from 0 to 1."
+        ),
     ] = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="Crop results that exceed a multiple of the scale.")
@@ -50,9 +52,9 @@ def evaluate(
 ) -> None:
     """Score models on photos, beside bicubic.
 
-    --data are folders of originals, from which the small versions are made by MATLAB's bicubic;
-    with --lr, these are given, in the same order; --lr alone scores without originals what can be
-    scored so. --model also takes folders of what other programs made of the small versions.
+    --data are folders of HR images, from which the LR images are made by MATLAB's bicubic;
+    with --lr, these are given, in the same order; --lr alone scores without HR images what can be
+    scored so. --model also takes folders of what other programs made of the LR images.
     Results are kept as they come in: after Ctrl-C, the same command goes on.
 
     Exit code 1: some results could not be scored; they are listed.
@@ -64,7 +66,7 @@ def evaluate(
 
     if report:
         files.check_destination(report, overwrite)
-    sets = datasets.find(data or [], lr or [])
+    sets = datasets.find_datasets(data or [], lr or [])
     with progress.bar(1) as show:
         found = evaluation.evaluate(
             sets,

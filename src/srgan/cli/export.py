@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srgan.cli import messages
 from srgan.cli.options import AsJson
 from srgan.util import frameworks
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 def export(
     source: Annotated[
-        str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, a shipped model, an ONNX file.")
+        str,
+        typer.Argument(
+            metavar="RUN_OR_MODEL", help="The folder of a run, a shipped model, or an ONNX file."
+        ),
     ],
     kind: Annotated[
         str,
@@ -25,12 +29,21 @@ def export(
             "openvino-fp16, openvino-int8.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Folder, made.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="The folder to write to, which is made."
+        ),
+    ],
     size: Annotated[
-        str | None, typer.Option(metavar="HxW", help="Fixed lr size, for tflite; else any.")
+        str | None,
+        typer.Option(metavar="WxH", help="The fixed size of LR images, for tflite; else any size."),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Photos for int8; else bundled ones.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The folder of photos to calibrate int8 with; else bundled ones."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -86,9 +99,11 @@ def verify(
 def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    height, _, width = text.partition("x")
+    width, _, height = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal()):
-        raise ValueError(f"--size must be height x width, as in 256x256; got {text!r}.")
+        raise ValueError(f"--size must be width x height, as in 320x180; got {text!r}.")
+    if width != height:
+        messages.notice(f"--size {text} is {width} wide and {height} high, since version 0.2.")
     return int(height), int(width)
 
 

@@ -38,6 +38,11 @@ def about(photo: object, error: Exception) -> str:
     return message if str(photo) in message else f"{photo}: {message}"
 
 
+def notice(message: str) -> None:
+    """Prints what a user should know, though nothing is wrong."""
+    print("note:", message, file=sys.stderr)
+
+
 def fail(message: str, code: int = 2) -> int:
     """Prints what happened, and returns the exit code."""
     # Names may hold new lines, and characters that would command a terminal.

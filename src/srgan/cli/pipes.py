@@ -5,17 +5,17 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
+from srgan.util.counting import Progress
+
 PIPE = Path("-")
-_MOST = 2**31  # bytes that are read from stdin, where they are all in memory
+_MAX = 2**31  # bytes that are read from stdin, where they are all in memory
 
 
-def check(
-    inputs: list[Path], output: Path, output_format: str, as_json: bool, dry_run: bool
-) -> Path:
+def check_pipe(inputs: list[Path], output: Path, suffix: str, as_json: bool, dry_run: bool) -> Path:
     """Raises what would go wrong with one picture through pipes; returns what to call the result.
 
     Its suffix is that of the format.
@@ -29,12 +29,6 @@ def check(
             raise ValueError(f"What comes from stdin has no name; name a file, not {output}.")
         formats.check_format(output)
         return output
-    suffix = f".{output_format.lower().lstrip('.')}"
-    if suffix not in formats.FORMATS:
-        raise ValueError(
-            f"There is no format {output_format!r} to write; expected one of "
-            f"{', '.join(known[1:] for known in formats.FORMATS)}."
-        )
     if as_json and not dry_run:
         raise ValueError("Both the picture and --json would go to stdout. Name a file for OUT.")
     if not dry_run and (sys.stdout is None or sys.stdout.isatty()):
@@ -53,12 +47,18 @@ def read_stdin() -> bytes:
     read = io.BytesIO()
     while part := sys.stdin.buffer.read(2**20):
         read.write(part)
-        if read.tell() > _MOST:
+        if read.tell() > _MAX:
             raise ValueError("More than 2 GiB come from stdin. Save them to a file, and name it.")
     return read.getvalue()
 
 
-def send(source: Path | bytes, output: Path, named: Path, work: partial, as_json: bool) -> None:
+def send(
+    source: Path | bytes,
+    output: Path,
+    named: Path,
+    upscale: Callable[[Path | bytes, Path, Progress], None],
+    as_json: bool,
+) -> None:
     """Upscales one picture from stdin or to stdout."""
     from srgan.cli import progress
     from srgan.io import formats
@@ -68,7 +68,7 @@ def send(source: Path | bytes, output: Path, named: Path, work: partial, as_json
     with folder as made, progress.bar(1) as show:
         destination = Path(made, named)
         name = formats.describe(source)
-        work(source, destination, progress=lambda done, total: show(done / total, name))
+        upscale(source, destination, lambda done, total: show(done / total, name))
         if made:
             with destination.open("rb") as file:
                 while part := file.read(2**20):

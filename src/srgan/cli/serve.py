@@ -16,23 +16,33 @@ _SECONDS_TO_END = 10  # for what is being sent when the service ends
 def serve(
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="M...", help="Shipped models, ONNX files. [all shipped ones]"),
+        typer.Option(
+            metavar="M...",
+            help="The shipped models and ONNX files that are served. [all shipped ones]",
+        ),
     ] = None,
-    host: Annotated[str, typer.Option(help="0.0.0.0: reachable by others.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; 0.0.0.0 lets others reach it.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")
+    ] = 8000,
     engine: Engine = "onnxruntime",
     precision: Precision = "float32",
     max_megabytes: Annotated[
-        float, typer.Option(min=0, max=2000, help="Of a picture that is sent.")
+        float,
+        typer.Option(min=0, max=2000, help="A picture that is sent may have so many megabytes."),
     ] = 32.0,
     max_megapixels: Annotated[
-        float, typer.Option(min=0, max=1e6, help="That a model makes of it.")
+        float, typer.Option(min=0, max=1e6, help="A model may make so many megapixels of it.")
     ] = 64.0,
     timeout: Annotated[
-        float, typer.Option(min=0, max=86400, help="Seconds that a picture may take.")
+        float, typer.Option(min=0, max=86400, help="A picture may take so many seconds.")
     ] = 300.0,
-    at_once: Annotated[int, typer.Option(min=1, help="Pictures that are worked on.")] = 2,
-    waiting: Annotated[int, typer.Option(min=0, help="Pictures that wait.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="So many pictures are worked on at once.")
+    ] = 2,
+    queue_size: Annotated[int, typer.Option(min=0, help="So many pictures may wait.")] = 16,
     tile: Tile = None,
 ) -> None:
     """Serve the models by HTTP, with a page to try them on.
@@ -46,7 +56,7 @@ def serve(
 
     from srgan import server
 
-    limits = server.Limits(max_megabytes, max_megapixels, timeout, at_once, waiting, tile)
+    limits = server.Limits(max_megabytes, max_megapixels, timeout, concurrency, queue_size, tile)
     application = server.application(model or (), limits, engine, precision)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:

@@ -15,29 +15,49 @@ if TYPE_CHECKING:
     from srgan.train.config import Config
 
 
+_RENAMED = {"srgan-x4": "srgan-paper-x4", "esrgan-x4": "esrgan-paper-x4"}  # since version 0.2
+
+
 def train(
-    photos: Annotated[Path, typer.Argument(help="Folder of photos.", show_default=False)],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the run, made.", show_default=False)
+    photos: Annotated[
+        Path, typer.Argument(help="The folder of photos to train on.", show_default=False)
     ],
-    recipe: Annotated[str | None, typer.Option(help="See: srgan recipes. [compact-x4]")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file in place of a recipe.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="The folder of the run, which is made.", show_default=False
+        ),
+    ],
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="A named configuration; srgan recipes lists them. [compact-x4]"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file takes the place of a recipe.")
+    ] = None,
     validation: Annotated[
-        Path | None, typer.Option(help="Folder of photos that judge; else some are held back.")
+        Path | None,
+        typer.Option(help="The folder of the validation set; else some photos are held back."),
     ] = None,
     lr_photos: Annotated[
-        Path | None, typer.Option(help="Folder of small versions; else they are made.")
+        Path | None, typer.Option(help="The folder of LR images; else they are made.")
     ] = None,
     init: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Start from a shipped model, a model.onnx or best.npz."),
+        typer.Option(
+            metavar="MODEL",
+            help="Training starts from a shipped model, a model.onnx or a best.npz.",
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="The run in the folder goes on.")
+    ] = False,
     vgg_weights: Annotated[
-        Path | None, typer.Option(help="ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded.")
+        Path | None,
+        typer.Option(help="The file of ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded."),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder for decoded photos; else in the run's.")
+        Path | None, typer.Option(help="The folder for decoded photos; else one in the run's.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -90,13 +110,18 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
 def _recipe(name: str) -> "Config":
     from srgan.train.recipes import RECIPES
 
+    if name in _RENAMED:
+        messages.notice(
+            f"The recipe {name} is now called {_RENAMED[name]}; the old name ends with version 0.3."
+        )
+        name = _RENAMED[name]
     if name not in RECIPES:
         raise ValueError(f"There is no recipe {name!r}; expected {' or '.join(RECIPES)}.")
     return RECIPES[name]
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Print this one as TOML.")] = None,
+    name: Annotated[str | None, typer.Argument(help="This one is printed as TOML.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the training recipes, or print one.

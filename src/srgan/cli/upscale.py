@@ -3,19 +3,19 @@
 import json
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srgan.cli import estimates, messages, pipes
-from srgan.cli.options import AsJson, Engine, Overwrite, Precision, Tile
+from srgan.cli.options import AsJson, Engine, Overwrite, Precision, takes_upscale_options
+from srgan.upscaling.options import UpscaleOptions
+from srgan.util.counting import Progress
 
 if TYPE_CHECKING:
     from srgan.models.model import Model
-    from srgan.upscaling.batch import Plan, Result
-    from srgan.upscaling.size import Size
+    from srgan.upscaling.batch import BatchPlan, FileResult
 
 
 def _box(text: str) -> tuple[int, int]:
@@ -25,12 +25,17 @@ def _box(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+@takes_upscale_options
 def upscale(
+    *,
     inputs: Annotated[
         list[Path], typer.Argument(metavar="IN", help="Photos, folders of them, or - for stdin.")
     ],
     place: Annotated[
-        str, typer.Option("--output", "-o", metavar="OUT", help="File, folder, or - for stdout.")
+        str,
+        typer.Option(
+            "--output", "-o", metavar="OUT", help="The file or folder to write, or - for stdout."
+        ),
     ],
     model: Annotated[
         str | None,
@@ -40,55 +45,46 @@ def upscale(
     ] = None,
     engine: Engine = "onnxruntime",
     precision: Precision = "float32",
-    realism: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Between the PSNR model (0) and the GAN model (1)."),
-    ] = None,
-    self_ensemble: Annotated[
-        bool, typer.Option("--self-ensemble", help="A little better, in eight times the time.")
-    ] = False,
-    scale: Annotated[
-        float | None, typer.Option(help="Times each side. [that of the model]")
-    ] = None,
-    width: Annotated[int | None, typer.Option(help="Pixels, of the result.")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels, of the result.")] = None,
+    options: UpscaleOptions,
     fit: Annotated[
         tuple | None,
-        typer.Option(parser=_box, metavar="WxH", help="As large as fits into this box."),
+        typer.Option(
+            parser=_box, metavar="WxH", help="The result is as large as fits into this box."
+        ),
     ] = None,
-    megapixels: Annotated[float | None, typer.Option(help="Of the result, about.")] = None,
-    tile: Tile = None,
     name: Annotated[
-        str, typer.Option(help='In folders: as "{stem}-{model}.jpg"; {ext} is the photo\'s.')
+        str,
+        typer.Option(
+            help='The names of files in folders, as "{stem}-{model}.jpg"; {ext} is the photo\'s.'
+        ),
     ] = "",
     include: Annotated[
-        list[str] | None, typer.Option(help='Of folders, only these: "*.jpg". Repeatable.')
+        list[str] | None,
+        typer.Option(help='Of folders, only these are taken: "*.jpg". Repeatable.'),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help='Of folders, not these: "drafts/*". Repeatable.')
+        list[str] | None,
+        typer.Option(help='Of folders, these are left out: "drafts/*". Repeatable.'),
     ] = None,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out what is there already.")
+        bool, typer.Option("--skip-existing", help="Photos whose result exists are left out.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a folder, after Ctrl-C or worse.")
+        bool,
+        typer.Option("--resume", help="An earlier run of the folder goes on where it stopped."),
     ] = False,
     overwrite: Overwrite = False,
-    strip: Annotated[bool, typer.Option("--strip", help="Leave out EXIF, XMP and IPTC.")] = False,
-    srgb: Annotated[
-        bool, typer.Option("--srgb", help="Convert colours to sRGB instead of keeping the profile.")
-    ] = False,
-    max_megapixels: Annotated[
-        float, typer.Option(min=0, max=1e9, help="Refuse photos that claim more.")
-    ] = 268.0,
-    hallucination_map: Annotated[
+    error_map: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also draw what a GAN model invented, for one photo."),
+        typer.Option(
+            metavar="FILE",
+            help="For one photo, the expected error of the GAN model is drawn into this file.",
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done, and what it needs.")
+        bool,
+        typer.Option("--dry-run", help="Nothing is written; sizes, time and memory are printed."),
     ] = False,
-    output_format: Annotated[str, typer.Option("--format", help="Of what goes to stdout.")] = "png",
     as_json: AsJson = False,
 ) -> None:
     """Upscale photos.
@@ -101,20 +97,18 @@ def upscale(
     Exit code 1: some photos could not be upscaled; they are listed.
     """
     from srgan.models import catalogue, loading
-    from srgan.upscaling import batch, error_map, pipeline
-    from srgan.upscaling.size import default_model
+    from srgan.upscaling import batch
 
     output = Path(place)
-    size = _size(scale, width, height, fit, megapixels)
-    model = model or default_model(size)
-    plan = batch.Plan({}, [], None)
-    name_of_model = Path(model).stem
+    options = _with_size(options, fit)
+    model = model or options.default_model
+    plan = batch.BatchPlan({}, [], None)
     is_piped = pipes.PIPE in (*inputs, output)
     named = output
     if is_piped:
         if resume or skip_existing:
             raise ValueError("--resume and --skip-existing are for files and folders, not pipes.")
-        named = pipes.check(inputs, output, output_format, as_json, dry_run)
+        named = pipes.check_pipe(inputs, output, options.suffix or ".png", as_json, dry_run)
     else:
         plan = batch.plan(
             inputs,
@@ -122,74 +116,82 @@ def upscale(
             overwrite or resume,
             skip_existing,
             name,
-            name_of_model,
+            Path(model).stem,
             include or (),
             exclude or (),
             is_folder=place.endswith(("/", os.sep)),  # which a path forgets
+            suffix=options.suffix,
         )
-    loaded = loading.load(model, engine, realism, self_ensemble, precision)
-    settings = {
-        "model": catalogue.fingerprint(model),  # once it is known not to be too large
-        "realism": realism,
-        "self_ensemble": self_ensemble,
-        "precision": precision,
-        "size": list(size),
-        "metadata": not strip,
-        "srgb": srgb,
-    }
+    loaded = loading.load(model, engine, options.realism, options.self_ensemble, precision)
+    # Once it is known that the file is not too large.
+    settings = batch.settings_of(catalogue.fingerprint(model), precision, options)
     if resume and not overwrite:
         plan = batch.resume(plan, settings)
-    if loaded.facts:
-        print(f"{loaded.metadata.name}: {loaded.facts.described}", file=sys.stderr)
-    work = partial(
-        pipeline.upscale_file,
-        model=loaded,
-        overwrite=overwrite or resume,
-        tile=tile,
-        size=size,
-        metadata=not strip,
-        srgb=srgb,
-        most_pixels=int(1e6 * max_megapixels),
-    )
-    if hallucination_map:
+    if loaded.specification:
+        print(f"{loaded.metadata.name}: {loaded.specification}", file=sys.stderr)
+    if error_map:
         if not is_piped and len(plan.sources) + len(plan.skipped) != 1:
-            raise ValueError("--hallucination-map draws one photo; name one.")
+            raise ValueError("--error-map draws one photo; name one.")
         files = (*inputs, *plan.sources, *plan.sources.values(), output)
-        if hallucination_map.resolve() in (file.resolve() for file in files):
-            raise ValueError(f"The map cannot go to {hallucination_map}, which is the photo's.")
+        if error_map.resolve() in (file.resolve() for file in files):
+            raise ValueError(f"The map cannot go to {error_map}, which is the photo's.")
     source = pipes.read_stdin() if inputs == [pipes.PIPE] else [*plan.sources.values(), *inputs][0]
     if dry_run:
         sources = {named: source} if is_piped else plan.sources
-        all_well = estimates.show(sources, plan, loaded, work, as_json)
+        all_well = estimates.show(sources, plan, loaded, options, as_json)
         _finish(plan, failed=not all_well)
         return
-    if hallucination_map:  # first, since it needs more, and says so before the work
-        draw = partial(error_map.map_file, model=model, engine=engine, precision=precision)
-        _map(hallucination_map, work, source, draw)
+    replace = overwrite or resume
+    if error_map:  # first, since it needs more, and says so before the work
+        _draw_map(source, error_map, model, engine, precision, options, replace)
     if is_piped:
-        pipes.send(source, output, named, work, as_json)
+        _through_pipe(source, output, named, loaded, options, replace, as_json)
     else:
-        _run(plan, work, settings, loaded, as_json)
+        _run(plan, loaded, options, settings, replace, as_json)
 
 
-def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: bool) -> None:
+def _through_pipe(
+    source: Path | bytes,
+    output: Path,
+    named: Path,
+    model: "Model",
+    options: UpscaleOptions,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    from srgan.upscaling import pipeline
+
+    def work(photo: Path | bytes, destination: Path, progress: Progress) -> None:
+        pipeline.upscale_file(photo, destination, model, options, overwrite, progress)
+
+    pipes.send(source, output, named, work, as_json)
+
+
+def _run(
+    plan: "BatchPlan",
+    model: "Model",
+    options: UpscaleOptions,
+    settings: dict[str, object],
+    overwrite: bool,
+    as_json: bool,
+) -> None:
     from srgan.cli import progress
     from srgan.io import formats
     from srgan.upscaling import batch
 
     for destination in plan.sources:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        formats.check_destination(destination, work.keywords["overwrite"])
+        formats.check_destination(destination, overwrite)
     if not as_json:
         for destination in plan.skipped:
             print(f"{destination}: there already", file=sys.stderr)
-    failed: list[Result] = []
+    failed: list[FileResult] = []
     with progress.bar(len(plan.sources)) as show:
 
         def tell(done: float, source: Path) -> None:
             show(done, source.name)
 
-        for result in batch.run(plan, work, tell, settings):
+        for result in batch.run(plan, model, options, settings, overwrite, tell):
             if result.error:
                 if len(plan.sources) + len(plan.skipped) == 1:
                     raise result.error
@@ -201,7 +203,7 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
     if as_json:
         done = len(plan.sources) - len(failed)
         summary = {"done": done, "failed": len(failed), "skipped": len(plan.skipped)}
-        print(json.dumps({"model": loaded.metadata.name} | summary))
+        print(json.dumps({"model": model.metadata.name} | summary))
     for result in failed:
         messages.fail(messages.about(result.source, result.error or Exception()))
     if failed:
@@ -209,7 +211,7 @@ def _run(plan: "Plan", work: partial, settings: dict, loaded: "Model", as_json: 
     _finish(plan, bool(failed))
 
 
-def _finish(plan: "Plan", failed: bool) -> None:
+def _finish(plan: "BatchPlan", failed: bool) -> None:
     """Names the folders that were left out; exit code 1 if there are any, or photos that failed."""
     for error in plan.unreadable:
         messages.fail(f"A folder was left out: {messages.explain(error)}")
@@ -217,34 +219,38 @@ def _finish(plan: "Plan", failed: bool) -> None:
         raise typer.Exit(1)
 
 
-def _map(destination: Path, work: partial, source: Path | bytes, draw: partial) -> None:
+def _draw_map(
+    source: Path | bytes,
+    destination: Path,
+    model: str,
+    engine: Engine,
+    precision: Precision,
+    options: UpscaleOptions,
+    overwrite: bool,
+) -> None:
     from srgan.cli import progress
+    from srgan.upscaling import error_map
 
-    same = {name: work.keywords[name] for name in ("overwrite", "tile", "most_pixels")}
+    job = error_map.prepare(
+        source, destination, model, overwrite, options.max_pixels, engine, precision
+    )
     with progress.bar(1) as show:
-        draw(source, destination, progress=lambda done, total: show(done / total, "map"), **same)
+        job.run(options.tile, lambda done, total: show(done / total, "map"))
     print(destination, file=sys.stderr)
 
 
-def _line(result: "Result") -> dict[str, object]:
+def _line(result: "FileResult") -> dict[str, object]:
     line: dict[str, object] = {"input": str(result.source), "seconds": round(result.seconds, 3)}
     if result.error:
         return line | {"error": messages.explain(result.error)}
     return line | {"output": str(result.destination)}
 
 
-def _size(
-    scale: float | None,
-    width: int | None,
-    height: int | None,
-    fit: tuple[int, int] | None,
-    megapixels: float | None,
-) -> "Size":
-    from srgan.upscaling.size import Size
-
-    given = [scale, width or height, fit, megapixels]
-    if sum(wish is not None for wish in given) > 1:
+def _with_size(options: UpscaleOptions, fit: tuple[int, int] | None) -> UpscaleOptions:
+    """The options, with what --fit asks for; only one kind of size may be given."""
+    given = [options.scale, options.width or options.height, fit, options.megapixels]
+    if sum(asked is not None for asked in given) > 1:
         raise ValueError("--scale, --width/--height, --fit and --megapixels exclude each other.")
-    if fit:
-        width, height = fit
-    return Size(scale, width, height, megapixels)
+    if not fit:
+        return options
+    return UpscaleOptions.parse(**options.model_dump() | {"width": fit[0], "height": fit[1]})

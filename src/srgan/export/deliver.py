@@ -23,7 +23,7 @@ from srgan.verification.certificate import Certificate
 
 _SIDES = range(16, 513)  # of a fixed size, in lr pixels
 _CROP = 64  # side of the calibration crops
-_MOST_PHOTOS = 32  # to calibrate with; each gives two crops
+_MAX_PHOTOS = 32  # to calibrate with; each gives two crops
 
 
 def export(
@@ -76,16 +76,16 @@ def export(
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as parent:
         part = Path(parent) / "model"
         part.mkdir()
-        job = exporters.Job(generator, metadata, size, crops)
+        job = exporters.ExportTask(generator, metadata, size, crops)
         written = FORMATS[kind].write(job, part)
         batches = probes.make(metadata.scale, size)
         results = _results(generator, metadata, batches, FORMATS[kind].projects)
         probes.write_reference(part, batches, results)
         made_by = versions.installed("srgan", "tensorflow", "keras", *FORMATS[kind].distributions)
-        issued = certificate.certify(part, written, kind, certificate.LIMITS[kind], made_by)
+        issued = certificate.certify(part, written, kind, certificate.MIN_PSNR[kind], made_by)
         facts = _facts(generator, metadata, kind, size)
-        files.write(part / "README.md", card.write(metadata, issued, facts).encode())
-        files.write(part / "LICENSE.md", card.write_licence(metadata).encode())
+        files.write_bytes(part / "README.md", card.markdown(metadata, issued, facts).encode())
+        files.write_bytes(part / "LICENSE.md", card.licence_markdown(metadata).encode())
         part.rename(folder)
     return issued
 
@@ -116,7 +116,7 @@ def _check_options(kind: str, size: tuple[int, int] | None, calibration: Path | 
     if size and not all(side in _SIDES for side in size):
         raise ValueError(
             f"The sides of a fixed size are from {_SIDES[0]} to {_SIDES[-1]} pixels; "
-            f"got {size[0]}x{size[1]}."
+            f"got {size[1]}x{size[0]}."
         )
     if calibration and not kind.endswith("int8"):
         raise ValueError(f"Calibration photos are for int8; the format {kind} needs none.")
@@ -124,7 +124,7 @@ def _check_options(kind: str, size: tuple[int, int] | None, calibration: Path | 
 
 def _metadata(file: Path) -> Metadata:
     model = loading.load(file)
-    if model.facts:
+    if model.specification:
         raise ValueError(
             f"{file} is a model of another project; only those of srgan can be exported, since "
             "they are compared with Keras."
@@ -139,7 +139,7 @@ def _calibration(
     paths = find_images(folder) if folder else probes.photo_files()
     height, width = size or (_CROP, _CROP)
     crops: list[np.ndarray] = []
-    for path in paths[:: max(-(-len(paths) // _MOST_PHOTOS), 1)]:
+    for path in paths[:: max(-(-len(paths) // _MAX_PHOTOS), 1)]:
         for factor in (scale, 1):  # small pictures are sharp, large ones smooth
             try:
                 photo = probes.lr_photo(path, factor)
@@ -172,7 +172,7 @@ def _results(
 
 def _facts(
     generator: keras.Model, metadata: Metadata, kind: str, size: tuple[int, int] | None
-) -> card.Facts:
+) -> card.NetworkFacts:
     if kind == "savedmodel":
         interface = (
             "Signature `serving_default`: `lr`, float32 RGB in [0, 1], `(batch, height, width, "
@@ -189,4 +189,4 @@ def _facts(
             f"{metadata.scale} times as large, to be clipped to [0, 1]."
         )
     network = f"The network is {generator.name}, of {generator.count_params():,} parameters."
-    return card.Facts(network, interface)
+    return card.NetworkFacts(network, interface)

@@ -22,7 +22,7 @@ from srgan.util import files
 
 
 @dataclasses.dataclass(frozen=True)
-class Job:
+class ExportTask:
     """What is to be written.
 
     Attributes:
@@ -48,7 +48,7 @@ class Format:
         projects: Whether the result has the consistency projection inside.
     """
 
-    write: Callable[[Job, Path], str]
+    write: Callable[[ExportTask, Path], str]
     packages: tuple[str, ...] = ()
     projects: bool = False
 
@@ -58,15 +58,15 @@ class Format:
         return [package.replace("_", "-") for package in self.packages]
 
 
-def _onnx(job: Job, folder: Path, precision: type = np.float32) -> str:
+def _onnx(job: ExportTask, folder: Path, precision: type = np.float32) -> str:
     model = onnx_graph.translate(job.generator, job.metadata, precision, precision)
     onnx.checker.check_model(model, full_check=True)
     file = f"{job.metadata.name}.onnx"
-    files.write(folder / file, model.SerializeToString(deterministic=True))
+    files.write_bytes(folder / file, model.SerializeToString(deterministic=True))
     return file
 
 
-def _onnx_fp16(job: Job, folder: Path) -> str:
+def _onnx_fp16(job: ExportTask, folder: Path) -> str:
     return _onnx(job, folder, np.float16)
 
 
@@ -100,7 +100,7 @@ class _Served(tf.Module):
         return {"images_bytes": enlarged}
 
 
-def _saved_model(job: Job, folder: Path) -> str:
+def _saved_model(job: ExportTask, folder: Path) -> str:
     served: Any = _Served(job.generator, job.metadata)
     signatures = {"serving_default": served.serve, "serve_images": served.serve_images}
     version = "1"  # TensorFlow Serving looks for folders that are numbers
@@ -108,7 +108,9 @@ def _saved_model(job: Job, folder: Path) -> str:
     return version
 
 
-def _tflite(job: Job, folder: Path, configure: Callable[[Any], None] = lambda _: None) -> str:
+def _tflite(
+    job: ExportTask, folder: Path, configure: Callable[[Any], None] = lambda _: None
+) -> str:
     """Writes a .tflite file of the operations that mobile delegates have."""
     spec = tf.TensorSpec((1, *(job.size or (None, None)), 3), tf.float32, "lr")
     # Weights as constants: variables would become operations of their own.
@@ -131,7 +133,7 @@ def _tflite(job: Job, folder: Path, configure: Callable[[Any], None] = lambda _:
     height, width = job.size or ("height", "width")
     lr = f"{numbers} in [0, 1], (1, {height}, {width}, 3)"
     described = job.metadata.model_dump() | {"lr": lr, "sr": "as lr; clip it"}
-    files.write(folder / file, _with_metadata(data, "srgan", json.dumps(described).encode()))
+    files.write_bytes(folder / file, _with_metadata(data, "srgan", json.dumps(described).encode()))
     return file
 
 
@@ -146,7 +148,7 @@ def _mobile(layer: Any, inputs: list[tf.Tensor]) -> tf.Tensor:
     return layer(inputs if len(inputs) > 1 else inputs[0])
 
 
-def _tflite_fp16(job: Job, folder: Path) -> str:
+def _tflite_fp16(job: ExportTask, folder: Path) -> str:
     def configure(converter: Any) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
@@ -154,7 +156,7 @@ def _tflite_fp16(job: Job, folder: Path) -> str:
     return _tflite(job, folder, configure)
 
 
-def _tflite_int8(job: Job, folder: Path) -> str:
+def _tflite_int8(job: ExportTask, folder: Path) -> str:
     def configure(converter: Any) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([lr[None]] for lr in job.calibration)
@@ -180,7 +182,7 @@ def _with_metadata(model: bytes, name: str, content: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-def _openvino(job: Job, folder: Path, half: bool = False, quantised: bool = False) -> str:
+def _openvino(job: ExportTask, folder: Path, half: bool = False, quantised: bool = False) -> str:
     import openvino
     from openvino.frontend import FrontEndManager
 
@@ -212,11 +214,11 @@ def _openvino(job: Job, folder: Path, half: bool = False, quantised: bool = Fals
     return file
 
 
-def _openvino_fp16(job: Job, folder: Path) -> str:
+def _openvino_fp16(job: ExportTask, folder: Path) -> str:
     return _openvino(job, folder, half=True)
 
 
-def _openvino_int8(job: Job, folder: Path) -> str:
+def _openvino_int8(job: ExportTask, folder: Path) -> str:
     return _openvino(job, folder, quantised=True)
 
 

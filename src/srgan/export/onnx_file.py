@@ -91,7 +91,7 @@ def write_metadata(path: Path, metadata: Metadata) -> None:
     model = onnx.load(path, load_external_data=False)
     props = {entry.key: entry.value for entry in model.metadata_props}
     helper.set_model_props(model, props | metadata.to_props())
-    files.write(path, model.SerializeToString(deterministic=True))
+    files.write_bytes(path, model.SerializeToString(deterministic=True))
 
 
 def read_generator(path: Path) -> keras.Model:

@@ -30,10 +30,10 @@ for _domain in (b"VIPS", b"GLib-GObject"):
 # would only hold memory.
 pyvips.cache_set_max(0)
 
-MOST_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
+MAX_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
 LONGEST = 10_000_000  # rows, or pixels of one: of libvips
 
-_MOST_EXIF = 2**23  # bytes that libvips takes
+_MAX_EXIF = 2**23  # bytes that libvips takes
 
 _Value = TypeVar("_Value")
 
@@ -103,7 +103,7 @@ SUFFIXES = (*FORMATS, *READ_ONLY)
 
 def open_image(
     source: str | os.PathLike[str] | bytes,
-    most_pixels: int = MOST_PIXELS,
+    max_pixels: int = MAX_PIXELS,
     all_frames: bool = False,
 ) -> pyvips.Image:
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
@@ -114,7 +114,7 @@ def open_image(
 
     Args:
         source: A file, recognised by its content, or what is in one.
-        most_pixels: In all frames together.
+        max_pixels: In all frames together.
         all_frames: Of an animation or a document, and not the first alone.
 
     Raises:
@@ -154,10 +154,10 @@ def open_image(
             f"{name} has {image.bands} channels of {image.format} samples, {image.interpretation}; "
             "expected grey, RGB or CMYK of 8 or 16 bits, or float. Convert it."
         )
-    if image.width * image.height > most_pixels:
+    if image.width * image.height > max_pixels:
         raise UnsupportedImage(
-            f"{name} claims {image.height}x{image.width} pixels; expected at most "
-            f"{most_pixels:,} in all. Allow more with --max-megapixels, or cut it into parts."
+            f"{name} claims {image.width}x{image.height} pixels; expected at most "
+            f"{max_pixels:,} in all. Allow more with --max-megapixels, or cut it into parts."
         )
     if image.format == "float" and image.interpretation != "lab":
         with decoding(source):
@@ -174,7 +174,7 @@ def open_image(
     image = image.copy()
     if exif:
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    if not 8 <= len(field(image, "exif-data", b"")) <= _MOST_EXIF:
+    if not 8 <= len(field(image, "exif-data", b"")) <= _MAX_EXIF:
         image.remove("exif-data")
     if field(image, "icc-profile-data", b"")[16:20] != profile:
         image.remove("icc-profile-data")
@@ -291,7 +291,7 @@ def check_format(path: Path, height: int = 1, width: int = 1) -> None:
     if max(height, width) > longest:
         raise UnsupportedImage(
             f"Cannot write {path}: {suffix} files have at most {longest} pixels a side, "
-            f"and the image is {height}x{width}. Use .png or .tif."
+            f"and the image is {width}x{height}. Use .png or .tif."
         )
 
 

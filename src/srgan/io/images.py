@@ -16,24 +16,26 @@ from srgan.util import files
 Sample = type[np.uint8] | type[np.uint16] | type[np.float32]
 
 
-def read(path: str | os.PathLike[str]) -> np.ndarray:
+def read(path: str | os.PathLike[str], alpha: bool = False) -> np.ndarray:
     """Reads an image file.
 
-    Turned upright (EXIF), converted to sRGB (embedded profile, CMYK, Lab), grey repeated in the
-    three channels, and transparency laid on white. 16-bit and float files keep 16 bits of
-    precision. Of a file with several pages, the first counts.
+    Turned upright (EXIF), converted to sRGB (embedded profile, CMYK, Lab), and grey repeated in the
+    three channels. 16-bit and float files keep 16 bits of precision. Of a file with several pages,
+    the first counts.
 
     Args:
         path: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, recognised by its content.
+        alpha: Keep transparency, as a fourth channel, where the file has it; else it is laid on
+            white.
 
     Returns:
-        `(height, width, 3)` float32 in [0, 1].
+        `(height, width, 3)` float32 in [0, 1], or `(height, width, 4)`.
 
     Raises:
         UnsupportedImage: If it is not a complete image in one of these formats.
         FileNotFoundError: If it does not exist.
     """
-    return to_float(_pixels(Path(path)))
+    return to_float(_pixels(Path(path), alpha))
 
 
 def read_uint8(path: str | os.PathLike[str]) -> np.ndarray:
@@ -43,23 +45,45 @@ def read_uint8(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = False) -> None:
-    """Writes an 8-bit image file, whole or not at all.
+    """Writes an image file, whole or not at all; takes all that `Model.upscale` returns.
 
     Args:
         path: The suffix chooses the format; .png, .tif and .tiff are lossless.
-        image: `(height, width, 3)`, float in [0, 1] or uint8; see `to_uint8`.
+        image: `(height, width)` or `(height, width, channels)`: 1 channel for grey, 3 for RGB, and
+            one more for alpha. uint8, float in [0, 1], which becomes 8 bits, or uint16, which keeps
+            16 bits where the format has them.
         overwrite: Replace an existing file.
 
     Raises:
-        UnsupportedImage, OSError: As `formats.check_destination` says, or if the disk is full.
+        UnsupportedImage: If no format has this suffix, or the format has no room for the image, or
+            no transparency.
+        OSError: As `formats.check_destination` says, or if the disk is full.
         ValueError: If `image` is not such an array.
     """
-    path = Path(path)
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError(f"An image is (height, width, 3); got {image.shape}.")
+    path, shape = Path(path), image.shape
+    if image.ndim == 2:
+        image = image[:, :, None]
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or not image.size:
+        raise ValueError(
+            "An image is (height, width) or (height, width, channels) with 1 to 4 channels; "
+            f"got {shape}."
+        )
     formats.check_destination(path, overwrite, *image.shape[:2])
+    held = formats.FORMATS[path.suffix.lower()]
+    channels = image.shape[2]
+    if channels in (2, 4) and not held.alpha:
+        raise formats.UnsupportedImage(
+            f"Cannot write {path}: {path.suffix} files have no transparency. Use .png or .webp, or "
+            "leave the last channel out."
+        )
+    if image.dtype != np.uint16:
+        image = to_uint8(image)
+    elif held.bits < 16:
+        image = from_float(to_float(image), np.uint8)
+    if channels < 3 and not held.grey:
+        image = np.concatenate([image[:, :, :1].repeat(3, axis=2), image[:, :, 1:]], axis=2)
     with files.replacing(path) as partial:
-        formats.save(pyvips.Image.new_from_array(to_uint8(image)), partial, path.suffix.lower())
+        formats.save(pyvips.Image.new_from_array(image), partial, path.suffix.lower())
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
@@ -112,11 +136,11 @@ def encode_webp(image: np.ndarray, quality: int | None = None) -> bytes:
     )
 
 
-def _pixels(path: Path) -> np.ndarray:
+def _pixels(path: Path, alpha: bool = False) -> np.ndarray:
     """Returns a file's sRGB pixels, uint8 or uint16."""
     image = formats.open_image(path)
     with formats.decoding(path):
         image = formats.to_srgb(image.autorot())
-        if image.hasalpha():
+        if image.hasalpha() and not alpha:
             image = image.flatten(background=[255 if image.format == "uchar" else 65535])
         return image.numpy()

@@ -1,4 +1,4 @@
-"""Which files belong together: photos, their small versions, and what programs made of those."""
+"""Which files belong together: photos, their LR images, and what programs made of those."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -26,7 +26,7 @@ class Picture:
 
     Args:
         source: A file, or what is in one.
-        most_pixels: Refuse pictures that claim more.
+        max_pixels: Refuse pictures that claim more.
         into: Suffix of the file that it becomes, which decides what of it is read: all frames or
             the first, and transparency, or what it shows on white.
         srgb: Convert colours to sRGB, for programs that ignore profiles.
@@ -45,14 +45,14 @@ class Picture:
     def __init__(
         self,
         source: str | os.PathLike[str] | bytes,
-        most_pixels: int = formats.MOST_PIXELS,
+        max_pixels: int = formats.MAX_PIXELS,
         into: str = ".tif",
         srgb: bool = False,
     ):
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        image = formats.open_image(source, most_pixels, all_frames=held.frames)
+        image = formats.open_image(source, max_pixels, all_frames=held.frames)
         with formats.decoding(source):
             self._image = _prepare(image, held, srgb)
         height = self._image.height
@@ -117,7 +117,7 @@ def natural_suffix(path: Path) -> str:
     return ".tif" if path.suffix.lower().startswith(".tif") else ".webp"
 
 
-def write(
+def write_rows(
     path: str | os.PathLike[str],
     bands: Iterable[np.ndarray],
     height: int,

@@ -15,9 +15,9 @@ import numpy as np
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # two byte orders, and a big variant of each
 
 _PREFIX = b"Exif\0\0"  # of EXIF outside TIFF
-_MOST_DIRECTORIES = 10_000  # each costs libtiff more than the one before; from 65536 on, it hangs
-_MOST_ENTRIES = 4096
-_MOST_BYTES = 60_000  # of EXIF; JPEG has room for 64 KiB
+_MAX_DIRECTORIES = 10_000  # each costs libtiff more than the one before; from 65536 on, it hangs
+_MAX_ENTRIES = 4096
+_MAX_BYTES = 60_000  # of EXIF; JPEG has room for 64 KiB
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 18: 8}  # of the big variant
 _RATIONAL = (5, 10)  # two numbers each
@@ -69,7 +69,7 @@ class _File:
     def count(self) -> int:
         """How many directories there are, as far as they go on, and about as many as allowed."""
         seen, place = set(), self.first
-        while place and place not in seen and len(seen) <= _MOST_DIRECTORIES:
+        while place and place not in seen and len(seen) <= _MAX_DIRECTORIES:
             try:
                 following = self._number(self._end(place)[1], self.layout.place)
             except ValueError:
@@ -82,7 +82,7 @@ class _File:
         """The entries of a directory as they are, and the place of the next one."""
         begin, end = self._end(place)
         size = self.layout.size(f"HH2{self.layout.place}")
-        if end - begin > _MOST_ENTRIES * size:
+        if end - begin > _MAX_ENTRIES * size:
             raise ValueError("It has too many entries.")
         table = self._at(begin, end - begin)
         parts = (table[k : k + size] for k in range(0, len(table), size))
@@ -96,7 +96,7 @@ class _File:
         for tag, entry in self.entries(place)[0].items():
             _, kind, count = struct.unpack_from(f"{order}HH{form}", entry)
             size = _SIZES.get(kind, 0) * count
-            if not 0 < size <= _MOST_BYTES:
+            if not 0 < size <= _MAX_BYTES:
                 continue
             value = entry[-self.layout.size(form) :]
             if size > len(value):
@@ -138,8 +138,8 @@ def problem(file: BinaryIO) -> str:
         first = tiff.directory(tiff.first)
     except ValueError:
         return ""  # libvips will say it better
-    if tiff.count() > _MOST_DIRECTORIES:
-        return f"has more than {_MOST_DIRECTORIES:,} pages; expected fewer. Split it."
+    if tiff.count() > _MAX_DIRECTORIES:
+        return f"has more than {_MAX_DIRECTORIES:,} pages; expected fewer. Split it."
     colours, compression = (
         int.from_bytes(first[tag].value, "little") if tag in first else 0
         for tag in (_COLOURS, _COMPRESSION)
@@ -157,7 +157,7 @@ def read_exif(file: BinaryIO) -> bytes:
     except ValueError:
         return b""
     data, place = _written(_Layout("<", "H", "I"), 8, first, own)
-    is_useful = (first or own) and len(data) <= _MOST_BYTES
+    is_useful = (first or own) and len(data) <= _MAX_BYTES
     return _PREFIX + struct.pack("<4sI", SIGNATURES[0], place) + data if is_useful else b""
 
 

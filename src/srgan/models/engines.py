@@ -19,7 +19,7 @@ from srgan.util import parallel
 Kind = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
 
-_MOST_BYTES = 2**31  # of protobuf
+_MAX_BYTES = 2**31  # of protobuf
 
 # ONNX tensors may name another file that holds their values. This is such a name's key in
 # protobuf's encoding, longer spellings of the tag and of the length included.
@@ -100,7 +100,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
         FileNotFoundError: If there is no such file.
         ValueError: If it is too large to be one.
     """
-    if (size := Path(path).stat().st_size) > _MOST_BYTES:
+    if (size := Path(path).stat().st_size) > _MAX_BYTES:
         raise ValueError(
             f"{path} has {size / 2**30:.1f} GiB; expected at most 2, as an ONNX file has. "
             "Is it one?"

@@ -14,6 +14,7 @@ import numpy as np
 
 from srgan.models import engines
 from srgan.models.receptive_field import GlobalOperation, receptive_field
+from srgan.models.requirements import SizeRequirements
 from srgan.numeric import resize
 
 if TYPE_CHECKING:
@@ -30,28 +31,24 @@ _TO_YCBCR = np.array(  # of JPEG: BT.601 in the full range
 )
 
 
-class Facts(NamedTuple):
+class Specification(NamedTuple):
     """What was found out about a model.
 
     Attributes:
         scale: Factor from lr to sr.
         halo: lr pixels to each side that an output pixel may depend on.
-        whole: Why it cannot run on tiles, or "".
-        multiple: The sides of what it takes are multiples of this.
-        size: Height and width of what it takes, if no other is allowed.
+        requirements: What sizes it takes.
         described: The rest in words.
     """
 
     scale: int
     halo: int
-    whole: str
-    multiple: int
-    size: tuple[int, int] | None
+    requirements: SizeRequirements
     described: str
 
 
 class _Adapted:
-    """Makes a foreign model take and give float32 RGB `(batch, height, width, 3)` in [0, 1]."""
+    """Makes an external model take and give float32 RGB `(batch, height, width, 3)` in [0, 1]."""
 
     def __init__(self, engine: engines.Engine, first: bool, channels: int, dtype: np.dtype):
         self._engine = engine
@@ -79,7 +76,7 @@ class _Adapted:
         return (sr - np.float32(offset)) / np.float32(factor)
 
 
-def adapt(path: Path, engine: engines.Engine) -> tuple[engines.Engine, Facts]:
+def adapt(path: Path, engine: engines.Engine) -> tuple[engines.Engine, Specification]:
     """Returns an engine that takes and gives what srgan's own models do, and what was found out.
 
     Args:
@@ -110,12 +107,12 @@ def adapt(path: Path, engine: engines.Engine) -> tuple[engines.Engine, Facts]:
         halo, whole = 0, str(error)
     if whole and size:
         raise ValueError(
-            f"{path} takes only {size[0]}x{size[1]} pixels, and {whole}. It can enlarge no other "
+            f"{path} takes only {size[1]}x{size[0]} pixels, and {whole}. It can enlarge no other "
             "picture: export it with dynamic axes."
         )
     if size and min(size) <= 2 * halo:
         raise ValueError(
-            f"{path} takes only {size[0]}x{size[1]} pixels, and looks {halo} pixels to each side: "
+            f"{path} takes only {size[1]}x{size[0]} pixels, and looks {halo} pixels to each side: "
             "tiles would keep nothing. Export it with dynamic axes."
         )
     order = "channels first" if first else "channels last"
@@ -124,7 +121,7 @@ def adapt(path: Path, engine: engines.Engine) -> tuple[engines.Engine, Facts]:
         f"x{scale}, {'RGB' if channels == 3 else 'luma'}, {order}, {types[kind]}, takes {taken}, "
         f"gives {given}, {sees}"
     )
-    return adapted, Facts(scale, halo, whole, multiple, size, described)
+    return adapted, Specification(scale, halo, SizeRequirements(multiple, size, whole), described)
 
 
 def _layout(path: Path, value: "onnx.ValueInfoProto") -> tuple[bool, int, tuple[int, int] | None]:
@@ -164,9 +161,9 @@ def _scale(path: Path, adapted: _Adapted, size: tuple[int, int] | None) -> int:
     found = _try(adapted, height, width)
     scale = found[0] // height if found else 0
     if not 1 <= scale <= 16 or found != (scale * height, scale * width):
-        shown = f"{found[0]}x{found[1]}" if found else "an error"
+        shown = f"{found[1]}x{found[0]}" if found else "an error"
         raise ValueError(
-            f"{path} makes {shown} of {height}x{width} pixels; expected an integer factor from 1 "
+            f"{path} makes {shown} of {width}x{height} pixels; expected an integer factor from 1 "
             "to 16. Is it a super-resolution model?"
         )
     return scale

@@ -27,7 +27,10 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
 
     try:
         model = onnx.shape_inference.infer_shapes(_with_size(model, side))
-    except onnx.shape_inference.InferenceError:  # operations that onnx does not know
+    except (
+        onnx.shape_inference.InferenceError,
+        onnx.checker.ValidationError,
+    ):  # operations that onnx does not know
         return None
     graph = model.graph
     sizes = {
@@ -48,8 +51,12 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
         most = max(most, sum(filter(None, needed)))
         alive = {name for name in alive if last.get(name, -1) > index}
     initialised = {tensor.name for tensor in graph.initializer}
-    picture = next(value for value in graph.input if value.name not in initialised)
+    picture = next((value for value in graph.input if value.name not in initialised), None)
+    if picture is None:
+        return None
     shape = [dimension.dim_value for dimension in picture.type.tensor_type.shape.dim]
+    if len(shape) != 4 or not all(shape):
+        return None
     return most * (3 if 3 in (shape[1], shape[-1]) else 1) / math.prod(shape)
 
 

@@ -1,4 +1,4 @@
-"""The realism dial: a network between a PSNR model and the GAN model that was trained from it."""
+"""Network interpolation: between a PSNR model and the GAN model trained from it."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def interpolate(psnr_model: bytes, gan_model: bytes, realism: float) -> bytes:
     Raises:
         ValueError: If `realism` is outside, or the files are not two of one network.
     """
-    import onnx  # takes longer to import than all else here, and only the dial needs it
+    import onnx  # takes longer to import than all else here, and only interpolation needs it
     from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 

@@ -1,12 +1,14 @@
 """From a name or path to a model that is ready to run."""
 
-import contextlib
+import math
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from srgan.models import catalogue, engines, external, fuse, interpolation
 from srgan.models.metadata import PREFIX, Metadata
 from srgan.models.model import PIXEL_BYTES, Model
+from srgan.models.requirements import NO_REQUIREMENTS
 from srgan.util import parallel
 
 _MAX_PIXEL_BYTES = 2**20  # what enlarges pictures needs a tenth of it, or less
@@ -21,74 +23,101 @@ def load(
 ) -> Model:
     """Opens a model.
 
-    Files of other projects are taken too: see `foreign.adapt`.
+    Files of other projects are taken too: see `external.adapt`.
 
     Args:
         model: The name of a shipped one, or the path of an ONNX file.
         engine: What runs it; see `engines.open_engine`.
         realism: For a GAN model that knows its PSNR model, how much of the former, from 0 to 1;
-            see `dial.interpolate`. None is the file as it is.
+            see `interpolation.interpolate`. None is the file as it is.
         self_ensemble: Average what becomes of the eight orientations of a picture, for the last
             tenths of a decibel in eight times the time (Timofte et al. 2016).
         precision: Of the arithmetic; see `engines.open_engine`.
 
     Raises:
         FileNotFoundError: If there is neither such a name nor such a file.
-        ValueError: If the file is not such a model, or has no dial.
+        ValueError: If the file is not such a model, or `realism` has no PSNR model to start from.
     """
     file = catalogue.path(model)
     calls = parallel.available_cores()
-    data, pixel_bytes = _lighten(file, engines.read(file))
+    data, weight = _fuse(file, engines.read(file))
     opened = engines.open_engine(file, engine, calls, precision, data)
-    if not any(key.startswith(PREFIX) for key in opened.metadata):
-        if realism is not None:
-            raise ValueError(f"{file} has no realism dial: it is a model of another project.")
-        opened, facts = external.adapt(file, opened)
-        metadata = _unknown(file, facts)
+    requirements, specification = NO_REQUIREMENTS, ""
+    if any(key.startswith(PREFIX) for key in opened.metadata):
+        metadata = _metadata(file, opened)
     else:
-        metadata, facts = _metadata(file, opened), None
+        if realism is not None:
+            raise ValueError(f"{file} takes no --realism: it is a model of another project.")
+        opened, found = external.adapt(file, opened)
+        metadata, requirements = _unknown(file, found), found.requirements
+        specification = found.described
     if realism is not None:
         other = catalogue.psnr_path(file, metadata)
         data = interpolation.interpolate(other.read_bytes(), file.read_bytes(), realism)
-        data, _ = _lighten(file, data)
+        data, _ = _fuse(file, data)
         opened = engines.open_engine(file, engine, calls, precision, data)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     if self_ensemble:
-        if facts and facts.size and facts.size[0] != facts.size[1]:
-            raise ValueError(f"{file} takes {facts.size} pixels alone, which cannot be turned.")
+        if requirements.fixed and requirements.fixed[0] != requirements.fixed[1]:
+            height, width = requirements.fixed
+            raise ValueError(f"{file} takes {width}x{height} pixels alone, which cannot be turned.")
         opened = engines.SelfEnsemble(opened)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} x8"})
-    return Model(opened, metadata, pixel_bytes, facts)
+    return Model(
+        opened,
+        metadata,
+        weight.pixel_bytes,
+        requirements,
+        specification,
+        weight.parameters,
+        realism,
+        self_ensemble,
+    )
 
 
-def _lighten(file: Path, data: bytes) -> tuple[bytes, float]:
-    """A network that needs less memory, where there is one, and what an engine needs for a pixel.
+class _Weight(NamedTuple):
+    """How heavy a network is: bytes that an engine needs for a pixel of lr, about, and weights."""
 
-    The latter of lr, and about.
+    pixel_bytes: float
+    parameters: int
+
+
+def _fuse(file: Path, data: bytes) -> tuple[bytes, _Weight]:
+    """A network that needs less memory, where there is one, and how heavy it is.
+
+    What onnx cannot parse or check is left as it is: the engine will say what is wrong with it.
     """
     import onnx
+    from google.protobuf.message import DecodeError
 
-    needed = None
-    with contextlib.suppress(Exception):  # onnx raises what it likes about graphs it does not know
+    try:
         network = onnx.load_model_from_string(data)
+    except DecodeError:
+        return data, _Weight(PIXEL_BYTES, 0)
+    parameters = sum(math.prod(tensor.dims) for tensor in network.graph.initializer)
+    try:
+        onnx.checker.check_model(network)
         fuse.fuse(network)
-        needed = fuse.memory(network)
         data = network.SerializeToString()
+    except onnx.checker.ValidationError:  # engines may run it all the same
+        pass
+    needed = fuse.memory(network)
     if needed is not None and needed > _MAX_PIXEL_BYTES:
         raise ValueError(
             f"{file} needs {needed / 2**20:,.0f} MiB for each pixel of a picture; expected at most "
             f"{_MAX_PIXEL_BYTES // 2**20}. Is it a super-resolution model?"
         )
     # Measured: engines keep some more.
-    return data, PIXEL_BYTES if needed is None else 1.2 * needed
+    pixel_bytes = PIXEL_BYTES if needed is None else 1.2 * needed
+    return data, _Weight(pixel_bytes, parameters)
 
 
-def _unknown(file: Path, facts: external.Facts) -> Metadata:
+def _unknown(file: Path, found: external.Specification) -> Metadata:
     unknown = "unknown: a model of another project"
     return Metadata(
         name=file.stem,
-        scale=facts.scale,
-        receptive_field=facts.halo,
+        scale=found.scale,
+        receptive_field=found.halo,
         consistency_rounds=0,
         training_data=unknown,
         licence=unknown,

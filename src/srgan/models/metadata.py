@@ -29,22 +29,22 @@ class Calibration(NamedTuple):
 
 
 class Metadata(BaseModel):
-    """What an artefact says about itself."""
+    """What a model says about itself."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     name: str = Field(pattern=_NAME)
     scale: int = Field(ge=1, le=16)
     receptive_field: int = Field(ge=0, le=1024)  # lr pixels to the farthest one it depends on
-    consistency_rounds: int = Field(ge=0, le=projection.MOST_ROUNDS)  # `project`'s; 0: not applied
+    consistency_rounds: int = Field(ge=0, le=projection.MAX_ROUNDS)  # `project`'s; 0: not applied
     training_data: str
     licence: str
     scores: str  # with their protocol
     config_hash: str
-    # File name, without suffix, of the model that it was trained from: the dial's other end.
+    # File name, without suffix, of the model that it was trained from: what realism 0 gives.
     psnr_model: str = Field(default="", pattern=r"^[^/\\\x00-\x1f]*$")
     training: str = ""  # how much of it, in words
-    calibration: Calibration | None = None  # of the map of what it invents
+    calibration: Calibration | None = None  # of its error map
 
     @field_validator("calibration", mode="before")
     @classmethod

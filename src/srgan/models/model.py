@@ -4,7 +4,6 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 `(batch, scale * height, scale * width, 3)`.
 """
 
-import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -12,24 +11,30 @@ from functools import partial
 import numpy as np
 
 from srgan.io import images
-from srgan.models import alpha, engines, external, tiling
+from srgan.models import alpha, engines, tiling
 from srgan.models.metadata import Metadata
+from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
 from srgan.numeric import projection
 from srgan.util import parallel
+from srgan.util.counting import counter
 
 PIXEL_BYTES = 8192.0  # for a model of which nothing is known
 _LARGEST = 1e6  # of the values that are taken for colours
 
 
 class Model:
-    """A super-resolution model, ready to run.
+    """A super-resolution model, ready to run; `model(lr)` is `model.upscale(lr)`.
 
     Args:
         engine: Runs its graph, for as many calls at once as there are processor cores.
         metadata: What it says about itself.
         pixel_bytes: What the engine needs for a pixel of a tile; less than that needs what
             follows.
-        facts: What was found out about a model of another project.
+        requirements: What sizes its network takes.
+        specification: What was found out about a model of another project, in words, or "".
+        parameters: How many weights it has; 0 if that is not known.
+        realism: The point of network interpolation that it was opened at, if any.
+        self_ensemble: Whether it averages eight orientations.
     """
 
     def __init__(
@@ -37,13 +42,31 @@ class Model:
         engine: engines.Engine,
         metadata: Metadata,
         pixel_bytes: float = PIXEL_BYTES,
-        facts: external.Facts | None = None,
+        requirements: SizeRequirements = NO_REQUIREMENTS,
+        specification: str = "",
+        parameters: int = 0,
+        realism: float | None = None,
+        self_ensemble: bool = False,
     ):
         self._engine = engine
         self.metadata = metadata
-        self.facts = facts
+        self.requirements = requirements
+        self.specification = specification
+        self.parameters = parameters
+        self.realism = realism
+        self.self_ensemble = self_ensemble
         self.pixel_bytes = max(pixel_bytes, 5 * 3 * 4 * metadata.scale**2)  # copies of the result
         self._most = sys.maxsize  # pixels of a tile; less once memory was short
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        """Returns `upscale(lr)`."""
+        return self.upscale(lr)
+
+    def __repr__(self) -> str:
+        size = f"{self.parameters / 1e6:.2f} M parameters"
+        licence = " ".join(self.metadata.licence.split())
+        licence = licence if len(licence) <= 40 else f"{licence[:39]}…"
+        return f"<srgan.Model {self.metadata.name}: x{self.metadata.scale}, {size}, {licence}>"
 
     def upscale(
         self,
@@ -73,12 +96,7 @@ class Model:
         _check(lr)
         height, width, count = lr.shape
         cut = self.plan(height, width, count, tile)
-        done = itertools.count(1)
-
-        def tell() -> None:
-            if progress:
-                progress(next(done), cut.tiles)
-
+        tell = counter(progress, cut.tiles)
         scale = self.metadata.scale
         sr = np.empty((scale * height, scale * width, count), dtype)
         top = 0
@@ -95,7 +113,8 @@ class Model:
         tile: int | None = None,
         memory: float | None = None,
         workers: int | None = None,
-    ) -> tiling.Plan:
+        halo: int | None = None,
+    ) -> tiling.TileLayout:
         """Returns how an image will be cut.
 
         Args:
@@ -107,38 +126,38 @@ class Model:
                 default as `parallel.tile_memory` says.
             workers: How many cores there are for this image; by default all. With fewer, it is cut
                 into fewer tiles, with less overlap.
+            halo: Context on each side, in lr pixels, if not all that an output pixel may depend
+                on; with less, tiles may show seams.
         """
-        halo = self.metadata.receptive_field + projection.reach(self.metadata.consistency_rounds)
-        halo += alpha.REACH if count in (2, 4) else 0  # with alpha
-        step = 1
-        if self.facts:
-            step = self.facts.multiple
-            least = self.facts.size or (1, 1)
-            height, width = (
-                max(-(-side // step) * step, minimum)
-                for side, minimum in zip((height, width), least, strict=True)
-            )
-            halo = -(-halo // step) * step  # tiles begin where the network's own, coarser grids do
-            if self.facts.size:
-                return tiling.Plan(height, width, halo, self.facts.size)
-            if self.facts.whole:
-                return tiling.Plan(height, width, 0, (height, width))
+        need = self.requirements
+        height, width = need.padded(height, width)
+        if halo is None:
+            halo = self.metadata.receptive_field
+            halo += projection.reach(self.metadata.consistency_rounds)
+            halo += alpha.REACH if count in (2, 4) else 0
+        halo = need.round_up(halo)  # tiles begin where the network's own, coarser grids do
+        if need.fixed:
+            return tiling.TileLayout(height, width, halo, need.fixed)
+        if need.whole:
+            return tiling.TileLayout(height, width, 0, (height, width))
         if tile is not None:
             if tile < 1:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
-            side = -(-tile // step) * step + 2 * halo
-            return tiling.Plan(height, width, halo, (side, side))
+            side = need.round_up(tile) + 2 * halo
+            return tiling.TileLayout(height, width, halo, (side, side))
         cores = parallel.available_cores()
         memory = parallel.tile_memory() if memory is None else memory
         area = int(memory / cores / self.pixel_bytes)
-        return tiling.plan(height, width, halo, min(area, self._most), workers or cores, step)
+        return tiling.plan(
+            height, width, halo, min(area, self._most), workers or cores, need.multiple
+        )
 
     def upscale_rows(
         self,
         bands: Iterable[np.ndarray],
         height: int,
         width: int,
-        cut: tiling.Plan,
+        cut: tiling.TileLayout,
         dtype: images.Sample = np.uint8,
         progress: Callable[[], None] | None = None,
     ) -> Iterator[np.ndarray]:
@@ -165,20 +184,19 @@ class Model:
     def _upscale(self, lr: np.ndarray, halo: int, dtype: images.Sample) -> np.ndarray:
         """Upscales a tile; in parts, which become ever smaller, while memory is short."""
         height, width = lr.shape[:2]
-        fixed = self.facts and (self.facts.size or self.facts.whole)
-        step = self.facts.multiple if self.facts else 1
+        divisible, step = self.requirements.divisible, self.requirements.multiple
         run = partial(self._whole, dtype=dtype)
         while True:
             area, most = height * width, self._most
             try:
-                if fixed or area <= most:
+                if not divisible or area <= most:
                     return run(lr)
                 # Always cut from the tile, not from its parts, whose halos would be cut as well.
                 cut = tiling.plan(height, width, halo, most, step=step)
                 if (area := cut.area) <= most:
                     return np.concatenate(list(tiling.upscale(run, [lr], cut, self.metadata.scale)))
             except MemoryError:
-                if fixed:
+                if not divisible:
                     raise
                 self._most = min(self._most, area // 2)
                 parallel.return_memory()

@@ -18,7 +18,7 @@ class Span(NamedTuple):
     inner: slice
 
 
-class Plan(NamedTuple):
+class TileLayout(NamedTuple):
     """How an image is cut.
 
     Attributes:
@@ -90,7 +90,9 @@ def spans(length: int, size: int, halo: int) -> list[Span]:
     return found
 
 
-def plan(height: int, width: int, halo: int, area: int, workers: int = 1, step: int = 1) -> Plan:
+def plan(
+    height: int, width: int, halo: int, area: int, workers: int = 1, step: int = 1
+) -> TileLayout:
     """Finds the cut that is done first by `workers` that each run one tile at a time.
 
     Args:
@@ -119,7 +121,7 @@ def plan(height: int, width: int, halo: int, area: int, workers: int = 1, step: 
             time = (-(-down * across // workers) * tall * wide, tall * wide)
             if tall * wide <= area and time < best:
                 best, found = time, (tall, wide)
-    return Plan(height, width, halo, found)
+    return TileLayout(height, width, halo, found)
 
 
 def _share(length: int, count: int, halo: int, step: int) -> int:
@@ -131,7 +133,7 @@ def _share(length: int, count: int, halo: int, step: int) -> int:
 def upscale(
     run: Callable[[np.ndarray], np.ndarray],
     bands: Iterable[np.ndarray],
-    cut: Plan,
+    cut: TileLayout,
     scale: int,
     pool: Executor | None = None,
     progress: Callable[[], None] | None = None,

@@ -9,7 +9,7 @@ Colour = Literal["y", "rgb"]
 
 
 def luma(image: np.ndarray) -> np.ndarray:
-    """Returns the luma Y of a uint8 RGB image as MATLAB's `rgb2ycbcr` defines it, unrounded.
+    """Returns the luma Y of an RGB image as MATLAB's `rgb2ycbcr` defines it, unrounded.
 
     Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 (ITU-R BT.601), from 16 to 235.
 
@@ -17,25 +17,24 @@ def luma(image: np.ndarray) -> np.ndarray:
         `(height, width)`, float64.
 
     Raises:
-        ValueError: If the image is not uint8 RGB.
+        ValueError: If the image is not RGB, uint8 or float in [0, 1].
 
     Example:
         >>> luma(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).round(9)
         array([[ 16., 235.]])
     """
-    check(image)
-    return 16 + image @ (np.array([65.481, 128.553, 24.966]) / 255)
+    return 16 + as_image(image) @ (np.array([65.481, 128.553, 24.966]) / 255)
 
 
 def planes(image: np.ndarray, colour: Colour) -> list[np.ndarray]:
     """Returns what is measured of an image: its luma, or its three channels, as float64.
 
     Raises:
-        ValueError: If the image is not uint8 RGB.
+        ValueError: If the image is not RGB, uint8 or float in [0, 1].
     """
     if colour == "y":
         return [luma(image)]
-    check(image)
+    image = as_image(image)
     return [image[..., channel].astype(np.float64) for channel in range(3)]
 
 
@@ -51,19 +50,37 @@ def blur(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
     return sliding_window_view(plane, len(window), axis=1) @ window
 
 
-def check(image: np.ndarray) -> None:
-    """Raises ValueError unless the image is uint8 RGB."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+def as_image(image: np.ndarray) -> np.ndarray:
+    """Returns an image as uint8 RGB; floats are rounded half up, as a file of 8 bits holds them.
+
+    Raises:
+        ValueError: If it is not RGB, uint8 or float in [0, 1].
+    """
+    is_float = np.issubdtype(image.dtype, np.floating)
+    if image.ndim != 3 or image.shape[2] != 3 or not (is_float or image.dtype == np.uint8):
         raise ValueError(
-            f"Metrics take uint8 RGB images (height, width, 3); got {image.dtype} of shape "
-            f"{image.shape}. Convert floats in [0, 1] with images.to_uint8."
+            f"Metrics take RGB images (height, width, 3), uint8 or float in [0, 1]; got "
+            f"{image.dtype} of shape {image.shape}."
         )
+    if not is_float:
+        return image
+    if image.size and not (image.min() >= 0 and image.max() <= 1):  # NaN compares as false
+        raise ValueError(
+            f"Metrics take float images in [0, 1]; got {image.min():g} to {image.max():g}. "
+            "Divide 8-bit values by 255, or pass them as uint8."
+        )
+    return np.floor(image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def check_pair(hr: np.ndarray, sr: np.ndarray, minimum: int = 1) -> None:
-    """Raises ValueError unless both are uint8 RGB of one size, of `minimum` pixels a side."""
-    check(hr)
-    check(sr)
+def as_pair(hr: np.ndarray, sr: np.ndarray, minimum: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two images as `as_image` does; ValueError unless both have one size.
+
+    Args:
+        hr: Reference.
+        sr: Image to compare with it.
+        minimum: Pixels a side that the measure needs.
+    """
+    hr, sr = as_image(hr), as_image(sr)
     if hr.shape != sr.shape:
         raise ValueError(
             f"hr and sr must be of one size; got {size(hr)} and {size(sr)}. "
@@ -71,8 +88,9 @@ def check_pair(hr: np.ndarray, sr: np.ndarray, minimum: int = 1) -> None:
         )
     if min(hr.shape[:2]) < minimum:
         raise ValueError(f"This measure needs {minimum}x{minimum} pixels; got {size(hr)}.")
+    return hr, sr
 
 
 def size(image: np.ndarray) -> str:
-    """Returns "height x width" for messages."""
-    return f"{image.shape[0]}x{image.shape[1]}"
+    """Returns "WIDTHxHEIGHT" for messages."""
+    return f"{image.shape[1]}x{image.shape[0]}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from srgan.numeric import resize
 
-MOST_ROUNDS = 16  # of `project`: with more, errors of rounding would grow from step to step
+MAX_ROUNDS = 16  # of `project`: with more, errors of rounding would grow from step to step
 _SMALLEST = 0.22  # eigenvalue of D(U()), at any scale and size; the largest is 1
 
 
@@ -72,8 +72,8 @@ def steps(rounds: int) -> list[float]:
     Raises:
         ValueError: If there are more rounds than `MOST_ROUNDS`, or fewer than none.
     """
-    if not 0 <= rounds <= MOST_ROUNDS:
-        raise ValueError(f"The projection has 0 to {MOST_ROUNDS} rounds; got {rounds}.")
+    if not 0 <= rounds <= MAX_ROUNDS:
+        raise ValueError(f"The projection has 0 to {MAX_ROUNDS} rounds; got {rounds}.")
     roots = np.cos((2 * np.arange(rounds) + 1) * np.pi / (2 * rounds))
     spread = (1 - _SMALLEST) / (1 + roots[:1])  # moves the largest of -1..1 to 1, and -1 to 0.22
     return (1 / (_SMALLEST + spread * (1 + roots))).tolist()

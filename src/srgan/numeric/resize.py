@@ -40,7 +40,7 @@ def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
     if image.ndim != 3 or min(*image.shape, height, width) < 1:
         raise ValueError(
             f"bicubic resizes a (height, width, channels) image to at least 1x1; "
-            f"got shape {image.shape} and the size {height}x{width}."
+            f"got shape {image.shape} and the size {width}x{height}."
         )
     resized = _apply(image, taps_of(image.shape[0], height))
     return _apply(resized.swapaxes(0, 1), taps_of(image.shape[1], width)).swapaxes(0, 1)
@@ -87,7 +87,7 @@ def downscale(hr: np.ndarray, scale: int) -> np.ndarray:
     height, width = hr.shape[:2]
     if height % scale or width % scale:
         raise ValueError(
-            f"The sides of hr must be multiples of scale={scale}; got {height}x{width}. "
+            f"The sides of hr must be multiples of scale={scale}; got {width}x{height}. "
             "Crop it with crop_to_multiple first."
         )
     return bicubic(hr, height // scale, width // scale)
@@ -106,7 +106,7 @@ def crop_to_multiple(hr: np.ndarray, scale: int) -> np.ndarray:
     """
     height, width = hr.shape[:2]
     if min(height, width) < scale:
-        raise ValueError(f"A {height}x{width} image has no {scale}x{scale} block to downscale.")
+        raise ValueError(f"A {width}x{height} image has no {scale}x{scale} block to downscale.")
     return hr[: height - height % scale, : width - width % scale]
 
 

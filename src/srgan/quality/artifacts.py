@@ -1,13 +1,14 @@
 """What the eye sees in an upscaled image: sharpness, ringing, aliasing, a checkerboard, a cast.
 
-uint8 RGB arrays `(height, width, 3)` in, a float out. Where a formula speaks of y, that is the
+RGB arrays `(height, width, 3)` in, uint8 or float in [0, 1], a float out.
+Where a formula speaks of y, that is the
 luma (`planes.luma`), in grey levels.
 """
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from srgan.numeric.color import blur, check, check_pair, gaussian, luma, size
+from srgan.numeric.color import as_image, as_pair, blur, gaussian, luma, size
 
 _STRONG_EDGE = 32.0  # grey levels from a pixel to the next; 7 % of the pixels of Kodak24 are
 
@@ -29,7 +30,7 @@ def sharpness(reference: np.ndarray, sr: np.ndarray) -> float:
     Raises:
         ValueError: If the images are not uint8 RGB of one size of at least 2x2.
     """
-    check_pair(reference, sr, minimum=2)
+    reference, sr = as_pair(reference, sr, minimum=2)
     energy = _gradient_energy(reference)
     return _gradient_energy(sr) / energy if energy else float("nan")
 
@@ -40,7 +41,7 @@ def overshoot(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
     max(y_sr - max_N y_hr, min_N y_hr - y_sr, 0), N being the pixels at most `scale` rows and
     columns away; 0 farther than 2 `scale` from an edge where the luma of hr rises by 32 grey
     levels from a pixel to the next. The range lets textures differ: only what is brighter or
-    darker than all of the original nearby is an overshoot.
+    darker than all of the HR image nearby is an overshoot.
 
     Args:
         hr: Reference, `(height, width, 3)`, uint8 RGB, at least 2x2.
@@ -53,7 +54,7 @@ def overshoot(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
     Raises:
         ValueError: If the images are not uint8 RGB of one size of at least 2x2.
     """
-    check_pair(hr, sr, minimum=2)
+    hr, sr = as_pair(hr, sr, minimum=2)
     y_hr, y_sr = luma(hr), luma(sr)
     excess = np.maximum(y_sr - _highest(y_hr, scale), -_highest(-y_hr, scale) - y_sr)
     return np.maximum(excess, 0) * _near_edges(y_hr, reach=2 * scale)
@@ -93,7 +94,7 @@ def aliasing(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
     Raises:
         ValueError: If the images are not uint8 RGB of one size, a multiple of `scale`.
     """
-    check_pair(hr, sr, minimum=scale)
+    hr, sr = as_pair(hr, sr, minimum=scale)
     height, width = hr.shape[:2]
     if height % scale or width % scale:
         raise ValueError(
@@ -123,11 +124,11 @@ def aliasing(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
 
 
 def grid(sr: np.ndarray, scale: int) -> float:
-    """Strength of a weave: fine detail that is stronger on some pixels of the grid than on others.
+    """Strength of the grid artifact: fine detail that is stronger on some pixels of a grid.
 
     With r the luma minus its Gaussian blur (sigma 1), 8 pixels left out at each edge, and e the
     mean of r^2 over the pixels of each of the scale x scale sub-pixel phases: std(e) / mean(e).
-    Photos have no preferred phase and score about 0.04; a weave is seen from 0.1.
+    Photos have no preferred phase and score about 0.04; the artifact is seen from 0.1.
 
     Args:
         sr: Image to judge, `(height, width, 3)`, uint8 RGB, sides of at least 16 + `scale`.
@@ -169,8 +170,7 @@ def colour_drift(lr: np.ndarray, sr: np.ndarray) -> float:
     Raises:
         ValueError: If the images are not uint8 RGB.
     """
-    check(lr)
-    check(sr)
+    lr, sr = as_image(lr), as_image(sr)
     shift = sr.mean(axis=(0, 1)) - lr.mean(axis=(0, 1))
     return float(np.abs(shift).max())
 

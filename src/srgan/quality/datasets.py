@@ -1,4 +1,4 @@
-"""Folders to photos: originals, their small versions, and the files of both."""
+"""Folders to photos: HR images, their LR images, and the files of both."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ class Dataset(NamedTuple):
     """Photos to score with; `hr`, `lr` or both."""
 
     name: str
-    hr: Path | None  # folder of originals; None: nobody knows them
-    lr: Path | None  # folder of small versions; None: made from the originals
+    hr: Path | None  # folder of HR images; None: nobody knows them
+    lr: Path | None  # folder of LR images; None: made from the HR images
 
 
 class Case(NamedTuple):
@@ -34,13 +34,13 @@ class Photo(NamedTuple):
     digest: str
 
 
-def find(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
+def find_datasets(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
     """Returns the datasets that folders stand for.
 
     Args:
-        data: Folders of originals. One with a subfolder HR stands for that, with the small
+        data: Folders of HR images. One with a subfolder HR stands for that, with the small
             versions of its subfolder LR..., if there is exactly one such.
-        lr: Folders of small versions, as many as `data`; or alone, without originals.
+        lr: Folders of LR images, as many as `data`; or alone, without HR images.
 
     Raises:
         NotADirectoryError: If one is not a folder.
@@ -50,7 +50,7 @@ def find(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
         raise ValueError("There is nothing to score with; name a folder of photos by --data.")
     if data and lr and len(data) != len(lr):
         raise ValueError(
-            f"Got {len(data)} folders of originals and {len(lr)} of small versions; expected one "
+            f"Got {len(data)} folders of HR images and {len(lr)} of LR images; expected one "
             "--lr for each --data, in the same order, or none."
         )
     found: list[Dataset] = []
@@ -69,7 +69,7 @@ def find(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset]:
     return found
 
 
-def photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
+def list_photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
     """Returns the photos of a dataset.
 
     Raises:
@@ -95,15 +95,15 @@ def photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
     return found
 
 
-def load(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """Returns the original, cropped to a multiple of the scale, and its small version, uint8.
+def read_photo(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
+    """Returns the HR image, cropped to a multiple of the scale, and its LR image, uint8.
 
     Raises:
-        FileNotFoundError: If the small version is missing.
+        FileNotFoundError: If the LR image is missing.
         ValueError: If a file is damaged, or the two do not fit each other.
     """
     if photo.lr and photo.hr and not photo.lr.is_file():
-        raise FileNotFoundError(f"{photo.hr} has no small version in {photo.lr.parent}.")
+        raise FileNotFoundError(f"{photo.hr} has no LR image in {photo.lr.parent}.")
     hr = photo.hr and images.read_uint8(photo.hr)
     if hr is not None and photo.lr is None:
         hr = resize.crop_to_multiple(hr, scale)
@@ -114,7 +114,7 @@ def load(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
     if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:
         raise ValueError(
             f"{photo.hr} is {_size(hr)} and {photo.lr} {_size(lr)}; expected "
-            f"{hr.shape[0] // scale}x{hr.shape[1] // scale}, 1/{scale} of it. Are these files a "
+            f"{hr.shape[1] // scale}x{hr.shape[0] // scale}, 1/{scale} of it. Are these files a "
             f"pair, and is scale={scale} right?"
         )
     return resize.crop_to_multiple(hr, scale), lr
@@ -130,4 +130,4 @@ def unused(name: str, taken: Sequence[str]) -> str:
 
 
 def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]}x{image.shape[1]}"
+    return f"{image.shape[1]}x{image.shape[0]}"

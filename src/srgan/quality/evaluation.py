@@ -18,10 +18,10 @@ from srgan.io import images
 from srgan.models import catalogue, loading
 from srgan.numeric import resize
 from srgan.quality import metrics
-from srgan.quality.datasets import Case, Dataset, Photo, load
-from srgan.quality.datasets import photos as photos_of
+from srgan.quality.datasets import Case, Dataset, Photo, read_photo
+from srgan.quality.datasets import list_photos as photos_of
 from srgan.quality.methods import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Network, Source
-from srgan.quality.results import Evaluation, Result, kept_file, to_json
+from srgan.quality.results import Evaluation, ImageResult, kept_file, to_json
 from srgan.util import files, jsonable, parallel, versions
 from srgan.util.journal import Journal
 
@@ -44,7 +44,7 @@ def evaluate(
     model and the protocol are still the same: an evaluation that was stopped goes on.
 
     Args:
-        datasets: See `datasets.find`.
+        datasets: See `datasets.find_datasets`.
         upscalers: Names of shipped models, ONNX files, and folders of results of other programs,
             which have the names of the photos (see `pairing.match`).
         folder: Made; gets `scores.jsonl`, `evaluation.json`, the enlarged photos, and the small
@@ -53,7 +53,7 @@ def evaluate(
         scale: Factor from lr to hr; by default that of the models, or 4.
         crop: Compare only what is common, from the top left, where a result is larger than hr
             because its program had not cropped the photo to a multiple of the scale.
-        realism: Points on the dial of every model that has one, also to be scored.
+        realism: Network interpolations of every model that has a PSNR model, also to be scored.
         progress: Called as `progress(done, total)` after each result.
 
     Raises:
@@ -95,7 +95,7 @@ def evaluate(
 
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
     scorer = _Scorer(sources, folder, kept, by, scale)
-    finished: dict[Case, list[Result]] = {}
+    finished: dict[Case, list[ImageResult]] = {}
 
     with ThreadPoolExecutor(parallel.available_cores()) as pool:
         running = {pool.submit(scorer.results, *item): item[0] for item in photos.items()}
@@ -121,7 +121,9 @@ def evaluate(
         _sources=sources,
         _folder=folder,
     )
-    files.write(folder / "evaluation.json", json.dumps(evaluation.to_json(), indent=1).encode())
+    files.write_bytes(
+        folder / "evaluation.json", json.dumps(evaluation.to_json(), indent=1).encode()
+    )
     return evaluation
 
 
@@ -135,12 +137,12 @@ class _Scorer:
     by: metrics.Protocol
     scale: int
 
-    def results(self, case: Case, photo: Photo) -> list[Result]:
+    def results(self, case: Case, photo: Photo) -> list[ImageResult]:
         """Returns what each method, and the original as `ORIGINAL`, scores; keeps each at once."""
 
         @cache
         def loaded() -> tuple[np.ndarray | None, np.ndarray, np.ndarray]:
-            hr, lr = load(photo, self.scale)
+            hr, lr = read_photo(photo, self.scale)
             if photo.lr is None:
                 _keep(kept_file(self.folder, case, LR), lr)
             return hr, lr, resize.upscale(lr, self.scale)
@@ -154,7 +156,7 @@ class _Scorer:
                 assert hr is not None
                 scores = metrics.score(None, lr, hr, self.scale, bicubic=bicubic)
                 self.kept.put(case, ORIGINAL, key, scores)
-            results.append(Result(case, ORIGINAL, scores, ""))
+            results.append(ImageResult(case, ORIGINAL, scores, ""))
         return results
 
     def _result(
@@ -163,7 +165,7 @@ class _Scorer:
         photo: Photo,
         source: Source,
         loaded: Callable[[], tuple[np.ndarray | None, np.ndarray, np.ndarray]],
-    ) -> Result:
+    ) -> ImageResult:
         name = source.method.name
         path = kept_file(self.folder, case, name)
         try:
@@ -176,9 +178,9 @@ class _Scorer:
                     _keep(path, sr)
                 scores = metrics.score(hr, lr, sr, self.scale, self.by, bicubic)
                 self.kept.put(case, name, key, scores)
-            return Result(case, name, scores, "")
+            return ImageResult(case, name, scores, "")
         except (ValueError, FileNotFoundError) as error:
-            return Result(case, name, None, str(error))
+            return ImageResult(case, name, None, str(error))
 
 
 class _Scores:

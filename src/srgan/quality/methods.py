@@ -14,14 +14,14 @@ from srgan.util import files
 
 BICUBIC = "bicubic"
 ORIGINAL = "HR"
-LR = "lr"  # folder of the small versions that were made, for other programs to enlarge
+LR = "lr"  # folder of the LR images that were made, for other programs to enlarge
 
 
 class Method(NamedTuple):
     """One way to enlarge a photo."""
 
     name: str
-    curve: str  # methods with the same one are points on the realism dial of one model
+    curve: str  # methods with the same one are network interpolations of one model
 
 
 class Source(Protocol):
@@ -51,7 +51,7 @@ class Bicubic:
 
 
 class Network:
-    """A model of srgan, or a point on the dial of one: `curve` is then that model's name."""
+    """A model of srgan, or a network interpolation of one: `curve` is then that model's name."""
 
     kept = True
 
@@ -118,6 +118,6 @@ class Folder:
                 return sr[:height, :width]
             advice = "Add --crop to compare the common part, from the top left."
         raise ValueError(
-            f"{path} is {sr.shape[0]}x{sr.shape[1]} and the original of {case.name} "
-            f"{height}x{width}. {advice}"
+            f"{path} is {sr.shape[1]}x{sr.shape[0]} and the HR image of {case.name} "
+            f"{width}x{height}. {advice}"
         )

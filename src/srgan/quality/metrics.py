@@ -1,4 +1,7 @@
-"""Image quality by a stated protocol: uint8 RGB arrays `(height, width, 3)` in, a float out.
+"""Image quality by a stated protocol: RGB arrays `(height, width, 3)` in, a float out.
+
+Images are uint8, or float in [0, 1], which is rounded to 8 bits first, as papers score files.
+
 
 psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares it with the lr
 image it was made from; `score` adds what `artefacts` sees.
@@ -13,7 +16,7 @@ import numpy as np
 
 from srgan.models import engines
 from srgan.numeric import resize
-from srgan.numeric.color import Colour, blur, check, check_pair, gaussian, planes, size
+from srgan.numeric.color import Colour, as_image, as_pair, blur, gaussian, planes, size
 from srgan.quality import artifacts
 from srgan.util import resources
 
@@ -96,9 +99,10 @@ def score(
         bicubic: lr enlarged by `resize.upscale`, if that is at hand.
 
     Raises:
-        ValueError: If the images are not uint8 RGB of such sizes, or too small for a measure.
+        ValueError: If the images are not RGB of such sizes, or too small for a measure.
     """
     by = by or Protocol("y", scale)
+    lr, sr = as_image(lr), as_image(sr)
     bicubic = resize.upscale(lr, scale) if bicubic is None else bicubic
     nan = float("nan")
     similarity = nan
@@ -125,7 +129,7 @@ def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") 
     """Peak signal-to-noise ratio, 10 log10(255^2 / MSE).
 
     Args:
-        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        hr: Reference, `(height, width, 3)`, RGB.
         sr: Image to score, likewise.
         border: Pixels to leave out at each edge; papers leave out the scale.
         colour: "y" for the error of the luma, "rgb" for that of the three channels.
@@ -134,7 +138,7 @@ def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") 
         Decibels; `inf` if the pixels are equal.
 
     Raises:
-        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves nothing.
+        ValueError: If the images are not RGB, differ in shape, or `border` leaves nothing.
 
     Example:
         >>> black, grey = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 51, np.uint8)
@@ -155,7 +159,7 @@ def ssim(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") 
     (2 m_hr m_sr + C1) (2 c + C2) / ((m_hr^2 + m_sr^2 + C1) (v_hr + v_sr + C2)).
 
     Args:
-        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        hr: Reference, `(height, width, 3)`, RGB.
         sr: Image to score, likewise.
         border: Pixels to leave out at each edge; papers leave out the scale.
         colour: "y" for that of the luma, "rgb" for the mean of those of the three channels.
@@ -164,7 +168,7 @@ def ssim(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") 
         At most 1, which equal images have.
 
     Raises:
-        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
+        ValueError: If the images are not RGB, differ in shape, or `border` leaves fewer
             than 11x11 pixels.
     """
     window = gaussian(radius=5, sigma=1.5)
@@ -179,7 +183,7 @@ def ssim_paper(hr: np.ndarray, sr: np.ndarray, border: int = 4) -> float:
     units of 1/256, cut off at the edges of the image, where its mean counts by what is left of it.
 
     Args:
-        hr: Reference, `(height, width, 3)`, uint8 RGB.
+        hr: Reference, `(height, width, 3)`, RGB.
         sr: Image to score, likewise.
         border: Pixels to leave out at each edge.
 
@@ -187,7 +191,7 @@ def ssim_paper(hr: np.ndarray, sr: np.ndarray, border: int = 4) -> float:
         At most 1; higher than `ssim`, with which it must not be compared.
 
     Raises:
-        ValueError: If the images are not uint8 RGB, differ in shape, or `border` leaves fewer
+        ValueError: If the images are not RGB, differ in shape, or `border` leaves fewer
             than 11x11 pixels.
     """
     (y_hr,), (y_sr,) = _inside(hr, sr, border, "y", minimum=11)
@@ -217,16 +221,16 @@ def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
     pairs of images, and averaged over the image. Run from float16 weights: within 3e-5 of float32.
 
     Args:
-        hr: Reference, `(height, width, 3)`, uint8 RGB, at least 31x31.
+        hr: Reference, `(height, width, 3)`, RGB, at least 31x31.
         sr: Image to score, likewise.
 
     Returns:
         0 for equal images; x4, bicubic has 0.3 to 0.5 and RealSR 0.08 to 0.17.
 
     Raises:
-        ValueError: If the images are not uint8 RGB, differ in shape, or are too small.
+        ValueError: If the images are not RGB, differ in shape, or are too small.
     """
-    check_pair(hr, sr)
+    hr, sr = as_pair(hr, sr)
     if min(hr.shape[:2]) < LPIPS_MINIMUM:
         raise ValueError(
             f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {size(hr)}. "
@@ -239,17 +243,16 @@ def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
     """Consistency: the PSNR over RGB between `lr` and the bicubic downscale of `sr`.
 
     Args:
-        lr: The input, `(height, width, 3)`, uint8 RGB.
+        lr: The input, `(height, width, 3)`, RGB.
         sr: What was made of it, `(scale * height, scale * width, 3)`, uint8 RGB.
 
     Returns:
         Decibels; `inf` if scaling down gives `lr` back exactly.
 
     Raises:
-        ValueError: If the images are not uint8 RGB, or the size of `sr` is no multiple of `lr`'s.
+        ValueError: If the images are not RGB, or the size of `sr` is no multiple of `lr`'s.
     """
-    check(lr)
-    check(sr)
+    lr, sr = as_image(lr), as_image(sr)
     scale = sr.shape[0] // lr.shape[0]
     if sr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
         raise ValueError(
@@ -268,7 +271,7 @@ def _inside(
     hr: np.ndarray, sr: np.ndarray, border: int, colour: Colour, minimum: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The planes of both images without the border, which must leave `minimum` pixels a side."""
-    check_pair(hr, sr)
+    hr, sr = as_pair(hr, sr)
     height, width = hr.shape[:2]
     if border < 0 or min(height, width) - 2 * border < minimum:
         raise ValueError(

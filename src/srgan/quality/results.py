@@ -10,14 +10,14 @@ import numpy as np
 
 from srgan.io import images
 from srgan.quality import metrics
-from srgan.quality.datasets import Case, Photo, load
+from srgan.quality.datasets import Case, Photo, read_photo
 from srgan.quality.methods import ORIGINAL, Method, Source
 from srgan.util import jsonable
 
 _RESAMPLES = 10_000  # of the bootstrap
 
 
-class Result(NamedTuple):
+class ImageResult(NamedTuple):
     """What one method made of one photo."""
 
     case: Case
@@ -48,7 +48,7 @@ class Evaluation:
         methods: Bicubic first.
         cases: All photos, dataset by dataset.
         results: Of each case, one a method, in their order.
-        originals: What the originals themselves score in the measures that need none.
+        originals: What the HR images themselves score in the measures that need none.
         provenance: Versions, and the sha256 of models and data.
     """
 
@@ -56,7 +56,7 @@ class Evaluation:
     scale: int
     methods: list[Method]
     cases: list[Case]
-    results: list[Result]
+    results: list[ImageResult]
     originals: dict[Case, metrics.Scores]
     provenance: dict[str, Any]
     _photos: dict[Case, Photo]
@@ -64,12 +64,12 @@ class Evaluation:
     _folder: Path
 
     def lr(self, case: Case) -> np.ndarray:
-        """Returns the small version of a photo, uint8."""
-        return load(self._photos[case], self.scale)[1]
+        """Returns the LR image of a photo, uint8."""
+        return read_photo(self._photos[case], self.scale)[1]
 
     def hr(self, case: Case) -> np.ndarray | None:
         """Returns the original of a photo, uint8, cropped to a multiple of the scale."""
-        return load(self._photos[case], self.scale)[0]
+        return read_photo(self._photos[case], self.scale)[0]
 
     def sr(self, case: Case, method: str) -> np.ndarray | None:
         """Returns a photo enlarged by a method, uint8, or None if that failed."""
@@ -83,7 +83,7 @@ class Evaluation:
     def means(self, dataset: str) -> dict[str, metrics.Scores]:
         """Returns the mean scores of each method over the photos that it enlarged.
 
-        After the methods come the originals, as "HR", if they are known. Where some photos score
+        After the methods come the HR images, as "HR", if they are known. Where some photos score
         `inf`, because two images are equal, the mean is over the others.
         """
         rows: dict[str, list[metrics.Scores]] = {method.name: [] for method in self.methods}
@@ -147,7 +147,7 @@ class Evaluation:
         }
 
     @cached_property
-    def _by_case(self) -> dict[tuple[Case, str], Result]:
+    def _by_case(self) -> dict[tuple[Case, str], ImageResult]:
         return {(result.case, result.method): result for result in self.results}
 
     def _differences(self, dataset: str, method: str, other: str) -> list[Interval]:

@@ -1,4 +1,4 @@
-"""Where a result had to be invented: how far it is expected to be from the truth.
+"""The expected error of a result: how far it is from the truth where detail is hallucinated.
 
 Many images have the same lr image; they differ in its null space, what the downscale does not see.
 The PSNR model returns about the mean of them, a GAN model one of them. If both are consistent with
@@ -48,7 +48,7 @@ def calibrate(results: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> C
     """Returns the calibration that fits the errors on some photos; see `fit`.
 
     Args:
-        results: hr, and what the GAN model and the PSNR model made of its small version, each
+        results: hr, and what the GAN model and the PSNR model made of its LR image, each
             `(height, width, 3)`, uint8, of at least 13x13 pixels.
     """
     rows = []

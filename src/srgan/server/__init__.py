@@ -10,31 +10,22 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from srgan.io import stream
 from srgan.models import engines
 from srgan.server.catalogue import Catalogue
-from srgan.server.jobs import Job, Jobs
+from srgan.server.jobs import Jobs, Ticket
 from srgan.server.page import add_page
-from srgan.server.transfer import Passing, add_errors, hang_up, read
+from srgan.server.transfer import TemporaryFileResponse, add_errors, read_body, wait_for_disconnect
 from srgan.upscaling import error_map, pipeline
-from srgan.upscaling.size import Size
+from srgan.upscaling.options import SUFFIXES, UpscaleOptions
 from srgan.util import versions
 
-_SUFFIXES = {  # formats by their names among media types
-    "png": ".png",
-    "jpeg": ".jpg",
-    "webp": ".webp",
-    "tiff": ".tif",
-    "avif": ".avif",
-    "gif": ".gif",
-}
 _JOB = r"^[A-Za-z0-9_-]{1,64}$"
 
 
@@ -45,8 +36,8 @@ class Limits(NamedTuple):
         megabytes: Of the picture that is sent.
         megapixels: That the model makes of it, before they are scaled to the size asked for.
         seconds: Of the work, waiting for its turn included.
-        at_once: Pictures that are worked on; they share the processor's cores.
-        waiting: Pictures that wait.
+        concurrency: Pictures that are worked on; they share the processor's cores.
+        queue_size: Pictures that wait.
         tile: Side of the tiles, in pixels of the picture; by default as memory allows. What is
             given up ends after the tiles that run: smaller ones are sooner done, but overlap more.
     """
@@ -54,48 +45,61 @@ class Limits(NamedTuple):
     megabytes: float = 32.0
     megapixels: float = 64.0
     seconds: float = 300.0
-    at_once: int = 2
-    waiting: int = 16
+    concurrency: int = 2
+    queue_size: int = 16
     tile: int | None = None
 
 
-LIMITS = Limits()
+DEFAULT_LIMITS = Limits()
 
 
-class MapRequest(BaseModel):
-    """What is asked of the map of what was invented."""
+class ErrorMapRequest(BaseModel):
+    """What is asked of an error map."""
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str = Field("", description="Name of a model; by default the first of /v1/models.")
-    job: str = Field("", pattern=r"^$|" + _JOB, description="Makes it known at /v1/jobs/JOB.")
+    model: str = Field(
+        default="", description="The name of a model; by default the first of /v1/models."
+    )
+    job: str = Field(
+        default="", pattern=r"^$|" + _JOB, description="Makes the request known at /v1/jobs/JOB."
+    )
 
 
-class UpscaleRequest(MapRequest):
+class _UpscaleRequest(ErrorMapRequest):
     """What is asked of an enlargement; of several sizes, the smallest counts."""
 
     model: str = Field(
-        "",
-        description="Name of a model; by default the first of /v1/models, or, where all shipped "
-        "ones are served, srgan-x2 up to a scale of 2.",
+        default="",
+        description="The name of a model; by default the first of /v1/models, or, where all "
+        "shipped ones are served, srgan-x2 up to a scale of 2.",
     )
-    realism: float | None = Field(
-        None, ge=0, le=1, description="From the PSNR model, 0, to the GAN model, 1, in hundredths."
+    metadata: bool = Field(
+        default=True,
+        description="Now called strip_metadata, and inverted.",
+        json_schema_extra={"deprecated": True},
     )
-    scale: float | None = Field(None, gt=0, description="Times each side; else the model's.")
-    width: int | None = Field(None, gt=0, description="Pixels of the result, at most.")
-    height: int | None = Field(None, gt=0, description="Pixels of the result, at most.")
-    megapixels: float | None = Field(None, gt=0, description="Of the result, about.")
-    format: Literal["png", "jpeg", "webp", "tiff", "avif", "gif"] = Field(
-        "png", description="Of the result."
+
+
+# Whoever runs the service sets these, not whoever asks: memory depends on them.
+_SET_BY_SERVICE = ("tile", "halo", "max_megapixels")
+_ASKED = {name: f for name, f in UpscaleOptions.model_fields.items() if name not in _SET_BY_SERVICE}
+if TYPE_CHECKING:
+
+    class UpscaleRequest(_UpscaleRequest, UpscaleOptions):
+        """What is asked of an enlargement."""
+
+else:
+    UpscaleRequest = create_model(
+        "UpscaleRequest",
+        __base__=_UpscaleRequest,
+        **{name: (field.annotation, field) for name, field in _ASKED.items()},
     )
-    metadata: bool = Field(True, description="Carry over EXIF, XMP and IPTC.")
-    srgb: bool = Field(False, description="Convert colours to sRGB.")
 
 
 def application(
     served: Sequence[str] = (),
-    limits: Limits = LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     engine: engines.Kind = "onnxruntime",
     precision: engines.Precision = "float32",
 ) -> FastAPI:
@@ -113,7 +117,7 @@ def application(
         ValueError: If a file is no model, or two have one name.
     """
     catalogue = Catalogue(served, engine, precision)
-    jobs = Jobs(limits.at_once, limits.waiting, limits.seconds)
+    jobs = Jobs(limits.concurrency, limits.queue_size, limits.seconds)
     app = FastAPI(
         title="srgan",
         summary="Turns small pictures into large, sharp ones.",
@@ -146,7 +150,7 @@ def application(
         """The models, the default one first, with their licence and scores; and the limits."""
         return {
             "models": list(catalogue.described.values()),
-            "formats": list(_SUFFIXES),
+            "formats": list(SUFFIXES),
             "limits": limits._asdict(),
         }
 
@@ -159,64 +163,66 @@ def application(
         return status._asdict()
 
     @app.post("/v1/upscale", **takes_picture, **gives_picture)
-    async def upscale(request: Request, wish: Annotated[UpscaleRequest, Query()]) -> Response:
+    async def upscale(request: Request, asked: Annotated[UpscaleRequest, Query()]) -> Response:
         """Enlarges the picture that is the body of the request."""
-        catalogue.file(wish.model)
-        return await _answer(
-            request, jobs, limits, wish.job, wish.format, partial(_upscale, catalogue, limits, wish)
-        )
+        catalogue.file(asked.model)
+        work = partial(_upscale, catalogue, limits, asked, _options(asked, limits))
+        return await _answer(request, jobs, limits, asked.job, asked.format or "png", work)
 
-    @app.post("/v1/map", **takes_picture, **gives_picture)
-    async def draw_map(request: Request, wish: Annotated[MapRequest, Query()]) -> Response:
-        """Draws where a GAN model invents what the picture does not determine, as PNG."""
-        catalogue.file(wish.model)
-        return await _answer(
-            request, jobs, limits, wish.job, "png", partial(_map, catalogue, limits, wish)
-        )
+    @app.post("/v1/error-map", **takes_picture, **gives_picture)
+    @app.post("/v1/map", deprecated=True, **takes_picture, **gives_picture)
+    async def draw_map(request: Request, asked: Annotated[ErrorMapRequest, Query()]) -> Response:
+        """Draws the expected error of a GAN model, in grey levels, as PNG."""
+        catalogue.file(asked.model)
+        work = partial(_draw_map, catalogue, limits, asked)
+        return await _answer(request, jobs, limits, asked.job, "png", work)
 
     return app
 
 
+def _options(asked: UpscaleRequest, limits: Limits) -> UpscaleOptions:
+    """What a request asks for, within what the service sets."""
+    values = {name: getattr(asked, name) for name in _ASKED}
+    if asked.realism is not None:
+        values["realism"] = round(asked.realism, 2)  # few points, so that models stay open
+    if not asked.metadata:
+        values["strip_metadata"] = True
+    return UpscaleOptions.parse(**values, tile=limits.tile, max_megapixels=limits.megapixels)
+
+
 def _upscale(
-    catalogue: Catalogue, limits: Limits, wish: UpscaleRequest, data: bytes, path: Path, job: Job
+    catalogue: Catalogue,
+    limits: Limits,
+    asked: UpscaleRequest,
+    options: UpscaleOptions,
+    data: bytes,
+    path: Path,
+    ticket: Ticket,
 ) -> None:
-    size = Size(wish.scale, wish.width, wish.height, wish.megapixels)
-    model = catalogue.open(wish.model, wish.realism, size)
-    most = round(1e6 * limits.megapixels)
-    picture = stream.Picture(data, most, path.suffix, wish.srgb)
-    plan = pipeline.plan(picture, model, size, limits.tile)
-    factors = sum(model.metadata.scale ** (2 * done) for done in range(1, len(plan.cuts) + 1))
-    _check_size(factors * picture.frames * picture.height * picture.width, limits)
-    pipeline.upscale_file(
-        data,
-        path,
-        model,
-        tile=limits.tile,
-        progress=job.progress,
-        size=size,
-        metadata=wish.metadata,
-        srgb=wish.srgb,
-        most_pixels=most,
-    )
+    model = catalogue.open(asked.model, options)
+    job = pipeline.prepare(data, path, model, options)
+    _check_size(job.pixels, limits)
+    job.run(ticket.progress)
 
 
-def _map(
-    catalogue: Catalogue, limits: Limits, wish: MapRequest, data: bytes, path: Path, job: Job
+def _draw_map(
+    catalogue: Catalogue,
+    limits: Limits,
+    asked: ErrorMapRequest,
+    data: bytes,
+    path: Path,
+    ticket: Ticket,
 ) -> None:
-    most = round(1e6 * limits.megapixels)
-    picture = stream.Picture(data, most, ".jpg")
-    both = 2 * catalogue.open(wish.model).metadata.scale ** 2
-    _check_size(both * picture.height * picture.width, limits)
-    error_map.map_file(
+    job = error_map.prepare(
         data,
         path,
-        catalogue.file(wish.model),
-        tile=limits.tile,
-        progress=job.progress,
-        most_pixels=most,
+        catalogue.file(asked.model),
+        max_pixels=round(1e6 * limits.megapixels),
         engine=catalogue.engine,
         precision=catalogue.precision,
     )
+    _check_size(job.pixels, limits)
+    job.run(limits.tile, ticket.progress)
 
 
 def _check_size(pixels: int, limits: Limits) -> None:
@@ -234,13 +240,13 @@ async def _answer(
     limits: Limits,
     name: str,
     kind: str,
-    work: Callable[[bytes, Path, Job], None],
+    work: Callable[[bytes, Path, Ticket], None],
 ) -> Response:
     """Lets a request in, reads its picture, does the work, and sends the file that came of it."""
     with contextlib.ExitStack() as stack:
-        job = stack.enter_context(jobs.admit(name or uuid.uuid4().hex))
-        data = await read(request, limits.megabytes)
+        ticket = stack.enter_context(jobs.admit(name or uuid.uuid4().hex))
+        data = await read_body(request, limits.megabytes)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="srgan-"))
-        path = Path(folder) / f"enlarged{_SUFFIXES[kind]}"
-        await jobs.run(job, partial(work, data, path, job), hang_up(request))
-        return Passing(stack.pop_all(), path, f"image/{kind}")
+        path = Path(folder) / f"enlarged{SUFFIXES[kind]}"
+        await jobs.run(ticket, partial(work, data, path, ticket), wait_for_disconnect(request))
+        return TemporaryFileResponse(stack.pop_all(), path, f"image/{kind}")

@@ -6,9 +6,9 @@ from typing import Any
 
 from srgan.models import catalogue, engines, loading
 from srgan.models.model import Model
-from srgan.upscaling.size import OF_MODEL, Size, default_model
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 
-_OPENED = 16  # models that are kept open, each point of a dial being one
+_OPENED = 16  # models that are kept open, each value of realism being one
 
 
 class Catalogue:
@@ -21,7 +21,8 @@ class Catalogue:
         precision: Of the arithmetic.
 
     Attributes:
-        described: By name, what each says about itself, and whether it has a `dial` and a `map`.
+        described: By name, what each says about itself, and whether it takes a `realism` and
+            has an `error_map`; `dial` and `map` are the old names of these.
         engine: As given.
         precision: As given.
 
@@ -50,38 +51,38 @@ class Catalogue:
             self._files[name] = str(model)
         self.described = {name: self._describe(name) for name in self._files}
 
-    def file(self, name: str, size: Size = OF_MODEL) -> str:
-        """Returns what `models.load` takes for a name.
+    def file(self, name: str, options: UpscaleOptions = DEFAULTS) -> str:
+        """Returns what `loading.load` takes for a name.
 
         Args:
             name: By default, that of the first model; of all shipped ones, that for the size.
-            size: Of the result.
+            options: What is asked for, the size among it.
 
         Raises:
             ValueError: If there is no such model here.
         """
-        name = name or self._default(size)
+        name = name or self._default(options)
         if name not in self._files:
             raise ValueError(
                 f"There is no model {name!r} here; expected one of {', '.join(self._files)}."
             )
         return self._files[name]
 
-    def open(self, name: str, realism: float | None = None, size: Size = OF_MODEL) -> Model:
-        """Returns a model, at a point of its dial, if given.
+    def open(self, name: str, options: UpscaleOptions = DEFAULTS) -> Model:
+        """Returns a model, at the realism that is asked for.
 
         Raises:
-            ValueError: If there is no such model here, or it has no dial.
+            ValueError: If there is no such model here, or it has no PSNR model to start from.
         """
-        file = self.file(name, size)
-        return self._load(file, realism=None if realism is None else round(realism, 2))
+        file = self.file(name, options)
+        return self._load(file, realism=options.realism, self_ensemble=options.self_ensemble)
 
-    def _default(self, size: Size = OF_MODEL) -> str:
-        return default_model(size) if self._chooses else next(iter(self._files))
+    def _default(self, options: UpscaleOptions = DEFAULTS) -> str:
+        return options.default_model if self._chooses else next(iter(self._files))
 
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata
-        has_dial = bool(metadata.psnr_model)
-        has_map = has_dial and metadata.calibration is not None
-        added = {"name": name, "dial": has_dial, "map": has_map}
-        return metadata.model_dump() | added
+        interpolates = bool(metadata.psnr_model)
+        has_map = interpolates and metadata.calibration is not None
+        added = {"name": name, "realism": interpolates, "error_map": has_map}
+        return metadata.model_dump() | added | {"dial": interpolates, "map": has_map}

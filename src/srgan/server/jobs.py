@@ -35,7 +35,7 @@ class Status(NamedTuple):
     seconds_left: float | None
 
 
-class Job:
+class Ticket:
     """One request, from when it is let in to its end."""
 
     def __init__(self) -> None:
@@ -73,16 +73,16 @@ class Jobs:
     """All requests that were let in, in one event loop.
 
     Args:
-        at_once: How many are worked on; the others wait, first come, first served.
-        waiting: How many may wait.
+        concurrency: How many are worked on; the others wait, first come, first served.
+        queue_size: How many may wait.
         seconds: That the work of one may take, waiting for its turn included.
     """
 
-    def __init__(self, at_once: int, waiting: int, seconds: float) -> None:
+    def __init__(self, concurrency: int, queue_size: int, seconds: float) -> None:
         self._seconds = seconds
-        self._turns = asyncio.Semaphore(at_once)
-        self._most = at_once + waiting
-        self._jobs: dict[str, Job] = {}
+        self._turns = asyncio.Semaphore(concurrency)
+        self._most = concurrency + queue_size
+        self._jobs: dict[str, Ticket] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class Jobs:
         return Status("ended", 1.0, 0.0) if name in self._ended else None
 
     @contextmanager
-    def admit(self, name: str) -> Iterator[Job]:
+    def admit(self, name: str) -> Iterator[Ticket]:
         """Lets a request in until the block ends.
 
         Raises:
@@ -106,7 +106,7 @@ class Jobs:
             raise Busy(f"{len(self._jobs)} pictures are being enlarged already; try again later.")
         if name in self._jobs:
             raise ValueError(f"There is a job {name!r} already; choose another name for this one.")
-        job = self._jobs[name] = Job()
+        job = self._jobs[name] = Ticket()
         try:
             yield job
         finally:
@@ -114,7 +114,7 @@ class Jobs:
             self._ended.append(name)
 
     async def run(
-        self, job: Job, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]
+        self, job: Ticket, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]
     ) -> _Result:
         """Does the work of a job in a thread, when it is its turn.
 
@@ -149,7 +149,7 @@ class Jobs:
             "waiting included. Send a smaller one, or try again later."
         )
 
-    async def _work(self, job: Job, work: Callable[[], _Result]) -> _Result:
+    async def _work(self, job: Ticket, work: Callable[[], _Result]) -> _Result:
         async with self._turns:
             job.begin()
             thread = asyncio.create_task(asyncio.to_thread(work))

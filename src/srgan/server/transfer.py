@@ -21,7 +21,7 @@ _SLOWEST = 250_000  # bytes a second
 _RETRY = {"Retry-After": "5"}  # seconds
 
 
-async def read(request: Request, megabytes: float) -> bytes:
+async def read_body(request: Request, megabytes: float) -> bytes:
     """Returns the picture that is a request's body.
 
     Raises:
@@ -52,13 +52,13 @@ async def read(request: Request, megabytes: float) -> bytes:
     return b"".join(parts)
 
 
-async def hang_up(request: Request) -> None:
+async def wait_for_disconnect(request: Request) -> None:
     """Ends when the connection does."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
-class Passing(FileResponse):
+class TemporaryFileResponse(FileResponse):
     """A file that exists until it was sent, or could not be.
 
     Args:

@@ -205,10 +205,12 @@ class Validation(keras.callbacks.Callback):
         return picture
 
 
-class Balance(keras.callbacks.Callback):
-    """Writes how hard the terms of stage two pull, to `balance.csv` and TensorBoard.
+class GradientNorms(keras.callbacks.Callback):
+    """Writes the gradient norm of each loss term of stage two, to a file and TensorBoard.
 
-    See `training.Adversarial.balance`.
+    The file is `gradient_norms.csv`.
+
+    See `training.Adversarial.gradient_norms`.
 
     Args:
         folder: Of the stage.
@@ -218,7 +220,7 @@ class Balance(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, batches: Sequence[tuple], every: int) -> None:
         super().__init__()
-        self._file, self._batches, self._every = folder / "balance.csv", batches, every
+        self._file, self._batches, self._every = folder / "gradient_norms.csv", batches, every
         self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def on_train_begin(self, logs=None):
@@ -227,11 +229,11 @@ class Balance(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.step)
         if step % self._every == 0:
-            balance = self.model.balance(self._batches)
-            _append(self._file, {"step": step} | balance)
+            norms = self.model.gradient_norms(self._batches)
+            _append(self._file, {"step": step} | norms)
             with self._writer.as_default(step):
-                for term, pull in balance.items():
-                    tf.summary.scalar(f"balance/{term}", pull)
+                for term, norm in norms.items():
+                    tf.summary.scalar(f"gradient_norm/{term}", norm)
 
 
 class Checkpoint(keras.callbacks.Callback):

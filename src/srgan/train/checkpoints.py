@@ -21,7 +21,7 @@ def save(path: Path, variables: dict) -> None:
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in variables.items()}
     stream = io.BytesIO()
     np.savez(stream, **arrays)
-    files.write(path, stream.getvalue())
+    files.write_bytes(path, stream.getvalue())
 
 
 def restore(path: Path, variables: dict) -> None:

@@ -4,24 +4,29 @@ A configuration is a TOML file; a key that is misspelt, or a value out of range,
 names it. The defaults are those of the recipe compact-x4.
 """
 
+import logging
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
 
-from srgan.numeric.projection import MOST_ROUNDS
+from srgan.numeric.projection import MAX_ROUNDS
+
+_logger = logging.getLogger(__name__)
 
 Steps = Annotated[int, Field(ge=0)]
-Rounds = Annotated[int, Field(ge=0, le=MOST_ROUNDS)]
-Draws = Annotated[int, Field(ge=1, le=16)]
+Rounds = Annotated[int, Field(ge=0, le=MAX_ROUNDS)]
+Candidates = Annotated[int, Field(ge=1, le=16)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
@@ -48,20 +53,52 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Generator(_Settings):
-    """The network; see `generators.py`."""
+class Compact(_Settings):
+    """A small residual network, computed nearly wholly at lr size: `generators.compact`."""
 
-    architecture: Literal["compact", "srresnet", "rrdbnet"] = "compact"
+    architecture: Literal["compact"] = "compact"
     filters: Count = 64
     blocks: Count = 16
-    hr_filters: Steps = 16  # channels at hr size, or 0; only in compact
-    normalisation: bool = False  # BatchNorm, only in srresnet
-    activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"  # only in srresnet
-    growth: Count = 32  # channels that a convolution of a dense block adds; only in rrdbnet
+    hr_filters: Steps = 16  # channels at hr size, or 0
+
+
+class SrResNet(_Settings):
+    """The generator of the SRGAN paper: `generators.srresnet`."""
+
+    architecture: Literal["srresnet"] = "srresnet"
+    filters: Count = 64
+    blocks: Count = 16
+    normalisation: bool = False  # BatchNorm
+    activation: Literal["prelu", "relu", "leaky_relu"] = "prelu"
+
+
+class RrdbNet(_Settings):
+    """The generator of the ESRGAN paper, which has 23 blocks: `generators.rrdbnet`."""
+
+    architecture: Literal["rrdbnet"] = "rrdbnet"
+    filters: Count = 64
+    blocks: Count = 16
+    growth: Count = 32  # channels that a convolution of a dense block adds
+
+
+def _architecture(value: Any) -> Any:
+    """Which generator a table describes; "compact" if it does not say."""
+    if isinstance(value, dict):
+        return value.get("architecture", "compact")
+    return getattr(value, "architecture", None)
+
+
+Generator = Annotated[
+    Annotated[Compact, Tag("compact")]
+    | Annotated[SrResNet, Tag("srresnet")]
+    | Annotated[RrdbNet, Tag("rrdbnet")],
+    Discriminator(_architecture),
+]
+"""The network: a field that the chosen architecture does not have is an error."""
 
 
 class Degradation(_Settings):
-    """What spoils the small versions of the photos, as it spoils photos; see `degradations.py`.
+    """What degrades the LR images of the photos, as it degrades photos; see `degradations.py`.
 
     Each version draws its own, evenly from these ranges.
     """
@@ -79,7 +116,7 @@ class Schedule(_Settings):
     steps: Steps
     batch_size: Count
     hr_patch: Count = 128  # pixels; the lr patch is hr_patch / scale
-    draws: Draws = 1  # crops for each that is used, which is the most detailed of them
+    crop_candidates: Candidates = 1  # for each crop that is used, the most detailed of them
     learning_rate: Positive  # the peak of a cosine that ends at zero
     warmup: Steps  # steps of linear rise to the peak
     clip_norm: Positive  # of all gradients together
@@ -92,7 +129,9 @@ class Pretrain(Schedule):
 
     steps: Steps = 33_000
     batch_size: Count = 12
-    draws: Draws = 3  # with which crops have as much to teach as photos of the usual test sets
+    crop_candidates: Candidates = (
+        3  # with which crops have as much to teach as photos of the usual test sets
+    )
     learning_rate: Positive = 8e-4
     warmup: Steps = 200
     clip_norm: Positive = 0.5
@@ -112,7 +151,7 @@ class Adversarial(Schedule):
 
     window: Count = 96  # side of the hr window, at a random place, that the losses see
     pixel: Literal["charbonnier", "l1", "mse"] = "mse"  # which weighs ragged edges most
-    pixel_weight: Weight = 225.0  # how hard each term pulls: see `balance.csv`
+    pixel_weight: Weight = 225.0  # each shows in `gradient_norms.csv`
     chroma_weight: Weight = 10.0
     perceptual_weight: Weight = 1.0
     adversarial_weight: Weight = 3.0
@@ -147,7 +186,7 @@ class Config(_Settings):
     projection: Rounds = 4  # of the consistency projection; 0 for degraded photos
     validate_every: Count = 500  # steps
     degradation: Degradation = Degradation()
-    generator: Generator = Generator()
+    generator: Generator = Compact()
     pretrain: Pretrain = Pretrain()
     adversarial: Adversarial = Adversarial()
 
@@ -166,7 +205,7 @@ class Config(_Settings):
         if self.degradation.versions and self.projection:
             raise ValueError(
                 f"projection={self.projection} makes results reproduce lr, which "
-                f"degradation.versions={self.degradation.versions} spoils; set projection to 0."
+                f"degradation.versions={self.degradation.versions} degrades; set projection to 0."
             )
         if not self.pretrain.steps and not self.adversarial.steps:
             raise ValueError("pretrain.steps and adversarial.steps are both 0: nothing to train.")
@@ -185,12 +224,45 @@ def read(path: Path) -> Config:
         ValueError: One line a mistake, each with the key, what was found and what was expected.
     """
     try:
-        return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Config.model_validate(_as_now(tomllib.loads(path.read_text(encoding="utf-8"))))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     except ValidationError as error:
         lines = []
         for mistake in error.errors():
-            key = ".".join(map(str, mistake["loc"]))
+            # The tag of the generator is no part of the file.
+            tags = ("compact", "srresnet", "rrdbnet")
+            key = ".".join(str(part) for part in mistake["loc"] if part not in tags)
             lines.append(f"{path}: {key + ': ' if key else ''}{mistake['msg']}")
         raise ValueError("\n".join(lines)) from None
+
+
+# What version 0.1 wrote of each generator, whichever it was.
+_EVERY_FIELD = {
+    "hr_filters": 16,
+    "normalisation": False,
+    "activation": "prelu",
+    "growth": 32,
+}
+
+
+def _as_now(table: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of version 0.1 in today's words; it works until 0.3."""
+    table = dict(table)
+    for stage in ("pretrain", "adversarial"):
+        settings = table.get(stage)
+        if isinstance(settings, dict) and "draws" in settings:
+            _logger.warning("%s.draws is now called crop_candidates.", stage)
+            names = {"draws": "crop_candidates"}
+            table[stage] = {names.get(key, key): value for key, value in settings.items()}
+    generator = table.get("generator")
+    if isinstance(generator, dict) and generator.keys() >= _EVERY_FIELD.keys():
+        known = {"compact": Compact, "srresnet": SrResNet, "rrdbnet": RrdbNet}
+        chosen = known.get(str(generator.get("architecture")))
+        if chosen:  # one that a run wrote, with the defaults of the other architectures
+            table["generator"] = {
+                key: value
+                for key, value in generator.items()
+                if key in chosen.model_fields or value != _EVERY_FIELD.get(key)
+            }
+    return table

@@ -109,12 +109,12 @@ def prepare(
         lr_folder: Tree of lr photos of the same names (a suffix as in `0001x4.png` is allowed);
             None makes the lr photos from the hr photos.
         minimum: Shortest usable side in lr pixels: that of the training patch.
-        degradation: What spoils the lr photos that are made.
+        degradation: What degrades the lr photos that are made.
         progress: Called with (photos done, photos in all).
 
     Raises:
         ValueError: If there is no usable photo, a pair does not fit, in which case the file is
-            named, or lr photos are given that would have to be spoilt.
+            named, or lr photos are given that would have to be degraded.
     """
     if lr_folder and degradation.versions:
         raise ValueError(
@@ -154,7 +154,7 @@ def prepare(
                     f"None of the {len(paths)} images in {folder} can be used. {reasons}"
                 )
             prepared = Photos(index, _map(lr_file), _map(hr_file))
-        files.write(cache / "index.json", json.dumps(index).encode())
+        files.write_bytes(cache / "index.json", json.dumps(index).encode())
     except BaseException:
         lr_path.unlink(missing_ok=True)
         hr_path.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def prepare(
 
 
 def batch(
-    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int, draws: int = 1
+    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int, candidates: int = 1
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns batch `k` of a run: random crops, mirrored and turned by multiples of 90 degrees.
 
@@ -176,7 +176,7 @@ def batch(
         seed: Of the run.
         batch_size: Crops in the batch.
         hr_patch: Side of an hr crop in pixels, a multiple of the scale.
-        draws: Crops that are drawn for each, of which the one with the most `detail` is taken.
+        candidates: Crops that are drawn for each, of which the one with the most `detail` is taken.
             Half of most photos is sky, or out of focus, and teaches nothing.
 
     Returns:
@@ -188,8 +188,8 @@ def batch(
     lr = np.empty((batch_size, lr_patch, lr_patch, 3), np.float32)
     hr = np.empty((batch_size, hr_patch, hr_patch, 3), np.float32)
     for i in range(batch_size):
-        crops = [_crop(photos, rng, lr_patch) for _ in range(draws)]
-        crop = max(crops, key=lambda crop: detail(crop.hr, scale)) if draws > 1 else crops[0]
+        crops = [_crop(photos, rng, lr_patch) for _ in range(candidates)]
+        crop = max(crops, key=lambda crop: detail(crop.hr, scale)) if candidates > 1 else crops[0]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
         for out, image in zip((lr, hr), crop, strict=True):
             turned = np.rot90(image, turns)

@@ -1,4 +1,4 @@
-"""A photo file and its small version, found, decoded, checked or made."""
+"""A photo file and its LR image, found, decoded, checked or made."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +51,7 @@ def find(folder: Path, lr_folder: Path | None, scale: int) -> tuple[list[Path], 
 def load(
     path: Path, name: str, partner: Path | None, scale: int, minimum: int, degradation: Degradation
 ) -> list[Pair] | str:
-    """Decodes one photo and its small version, or makes that, in as many versions as are asked for.
+    """Decodes one photo and its LR image, or makes that, in as many versions as are asked for.
 
     Args:
         path: The hr photo.
@@ -59,7 +59,7 @@ def load(
         partner: The lr photo; None makes it from the hr photo.
         scale: Factor between lr and hr.
         minimum: Shortest usable side in lr pixels.
-        degradation: What spoils the lr photos that are made.
+        degradation: What degrades the lr photos that are made.
 
     Returns:
         The versions, or why the photo cannot be used.
@@ -89,7 +89,7 @@ def load(
 
 
 def _check_pair(pair: Pair, path: Path, partner: Path | None, scale: int) -> None:
-    """Raises if `lr` is not the small version of `hr`, pixel upon pixel."""
+    """Raises if `lr` is not the LR image of `hr`, pixel upon pixel."""
     height, width = pair.lr.shape[:2]
     if pair.hr.shape[:2] != (scale * height, scale * width):
         raise ValueError(

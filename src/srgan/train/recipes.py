@@ -1,13 +1,21 @@
 """The named configurations of `srgan train --recipe NAME`."""
 
-from srgan.train.config import Adversarial, Config, Degradation, Generator, Pretrain
+from srgan.train.config import (
+    Adversarial,
+    Compact,
+    Config,
+    Degradation,
+    Pretrain,
+    RrdbNet,
+    SrResNet,
+)
 
 COMPACT_X4 = Config()
 """A small network for a computer without GPU, from its beginning.
 
     srgan train PHOTOS -o RUN --recipe compact-x4
 
-Its second stage, with `draws` = 3, made srgan-x4; what that took and scores stands in
+Its second stage, with `crop_candidates` = 3, made srgan-x4; what that took and scores stands in
 docs/models.md.
 """
 
@@ -23,7 +31,7 @@ Its first stage, shortened, made srgan-psnr-x4; what that took and scores stands
 """
 
 FAST_X4 = Config(
-    generator=Generator(filters=24, blocks=2, hr_filters=0),
+    generator=Compact(filters=24, blocks=2, hr_filters=0),
     pretrain=Pretrain(steps=16_000, batch_size=16, learning_rate=1e-3),
     adversarial=Adversarial(steps=1_500, learning_rate=4e-4, grid_weight=12.0),
 )
@@ -31,7 +39,7 @@ FAST_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe fast-x4
 
-Made with `pretrain.draws` = 1; what it took and scores stands in docs/models.md.
+Made with `pretrain.crop_candidates` = 1; what it took and scores stands in docs/models.md.
 """
 
 COMPACT_X2 = Config(
@@ -43,7 +51,8 @@ COMPACT_X2 = Config(
 
     srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
 
-With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-x2; what that took and scores
+With `generator.hr_filters` = 0 and `pretrain.crop_candidates` = 1 it made
+srgan-x2; what that took and scores
 stands in docs/models.md.
 """
 
@@ -56,18 +65,17 @@ PHOTO_X4 = Config(
 
     srgan train PHOTOS -o RUN --recipe photo-x4 --init srgan-psnr-x4
 
-With `generator.hr_filters` = 0 and `pretrain.draws` = 1 it made srgan-photo-x4; what that took and
+With `generator.hr_filters` = 0 and `pretrain.crop_candidates` = 1 it made
+srgan-photo-x4; what that took and
 scores stands in docs/models.md.
 """
 
-SRGAN_X4 = Config(
+SRGAN_PAPER_X4 = Config(
     projection=0,
-    generator=Generator(
-        architecture="srresnet", filters=64, blocks=16, normalisation=True, activation="prelu"
-    ),
+    generator=SrResNet(filters=64, blocks=16, normalisation=True, activation="prelu"),
     pretrain=Pretrain(
         steps=1_000_000,
-        draws=1,
+        crop_candidates=1,
         batch_size=16,
         hr_patch=96,
         learning_rate=1e-4,
@@ -105,12 +113,12 @@ Departures: the learning rate falls along a cosine, not once by ten, and gradien
 Made for a GPU; not measured here.
 """
 
-ESRGAN_X4 = Config(
+ESRGAN_PAPER_X4 = Config(
     projection=0,
-    generator=Generator(architecture="rrdbnet", filters=64, blocks=23, growth=32),
+    generator=RrdbNet(filters=64, blocks=23, growth=32),
     pretrain=Pretrain(
         steps=1_000_000,
-        draws=1,
+        crop_candidates=1,
         batch_size=16,
         hr_patch=128,
         learning_rate=2e-4,
@@ -146,7 +154,7 @@ ESRGAN_X4 = Config(
 )
 """ESRGAN as in the paper (Wang et al. 2018, section 4.1): dense blocks, relativistic loss.
 
-Departures: as in SRGAN_X4, and its discriminator. Made for a GPU; not measured here.
+Departures: as in SRGAN_PAPER_X4, and its discriminator. Made for a GPU; not measured here.
 """
 
 RECIPES = {
@@ -155,6 +163,6 @@ RECIPES = {
     "fast-x4": FAST_X4,
     "compact-x2": COMPACT_X2,
     "photo-x4": PHOTO_X4,
-    "srgan-x4": SRGAN_X4,
-    "esrgan-x4": ESRGAN_X4,
+    "srgan-paper-x4": SRGAN_PAPER_X4,
+    "esrgan-paper-x4": ESRGAN_PAPER_X4,
 }

@@ -16,7 +16,7 @@ from srgan.quality import uncertainty
 from srgan.train import config, data
 
 
-def write(
+def write_model(
     generator: keras.Model,
     path: Path,
     settings: config.Config,
@@ -43,11 +43,11 @@ def write(
         for name, stage in stages
         if stage.steps
     )
-    spoilt = settings.degradation
-    if spoilt.versions:
-        limits = (spoilt.blur, spoilt.noise, spoilt.quality)
+    degraded = settings.degradation
+    if degraded.versions:
+        limits = (degraded.blur, degraded.noise, degraded.quality)
         ranges = [f"{low:g} to {high:g}" for low, high in limits]
-        training += "; photos spoilt by blur of {}, noise of {}, JPEG of {}".format(*ranges)
+        training += "; photos degraded by blur of {}, noise of {}, JPEG of {}".format(*ranges)
     metadata = describe(
         generator,
         settings,
@@ -74,7 +74,7 @@ def describe(
     psnr_model: str = "",
     training: str = "",
 ) -> Metadata:
-    """Returns what the artefact of a run says about itself."""
+    """Returns what the model of a run says about itself."""
     return Metadata(
         name=name,
         scale=settings.scale,
@@ -90,7 +90,7 @@ def describe(
 
 
 def calibrate(file: Path, pairs: Iterable[data.Pair]) -> Calibration:
-    """Fits the map of what a GAN model invents to its errors, and writes that into its file.
+    """Fits the error map of a GAN model to its errors, and writes the calibration into its file.
 
     Args:
         file: An ONNX file of this package that names its PSNR model.

@@ -4,7 +4,7 @@ RUN/config.toml      the configuration
 RUN/run.json         versions, precision, data fingerprint, skipped files
 RUN/pretrain/        stage one: log.csv, validation.csv, samples/, tensorboard/,
 RUN/adversarial/     stage two: latest.npz (to resume), best.npz and model.onnx (of the best);
-                     also balance.csv
+                     also gradient_norms.csv
 RUN/model.onnx       the model of the last stage
 """
 
@@ -35,8 +35,8 @@ from srgan.util import files, versions
 _logger = logging.getLogger(__name__)
 
 _PSNR_LOSS = 2.0  # dB that stage two may lose against stage one and still be the best
-_PSNR_MODEL = "model-psnr"  # what stage two starts from: the other end of its model's dial
-_GRID_CEILING = 0.06  # of the metric GRID: a weave cannot be seen below
+_PSNR_MODEL = "model-psnr"  # what stage two starts from: what realism 0 of its model gives
+_GRID_CEILING = 0.06  # of the metric GRID: the grid artifact cannot be seen below
 _VALIDATION_PHOTOS = 8
 
 _Rank = Callable[[metrics.Scores], float]
@@ -86,7 +86,7 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     generator = build(settings.generator, settings.scale)
     if init:
-        load(init, generator)
+        load_weights(init, generator)
 
     stages = (settings.pretrain, settings.adversarial)
     minimum = max(stage.hr_patch for stage in stages if stage.steps) // settings.scale
@@ -101,18 +101,18 @@ def train(
         lambda done, total: report(Progress("data", done, total, {})),
     )
     if validation:
-        judges = data.prepare(
+        validating = data.prepare(
             validation,
             cache / "validation",
             settings.scale,
             minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
             degradation=_once(settings.degradation),
         )
-        for name, reason in judges.skipped:
+        for name, reason in validating.skipped:
             _logger.warning("Left out of validation: %s: %s", name, reason)
     else:
-        pairs, judges = pairs.hold_back(_VALIDATION_PHOTOS)
-    judges = [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
+        pairs, validating = pairs.hold_back(_VALIDATION_PHOTOS)
+    validating = [validating[i] for i in range(min(len(validating), _VALIDATION_PHOTOS))]
     for name, reason in pairs.skipped:
         _logger.warning("Left out %s: %s", name, reason)
     _record(folder, settings, pairs, computed_in, resume)
@@ -121,7 +121,7 @@ def train(
         (folder / name).mkdir(exist_ok=True)
         judge = callbacks.Validation(
             folder / name,
-            judges,
+            validating,
             settings.validate_every,
             settings.scale,
             settings.projection,
@@ -130,7 +130,9 @@ def train(
         best = _fit(stage, folder / name, schedule, settings, pairs, judge, report)
         psnr_model = _PSNR_MODEL if name == "adversarial" else ""
         scores = result.validation_scores(folder / name / "validation.csv")
-        result.write(generator, folder / name / "model.onnx", settings, pairs, scores, psnr_model)
+        result.write_model(
+            generator, folder / name / "model.onnx", settings, pairs, scores, psnr_model
+        )
         return best
 
     floor = float("-inf")
@@ -138,7 +140,7 @@ def train(
         stage = Pretraining(generator, settings.pretrain)
         floor = fit(stage, "pretrain", settings.pretrain, accuracy_rule) - _PSNR_LOSS
     if settings.adversarial.steps:
-        result.write(generator, folder / f"{_PSNR_MODEL}.onnx", settings, pairs)
+        result.write_model(generator, folder / f"{_PSNR_MODEL}.onnx", settings, pairs)
         adversarial = settings.adversarial
         features = None
         if adversarial.perceptual_weight or adversarial.discriminator_head == "features":
@@ -155,9 +157,9 @@ def train(
         )
         fit(stage, "adversarial", settings.adversarial, perception_rule(floor))
     last = "adversarial" if settings.adversarial.steps else "pretrain"
-    files.write(folder / "model.onnx", (folder / last / "model.onnx").read_bytes())
+    files.write_bytes(folder / "model.onnx", (folder / last / "model.onnx").read_bytes())
     if settings.adversarial.steps and settings.projection:
-        result.calibrate(folder / "model.onnx", judges)
+        result.calibrate(folder / "model.onnx", validating)
     return folder / "model.onnx"
 
 
@@ -171,10 +173,10 @@ def accuracy_rule(scores: metrics.Scores) -> float:
 
 
 def perception_rule(floor: float) -> _Rank:
-    """What "best" means in stage two: the lowest LPIPS among faithful and unwoven results.
+    """What "best" means in stage two: the lowest LPIPS of faithful results without grid artifact.
 
     rank = -LPIPS - max(0, floor - PSNR) - max(0, GRID - 0.06): LPIPS sees neither a drift of
-    brightness nor a weave.
+    brightness nor a grid artifact.
     """
 
     def rank(scores: metrics.Scores) -> float:
@@ -186,17 +188,23 @@ def perception_rule(floor: float) -> _Rank:
 
 def build(settings: config.Generator, scale: int) -> keras.Model:
     """Returns the untrained generator of a configuration."""
-    if settings.architecture == "compact":
-        return generators.compact(scale, settings.filters, settings.blocks, settings.hr_filters)
-    if settings.architecture == "rrdbnet":
-        return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
-    return generators.srresnet(
-        scale, settings.filters, settings.blocks, settings.normalisation, settings.activation
-    )
+    match settings:
+        case config.Compact():
+            return generators.compact(scale, settings.filters, settings.blocks, settings.hr_filters)
+        case config.SrResNet():
+            return generators.srresnet(
+                scale,
+                settings.filters,
+                settings.blocks,
+                settings.normalisation,
+                settings.activation,
+            )
+        case config.RrdbNet():
+            return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
 
 
 def build_discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
-    """Returns the untrained discriminator of a configuration; `features` if it judges those."""
+    """Returns the untrained discriminator of a configuration; `features` if it validating those."""
     filters = settings.discriminator_filters
     match settings.discriminator_head:
         case "features":
@@ -207,7 +215,7 @@ def build_discriminator(settings: config.Adversarial, features: keras.Model | No
             return discriminators.vgg_style(None, filters)
 
 
-def load(model: str | os.PathLike[str], generator: keras.Model) -> None:
+def load_weights(model: str | os.PathLike[str], generator: keras.Model) -> None:
     """Sets a generator's weights from a shipped model, or a run's `model.onnx` or `best.npz`.
 
     Raises:
@@ -221,7 +229,7 @@ def load(model: str | os.PathLike[str], generator: keras.Model) -> None:
 
 
 def _once(degradation: config.Degradation) -> config.Degradation:
-    """The same for photos that judge, of which there is one version each."""
+    """The same for the validation set, of which there is one version each."""
     return degradation.model_copy(update={"versions": min(degradation.versions, 1)})
 
 
@@ -246,7 +254,7 @@ def _fit(
         watching = [callbacks.Sentry(), callbacks.Log(folder), judge]
         if isinstance(stage, Adversarial):
             batch = partial(_batch, pairs, schedule, settings.seed)
-            watching.append(callbacks.Balance(folder, list(map(batch, range(4))), every))
+            watching.append(callbacks.GradientNorms(folder, list(map(batch, range(4))), every))
         try:
             stage.fit(
                 _batches(pairs, schedule, settings.seed, done, steps),
@@ -289,8 +297,8 @@ def _batch(
     pairs: data.Photos, schedule: config.Schedule, seed: int, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Batch `k` of a stage."""
-    patch, draws = schedule.hr_patch, schedule.draws
-    return data.batch(pairs, int(k), seed, schedule.batch_size, patch, draws)
+    patch, candidates = schedule.hr_patch, schedule.crop_candidates
+    return data.batch(pairs, int(k), seed, schedule.batch_size, patch, candidates)
 
 
 def _check_claim(folder: Path, settings: config.Config, resume: bool) -> None:
@@ -329,6 +337,8 @@ def _record(
         },
     }
     folder.mkdir(parents=True, exist_ok=True)
-    files.write(folder / "run.json", json.dumps(record, indent=2).encode())
+    files.write_bytes(folder / "run.json", json.dumps(record, indent=2).encode())
     # Last: a folder with this file is a run.
-    files.write(folder / "config.toml", tomli_w.dumps(settings.model_dump(mode="json")).encode())
+    files.write_bytes(
+        folder / "config.toml", tomli_w.dumps(settings.model_dump(mode="json")).encode()
+    )

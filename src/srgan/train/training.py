@@ -182,7 +182,7 @@ class Adversarial(Stage):
         self.step.assign_add(1)
         return logs
 
-    def balance(self, batches: Sequence[tuple]) -> dict[str, float]:
+    def gradient_norms(self, batches: Sequence[tuple]) -> dict[str, float]:
         """How hard each term of the generator's loss pulls at its weights.
 
         The size of a term does not tell: near its minimum a large one may hardly pull at all. The

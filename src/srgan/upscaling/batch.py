@@ -10,10 +10,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from srgan.io import formats, stream
 from srgan.io.find import find_images
+from srgan.models.model import Model
+from srgan.upscaling import pipeline
+from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel
 from srgan.util.journal import Journal
 
@@ -26,7 +29,7 @@ class _Stopped(Exception):  # noqa: N818 - nothing is wrong
     """The rest is given up, as asked."""
 
 
-class Plan(NamedTuple):
+class BatchPlan(NamedTuple):
     """What is to be done.
 
     Attributes:
@@ -47,7 +50,7 @@ class Plan(NamedTuple):
         return max(parallel.available_cores() // max(len(self.sources), 1), 1)
 
 
-class Result(NamedTuple):
+class FileResult(NamedTuple):
     """What became of one photo; `error` is None if all went well."""
 
     source: Path
@@ -66,7 +69,8 @@ def plan(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     is_folder: bool = False,
-) -> Plan:
+    suffix: str = "",
+) -> BatchPlan:
     """Returns the source of every file to make, having found what would go wrong.
 
     Args:
@@ -83,6 +87,8 @@ def plan(
             of these patterns, as "*.jpg"; by default all.
         exclude: And leave out those that fit one of these.
         is_folder: Whether `output` is meant as a folder, whatever it looks like.
+        suffix: Of the files in the folder, where `name` does not say; by default that of a format
+            that holds all of the photo.
 
     Raises:
         FileNotFoundError: If an input does not exist.
@@ -100,7 +106,9 @@ def plan(
     unreadable: list[OSError] = []
     for given in inputs:
         for source, place in _photos(given, output, include, exclude, unreadable):
-            destination = output / _named(place, source, name, model) if into_folder else output
+            destination = (
+                output / _named(place, source, name, model, suffix) if into_folder else output
+            )
             other = sources.setdefault(destination, source)
             if not other.samefile(source):
                 raise ValueError(
@@ -122,15 +130,17 @@ def plan(
         )
     skipped = taken if skip_existing else []
     left = {d: source for d, source in sources.items() if d not in skipped}
-    return Plan(left, skipped, output if into_folder else None, tuple(unreadable))
+    return BatchPlan(left, skipped, output if into_folder else None, tuple(unreadable))
 
 
 def run(
-    plan: Plan,
-    upscale: Callable[..., None],
+    plan: BatchPlan,
+    model: Model,
+    options: UpscaleOptions,
+    settings: Mapping[str, object],
+    overwrite: bool = False,
     progress: Callable[[float, Path], None] | None = None,
-    settings: Mapping[str, object] | None = None,
-) -> Generator[Result, None, None]:
+) -> Generator[FileResult, None, None]:
     """Upscales the photos of a plan, several at a time, and yields each result when it is there.
 
     What was done is noted in a manifest in the folder of the results. If the disk is full, the
@@ -139,15 +149,16 @@ def run(
 
     Args:
         plan: What to do.
-        upscale: `inference.upscale_file` with all that does not change; called as
-            `upscale(source, destination, progress=..., workers=...)`.
+        model: What upscales.
+        options: What is asked of each result.
+        settings: What the results depend on: see `settings_of`.
+        overwrite: Replace files that exist.
         progress: Called as `progress(files, source)`, where a part of a file counts as that part.
-        settings: What the results depend on, for the manifest.
     """
     stop, lock, shares = threading.Event(), threading.Lock(), dict.fromkeys(plan.sources, 0.0)
-    manifest = _Manifest(plan.folder, settings or {}) if plan.folder else None
+    manifest = _Manifest(plan.folder, settings) if plan.folder else None
 
-    def work(destination: Path, source: Path) -> Result:
+    def work(destination: Path, source: Path) -> FileResult:
         def tell(done: int, total: int) -> None:
             if stop.is_set():
                 raise _Stopped(f"{source} was given up before its end.")
@@ -162,14 +173,16 @@ def run(
                 raise _Stopped(f"{source} was not begun, since the disk is full.")
             if manifest:
                 manifest.note(source, destination, done=False)
-            upscale(source, destination, progress=tell, workers=plan.workers)
+            pipeline.upscale_file(
+                source, destination, model, options, overwrite, tell, plan.workers
+            )
             if manifest:
                 manifest.note(source, destination, done=True)
         except (ValueError, OSError, MemoryError, _Stopped) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 stop.set()
-            return Result(source, destination, time.perf_counter() - began, error)
-        return Result(source, destination, time.perf_counter() - began, None)
+            return FileResult(source, destination, time.perf_counter() - began, error)
+        return FileResult(source, destination, time.perf_counter() - began, None)
 
     # One more than cores: what is decoded and encoded fills the gaps.
     with ThreadPoolExecutor(parallel.available_cores() + 1) as pool:
@@ -183,7 +196,18 @@ def run(
             raise
 
 
-def resume(plan: Plan, settings: Mapping[str, object]) -> Plan:
+def settings_of(fingerprint: str, precision: str, options: UpscaleOptions) -> dict[str, object]:
+    """Returns what the pixels of a result depend on.
+
+    Args:
+        fingerprint: Of the model's file; see `catalogue.fingerprint`.
+        precision: Of the arithmetic.
+        options: What was asked for.
+    """
+    return {"model": fingerprint, "precision": precision, "options": options.changed()}
+
+
+def resume(plan: BatchPlan, settings: Mapping[str, object]) -> BatchPlan:
     """Leaves out what an earlier run has done, according to its manifest.
 
     A photo is done again if it was changed since, if it was done with other settings, or if it was
@@ -220,7 +244,7 @@ class _Manifest:
     def __init__(self, folder: Path, settings: Mapping[str, object]):
         self._folder, self._journal = folder, Journal(folder / MANIFEST)
         self._settings = json.loads(json.dumps(settings))
-        entries = self._journal.entries()
+        entries = map(_as_now, self._journal.entries())
         self._last = {e["destination"]: e for e in entries if "destination" in e}
 
     def note(self, source: Path, destination: Path, done: bool) -> None:
@@ -247,6 +271,29 @@ class _Manifest:
         return destination.relative_to(self._folder).as_posix()
 
 
+def _as_now(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry of a manifest; version 0.1 wrote settings in another form."""
+    old = entry.get("settings")
+    if not isinstance(old, dict) or "size" not in old:
+        return entry
+    try:
+        scale, width, height, megapixels = old["size"]
+        options = UpscaleOptions(
+            scale=scale,
+            width=width,
+            height=height,
+            megapixels=megapixels,
+            realism=old["realism"],
+            self_ensemble=old["self_ensemble"],
+            strip_metadata=not old["metadata"],
+            srgb=old["srgb"],
+        )
+        settings = settings_of(old["model"], old["precision"], options)
+    except (KeyError, TypeError, ValueError):  # not one that was written by it
+        return entry
+    return entry | {"settings": settings}
+
+
 def _check_pattern(name: str) -> None:
     unknown = [key for key in re.findall(r"{(.*?)}", name) if key not in _NAMES]
     if unknown or "/" in name or os.sep in name:
@@ -257,9 +304,9 @@ def _check_pattern(name: str) -> None:
         )
 
 
-def _named(place: Path, source: Path, name: str, model: str) -> Path:
+def _named(place: Path, source: Path, name: str, model: str, suffix: str) -> Path:
     if not name:
-        return place.with_suffix(stream.natural_suffix(source))
+        return place.with_suffix(suffix or stream.natural_suffix(source))
     values = {"stem": place.stem, "ext": place.suffix[1:].lower(), "model": model}
     return place.with_name(re.sub(r"{(.*?)}", lambda match: values[match[1]], name))
 

@@ -26,7 +26,7 @@ _ZOOM = 4  # times that the region, which is as much smaller than the photo, is 
 _GAP = 8  # pixels between the parts of the picture
 
 
-class Result(NamedTuple):
+class DemoResult(NamedTuple):
     """One upscaled photo."""
 
     photo: str
@@ -40,7 +40,7 @@ def run(
     upscalers: Sequence[str | os.PathLike[str]] = MODELS,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Result]:
+) -> list[DemoResult]:
     """Upscales the bundled photos with models and without, and compares the results.
 
     Writes into `folder`, which is made: `PHOTO-lr.png`, `PHOTO-METHOD.png`, and `comparison.png`,
@@ -86,7 +86,7 @@ def run(
             sr = upscale(lr)
             scores = metrics.score(hr, lr, sr, scale)
             images.write(paths[photo, method], sr, overwrite)
-            results.append(Result(photo, method, scores, paths[photo, method]))
+            results.append(DemoResult(photo, method, scores, paths[photo, method]))
             label = f"{method}  {scores.psnr:.2f} dB  LPIPS {scores.lpips:.3f}"
             cells.append(_cell(sr, corner, label))
             if progress:
@@ -96,7 +96,7 @@ def run(
     return results
 
 
-def mean(results: Sequence[Result]) -> dict[str, metrics.Scores]:
+def mean(results: Sequence[DemoResult]) -> dict[str, metrics.Scores]:
     """Returns the scores of each method, averaged over the photos."""
     methods = dict.fromkeys(result.method for result in results)
     return {

@@ -1,8 +1,7 @@
-"""The error map: where a GAN model had to invent, drawn."""
+"""The error map: the expected error of a GAN model, drawn."""
 
 import itertools
 import os
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +10,10 @@ import numpy as np
 from srgan.io import formats, stream
 from srgan.io.text import LETTER_WIDTH, draw_text
 from srgan.models import catalogue, engines, loading, tiling
+from srgan.models.model import Model
 from srgan.quality import uncertainty
 from srgan.util import parallel
+from srgan.util.counting import Progress, counter
 
 _MAP_ROWS = 128  # of a map, drawn at a time
 
@@ -62,74 +63,117 @@ def _colour_map() -> np.ndarray:
     return np.stack(channels, axis=1).round().astype(np.uint8)
 
 
+class ErrorMapJob:
+    """A picture that was opened, and the error map that will be drawn of it.
+
+    Attributes:
+        pixels: How many pixels the two models make.
+    """
+
+    def __init__(
+        self, picture: stream.Picture, destination: Path, gan: Model, psnr: Model, overwrite: bool
+    ) -> None:
+        self._picture, self._destination, self._overwrite = picture, destination, overwrite
+        self._gan, self._psnr = gan, psnr
+        self.pixels = 2 * gan.metadata.scale**2 * picture.height * picture.width
+
+    def run(self, tile: int | None = None, progress: Progress | None = None) -> None:
+        """Draws the map, and writes it whole or not at all.
+
+        Args:
+            tile: Side of the tiles, in pixels of the picture; by default as memory allows.
+            progress: Called as `progress(done, total)` after each tile.
+        """
+        calibration = self._gan.metadata.calibration
+        assert calibration
+        scale = self._gan.metadata.scale
+        height, width = self._picture.height, self._picture.width
+        cut = self._gan.plan(height, width, self._picture.channels, tile)
+        tell = counter(progress, 2 * cut.tiles)
+
+        def draw_pair(pair: np.ndarray) -> np.ndarray:
+            sr, psnr_sr = np.split(pair, 2, axis=2)
+            return draw(uncertainty.expected_error(sr, psnr_sr, calibration))
+
+        enlarged = [
+            model.upscale_rows(rows, height, width, cut, progress=tell)
+            for model, rows in zip(
+                (self._gan, self._psnr), itertools.tee(self._picture.rows()), strict=True
+            )
+        ]
+        pairs = (np.concatenate(pair, axis=2) for pair in zip(*enlarged, strict=True))
+        tall, wide = scale * height, scale * width
+        strips = tiling.TileLayout(tall, wide, uncertainty.REACH, (_MAP_ROWS, wide))
+        bands = tiling.upscale(draw_pair, pairs, strips, scale=1, pool=parallel.shared_pool())
+        explained = legend(wide)
+        stream.write_rows(
+            self._destination,
+            itertools.chain(bands, [explained]),
+            tall + len(explained),
+            wide,
+            overwrite=self._overwrite,
+        )
+
+
+def prepare(
+    source: str | os.PathLike[str] | bytes,
+    destination: str | os.PathLike[str],
+    model: str | os.PathLike[str] = "srgan-x4",
+    overwrite: bool = False,
+    max_pixels: int = formats.MAX_PIXELS,
+    engine: engines.Kind = "onnxruntime",
+    precision: engines.Precision = "float32",
+) -> ErrorMapJob:
+    """Opens a picture and two models, for the map of a GAN model's expected error.
+
+    Args:
+        source: As `pipeline.upscale_file` takes it.
+        destination: Where the map goes: its suffix chooses the format. It is as large as what the
+            model makes of the picture, and has a legend below.
+        model: Name or path of a GAN model that names its PSNR model.
+        overwrite: Replace an existing `destination`.
+        max_pixels: Refuse pictures that claim more.
+        engine: What runs the models; see `engines.open_engine`.
+        precision: Of the arithmetic.
+
+    Raises:
+        ValueError: If the model names no PSNR model, or has no calibration.
+        UnsupportedImage, OSError: As `pipeline.upscale_file` does.
+    """
+    destination = Path(destination)
+    formats.check_destination(destination, overwrite)
+    # Transparent pixels are judged by what they show on white.
+    picture = stream.Picture(source, max_pixels, into=".jpg")
+    gan = loading.load(model, engine, precision=precision)
+    psnr_model = catalogue.psnr_path(catalogue.path(model), gan.metadata)
+    if gan.metadata.calibration is None:
+        reason = "it does not say how far it errs, as models of `srgan train` do"
+        if not gan.metadata.consistency_rounds:
+            reason = "its results do not give lr back, as those of models for degraded photos"
+        raise ValueError(f"{gan.metadata.name} has no error map: {reason}.")
+    psnr = loading.load(psnr_model, engine, precision=precision)
+    return ErrorMapJob(picture, destination, gan, psnr, overwrite)
+
+
 def map_file(
     source: str | os.PathLike[str] | bytes,
     destination: str | os.PathLike[str],
     model: str | os.PathLike[str] = "srgan-x4",
     overwrite: bool = False,
     tile: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    most_pixels: int = formats.MOST_PIXELS,
-    engine: engines.Kind = "onnxruntime",
-    precision: engines.Precision = "float32",
+    progress: Progress | None = None,
 ) -> None:
-    """Draws where a GAN model invents what a picture does not determine: see `invention`.
+    """Draws where a GAN model hallucinates detail that a picture does not determine.
 
     Args:
-        source: As `upscale_file` takes it.
-        destination: Where the map goes: its suffix chooses the format. It is as large as what the
-            model makes of the picture, and has a legend below.
-        model: Name or path of a GAN model that names its PSNR model.
+        source: As `pipeline.upscale_file` takes it.
+        destination: As `prepare` takes it.
+        model: Likewise.
         overwrite: Replace an existing `destination`.
-        tile: Side of the tiles, in pixels of `source`; by default as memory allows.
-        progress: Called as `progress(done, total)` after each tile.
-        most_pixels: Refuse pictures that claim more.
-        engine: What runs the models; see `engines.open_engine`.
-        precision: Of the arithmetic.
+        tile: As `ErrorMapJob.run` takes it.
+        progress: Likewise.
 
     Raises:
-        ValueError: If the model names no PSNR model, or has no calibration.
-        UnsupportedImage, OSError: As `upscale_file` does.
+        ValueError, OSError: As `prepare` says.
     """
-    destination = Path(destination)
-    formats.check_destination(destination, overwrite)
-    # Transparent pixels are judged by what they show on white.
-    picture = stream.Picture(source, most_pixels, into=".jpg")
-    gan = loading.load(model, engine, precision=precision)
-    psnr_model = catalogue.psnr_path(catalogue.path(model), gan.metadata)
-    scale, calibration = gan.metadata.scale, gan.metadata.calibration
-    if calibration is None:
-        reason = "it does not say how far it errs, as models of `srgan train` do"
-        if not gan.metadata.consistency_rounds:
-            reason = "its results do not give lr back, as those of models for degraded photos"
-        raise ValueError(f"{gan.metadata.name} has no map of what was invented: {reason}.")
-    psnr = loading.load(psnr_model, engine, precision=precision)
-    height, width = picture.height, picture.width
-    cut = gan.plan(height, width, picture.channels, tile)
-    strip_below = legend(scale * width)
-    done = itertools.count(1)
-
-    def tell() -> None:
-        if progress:
-            progress(next(done), 2 * cut.tiles)
-
-    def draw_pair(pair: np.ndarray) -> np.ndarray:
-        sr, psnr_sr = np.split(pair, 2, axis=2)
-        return draw(uncertainty.expected_error(sr, psnr_sr, calibration))
-
-    enlarged = [
-        one.upscale_rows(rows, height, width, cut, progress=tell)
-        for one, rows in zip((gan, psnr), itertools.tee(picture.rows()), strict=True)
-    ]
-    pairs = (np.concatenate(pair, axis=2) for pair in zip(*enlarged, strict=True))
-    strip = tiling.Plan(
-        scale * height, scale * width, uncertainty.REACH, (_MAP_ROWS, scale * width)
-    )
-    bands = tiling.upscale(draw_pair, pairs, strip, scale=1, pool=parallel.shared_pool())
-    stream.write(
-        destination,
-        itertools.chain(bands, [strip_below]),
-        scale * height + len(strip_below),
-        scale * width,
-        overwrite=overwrite,
-    )
+    prepare(source, destination, model, overwrite).run(tile, progress)

@@ -1,11 +1,9 @@
 """From picture file to picture file."""
 
-import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,17 +11,20 @@ from srgan.io import formats, images, stream
 from srgan.models import loading, tiling
 from srgan.models.model import Model
 from srgan.numeric import resize
-from srgan.upscaling.size import OF_MODEL, Size, default_model
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import parallel
+from srgan.util.counting import Progress, counter
 
 _PASSES = 2  # of a model, one on the result of the other
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
 
 
-class Job(NamedTuple):
-    """What `upscale_file` will do: known before the first tile.
+class UpscaleJob:
+    """A picture that was opened, and how it will be upscaled: known before the first tile.
 
     Attributes:
+        picture: As it was opened; it can be read once.
+        destination: The file to be written.
         height: Of the result; of one frame, if there are several.
         width: Of the result.
         frames: How many there are.
@@ -32,115 +33,191 @@ class Job(NamedTuple):
         work: Pixels that the model will see, those of overlaps included.
     """
 
-    height: int
-    width: int
-    frames: int
-    cuts: list[tiling.Plan]
-    memory: float
-    work: int
+    def __init__(
+        self,
+        picture: stream.Picture,
+        destination: Path,
+        model: Model,
+        options: UpscaleOptions,
+        overwrite: bool,
+        workers: int | None,
+    ) -> None:
+        self.picture, self.destination = picture, destination
+        self._model, self._options, self._overwrite = model, options, overwrite
+        self.frames = picture.frames
+        scale = model.metadata.scale
+        self.height, self.width = options.output_size(picture.height, picture.width, scale)
+        self.cuts: list[tiling.TileLayout] = []
+        passes, tiles, bands = self._passes(), 0.0, 0.0
+        for index in range(passes):
+            tall, wide = (scale**index * side for side in (picture.height, picture.width))
+            cut = model.plan(
+                tall,
+                wide,
+                picture.channels,
+                options.tile,
+                workers=workers,
+                halo=options.halo,
+            )
+            running = min(cut.tiles, parallel.available_cores())
+            tiles = max(tiles, running * cut.area * model.pixel_bytes)  # those of all passes share
+            # What is read for a row of tiles, and what came of two while the first is written.
+            rows = (1 + 2 * scale**2) * min(cut.size[0], cut.height)
+            is_last = index + 1 == passes and not options.has_size
+            sample = picture.dtype.itemsize if is_last else np.dtype(_BETWEEN).itemsize
+            bands += rows * cut.width * picture.channels * sample
+            self.cuts.append(cut)
+        self.memory = tiles + bands
+        self.work = picture.frames * sum(cut.work for cut in self.cuts)
 
     @property
     def tiles(self) -> int:
+        """How many tiles there are, in all frames and passes."""
         return self.frames * sum(cut.tiles for cut in self.cuts)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the model makes, in all passes."""
+        factors = (self._model.metadata.scale ** (2 * n) for n in range(1, len(self.cuts) + 1))
+        return sum(factors) * self.frames * self.picture.height * self.picture.width
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Upscales the picture, and writes the result whole or not at all.
+
+        Args:
+            progress: Called as `progress(done, total)` after each tile. What it raises ends the
+                work after the tiles that run.
+
+        Raises:
+            UnsupportedImage: If the picture is damaged.
+            OSError: If there is no way to write the result, or the disk is full.
+            MemoryError: If there is not even enough for the smallest tiles.
+        """
+        held = formats.FORMATS[self.destination.suffix.lower()].bits
+        dtype = np.uint16 if self.picture.dtype == np.uint16 and held == 16 else np.uint8
+        stream.write_rows(
+            self.destination,
+            self._rows(dtype, counter(progress, self.tiles)),
+            self.height,
+            self.width,
+            self.picture,
+            self._overwrite,
+            not self._options.strip_metadata,
+        )
+
+    def _passes(self) -> int:
+        """How often the model is run, on the result of the time before."""
+        picture, metadata = self.picture, self._model.metadata
+        factor = max(self.height / picture.height, self.width / picture.width)
+        if metadata.scale == 1:
+            return 1
+        passes = sum(factor > metadata.scale**done for done in range(_PASSES + 1))
+        if passes > _PASSES:
+            raise ValueError(
+                f"The result would have {factor:.4g} times as many pixels a side as the picture's "
+                f"{picture.width}x{picture.height}; {metadata.name} makes at most "
+                f"{metadata.scale**_PASSES} times as many, in two passes. Ask for less."
+            )
+        return passes
+
+    def _rows(self, dtype: images.Sample, tell: Callable[[], None]) -> Iterator[np.ndarray]:
+        """The rows of the result, one frame after the other."""
+        scale = self._model.metadata.scale
+        rows = _Cutter(parallel.ahead(self.picture.rows()))
+        for _ in range(self.frames):
+            height, width = self.picture.height, self.picture.width
+            bands = rows.take(height)
+            whole = scale ** len(self.cuts)
+            exact = (self.height, self.width) == (whole * height, whole * width)
+            for index, cut in enumerate(self.cuts):
+                kept = dtype if exact and index + 1 == len(self.cuts) else _BETWEEN
+                bands = self._model.upscale_rows(bands, height, width, cut, kept, tell)
+                height, width = scale * height, scale * width
+            if not exact:
+                floats = map(images.to_float, bands)
+                bands = resize.bicubic_rows(floats, height, self.height, self.width)
+                bands = (images.from_float(band, dtype) for band in bands)
+            yield from bands
+
+
+def prepare(
+    source: str | os.PathLike[str] | bytes,
+    destination: str | os.PathLike[str],
+    model: Model | str | os.PathLike[str] | None = None,
+    options: UpscaleOptions = DEFAULTS,
+    overwrite: bool = False,
+    workers: int | None = None,
+) -> UpscaleJob:
+    """Opens a picture file, and plans its upscaling: `upscale_file` up to the first tile.
+
+    Args:
+        source: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, or what is in one.
+        destination: Its suffix chooses the format; see `formats.FORMATS`.
+        model: A shipped model's name, the path of an ONNX file, or, for many files, what
+            `srgan.load` returned; by default `options.default_model`.
+        options: What is asked for. Up to the model's scale, what it makes is scaled down by
+            `resize.bicubic`; beyond, it is run twice.
+        overwrite: Replace an existing `destination`.
+        workers: How many cores there are for this picture; by default all. Fewer, if others are
+            upscaled at the same time: small ones are then not cut.
+
+    Raises:
+        UnsupportedImage: If `source` is not a picture, or `destination` cannot hold the result.
+        OSError: If `source` or the model is missing.
+        ValueError: If the model's file is not a model, or is damaged; if the result would be larger
+            than two passes of the model make it; or if `options` ask for a realism or a
+            self-ensemble that a `model` which is open already does not have.
+    """
+    destination = Path(destination)
+    suffix = destination.suffix.lower()
+    formats.check_format(destination)
+    if options.format and UpscaleOptions.parse(format=suffix).format != options.format:
+        raise ValueError(f"{destination} does not have the suffix of a {options.format} file.")
+    picture = stream.Picture(source, options.max_pixels, suffix, options.srgb)
+    if not isinstance(model, Model):
+        name = model or options.default_model
+        model = loading.load(name, realism=options.realism, self_ensemble=options.self_ensemble)
+    for name in ("realism", "self_ensemble"):
+        if (asked := getattr(options, name)) and asked != getattr(model, name):
+            raise ValueError(
+                f"options.{name}={asked}, but the model was opened with "
+                f"{getattr(model, name)}. Open it by srgan.load(..., {name}={asked})."
+            )
+    job = UpscaleJob(picture, destination, model, options, overwrite, workers)
+    formats.check_format(destination, job.height, job.width)
+    return job
 
 
 def upscale_file(
     source: str | os.PathLike[str] | bytes,
     destination: str | os.PathLike[str],
     model: Model | str | os.PathLike[str] | None = None,
+    options: UpscaleOptions = DEFAULTS,
     overwrite: bool = False,
-    tile: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    size: Size = OF_MODEL,
-    metadata: bool = True,
-    srgb: bool = False,
-    most_pixels: int = formats.MOST_PIXELS,
+    progress: Progress | None = None,
     workers: int | None = None,
 ) -> None:
     """Upscales a picture file, and writes the result whole or not at all.
 
     Rows are read, upscaled and written as they come, so that pictures may be larger than memory.
-    What a photo carries is carried over; see `pictures`.
+    What a photo carries is carried over; see `stream`.
 
     Args:
         source: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, or what is in one.
         destination: Its suffix chooses the format; see `formats.FORMATS`.
-        model: A shipped model's name, the path of an ONNX file, or, for many files, what
-            `models.load` returned; by default `default_model(size)`.
+        model: As `prepare` takes it.
+        options: What is asked for.
         overwrite: Replace an existing `destination`.
-        tile: Side of the tiles, in pixels of `source`; by default as memory allows.
-        progress: Called as `progress(done, total)` after each tile. What it raises ends the work
-            after the tiles that run.
-        size: Of the result, if not that of the model. Up to the model's scale, what it makes is
-            scaled down by `resize.bicubic`; beyond, it is run twice.
-        metadata: Carry over EXIF, XMP and IPTC; the colour profile always is.
-        srgb: Convert colours to sRGB, for programs that ignore profiles.
-        most_pixels: Refuse pictures that claim more.
-        workers: How many cores there are for this picture; by default all. Fewer, if others are
-            upscaled at the same time: small ones are then not cut.
+        progress: As `UpscaleJob.run` takes it.
+        workers: As `prepare` takes it.
 
     Raises:
-        UnsupportedImage: If `source` is not a picture, or `destination` cannot hold the result.
-        OSError: If `source`, the model or the folder of `destination` is missing, `destination`
-            exists, or the disk is full.
-        ValueError: If the model's file is not a model, or is damaged.
+        UnsupportedImage, OSError, ValueError: As `prepare` says; also if the folder of
+            `destination` is missing, `destination` exists, or the disk is full.
         MemoryError: If there is not even enough for the smallest tiles.
     """
-    destination = Path(destination)
     formats.check_destination(destination, overwrite)
-    suffix = destination.suffix.lower()
-    picture = stream.Picture(source, most_pixels, suffix, srgb)
-    if not isinstance(model, Model):
-        model = loading.load(model or default_model(size))
-    job = plan(picture, model, size, tile, workers)
-    formats.check_destination(destination, overwrite, job.height, job.width)
-    done = itertools.count(1)
-
-    def tell() -> None:
-        if progress:
-            progress(next(done), job.tiles)
-
-    held = formats.FORMATS[suffix].bits
-    dtype = np.uint16 if picture.dtype == np.uint16 and held == 16 else np.uint8
-    bands = _frames(picture, model, job, dtype, tell)
-    stream.write(destination, bands, job.height, job.width, picture, overwrite, metadata)
-
-
-def plan(
-    picture: stream.Picture,
-    model: Model,
-    size: Size = OF_MODEL,
-    tile: int | None = None,
-    workers: int | None = None,
-) -> Job:
-    """Returns what `upscale_file` will do with a picture.
-
-    Raises:
-        ValueError: If the result would be larger than two passes of the model make it.
-    """
-    scale = model.metadata.scale
-    height, width = size.of(picture.height, picture.width, scale)
-    factor = max(height / picture.height, width / picture.width)
-    passes = sum(factor > scale**done for done in range(_PASSES + 1)) if scale > 1 else 1
-    if passes > _PASSES:
-        raise ValueError(
-            f"The result would have {factor:.4g} times as many pixels a side as the picture's "
-            f"{picture.width}x{picture.height}; {model.metadata.name} makes at most "
-            f"{scale**_PASSES} times as many, in two passes. Ask for less."
-        )
-    cuts, tiles, bands = [], 0.0, 0.0
-    for index in range(passes):
-        tall, wide = (scale**index * side for side in (picture.height, picture.width))
-        cut = model.plan(tall, wide, picture.channels, tile, workers=workers)
-        at_once = min(cut.tiles, parallel.available_cores())
-        tiles = max(tiles, at_once * cut.area * model.pixel_bytes)  # those of all passes share
-        # What is read for a row of tiles, and what came of two while the first is written.
-        samples = (1 + 2 * scale**2) * min(cut.size[0], cut.height) * cut.width * picture.channels
-        is_last = index + 1 == passes and size == OF_MODEL
-        bands += samples * (picture.dtype.itemsize if is_last else np.dtype(_BETWEEN).itemsize)
-        cuts.append(cut)
-    work = picture.frames * sum(cut.work for cut in cuts)
-    return Job(height, width, picture.frames, cuts, tiles + bands, work)
+    prepare(source, destination, model, options, overwrite, workers).run(progress)
 
 
 def speed(model: Model) -> float:
@@ -155,31 +232,6 @@ def speed(model: Model) -> float:
             pass
         seconds.append(time.perf_counter() - began)
     return calls * tile.shape[0] * tile.shape[1] / min(seconds)
-
-
-def _frames(
-    picture: stream.Picture,
-    model: Model,
-    job: Job,
-    dtype: images.Sample,
-    tell: Callable[[], None],
-) -> Iterator[np.ndarray]:
-    """The rows of the result, one frame after the other."""
-    rows = _Cutter(parallel.ahead(picture.rows()))
-    for _ in range(picture.frames):
-        bands = rows.take(picture.height)
-        height, width = picture.height, picture.width
-        exact = (job.height, job.width) == tuple(
-            model.metadata.scale ** len(job.cuts) * side for side in (height, width)
-        )
-        for index, cut in enumerate(job.cuts):
-            kept = dtype if exact and index + 1 == len(job.cuts) else _BETWEEN
-            bands = model.upscale_rows(bands, height, width, cut, kept, tell)
-            height, width = (side * model.metadata.scale for side in (height, width))
-        if not exact:
-            bands = resize.bicubic_rows(map(images.to_float, bands), height, job.height, job.width)
-            bands = (images.from_float(band, dtype) for band in bands)
-        yield from bands
 
 
 class _Cutter:

@@ -66,7 +66,7 @@ def remove_partial(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def write(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes) -> None:
     """Writes a file as `replacing` does."""
     with replacing(path) as partial:
         partial.write_bytes(data)

@@ -48,4 +48,4 @@ class Journal:
             return
         data = self._file.read_bytes()
         if data and not data.endswith(b"\n"):
-            files.write(self._file, data + b"\n")
+            files.write_bytes(self._file, data + b"\n")

@@ -14,7 +14,7 @@ _USE = {  # by what the name of a format begins with: how a user runs it
 
 
 @dataclasses.dataclass(frozen=True)
-class Facts:
+class NetworkFacts:
     """What the card says beside the metadata and the certificate.
 
     Attributes:
@@ -26,7 +26,7 @@ class Facts:
     interface: str
 
 
-def write(metadata: Metadata, certificate: Certificate, facts: Facts) -> str:
+def markdown(metadata: Metadata, certificate: Certificate, facts: NetworkFacts) -> str:
     """Returns the README.md of a folder that can be uploaded as it is."""
     family = certificate.format.partition("-")[0]
     measured = certificate.measured
@@ -106,7 +106,7 @@ Configuration: `{metadata.config_hash}`.
 """
 
 
-def write_licence(metadata: Metadata) -> str:
+def licence_markdown(metadata: Metadata) -> str:
     """Returns the LICENSE.md beside the card: the Hub links to no file of another name."""
     return f"""# Licence of {metadata.name}
 

@@ -20,7 +20,7 @@ from srgan.util import files, versions
 from srgan.verification import probes, runtimes
 
 NAME = "certificate.json"
-LIMITS = {  # of every format: least PSNR against Keras on photos, in dB
+MIN_PSNR = {  # of every format: least PSNR against Keras on photos, in dB
     "onnx": 60,
     "onnx-fp16": 50,
     "savedmodel": 60,
@@ -94,8 +94,8 @@ class Certificate(BaseModel):
 
 def check_format(kind: str) -> None:
     """Raises ValueError if there is no such format."""
-    if kind not in LIMITS:
-        raise ValueError(f"There is no format {kind!r}; expected one of {', '.join(LIMITS)}.")
+    if kind not in MIN_PSNR:
+        raise ValueError(f"There is no format {kind!r}; expected one of {', '.join(MIN_PSNR)}.")
 
 
 def certify(
@@ -125,7 +125,7 @@ def certify(
         sha256={name: files.sha256(folder / name) for name in names},
         versions=made_by,
     )
-    files.write(folder / NAME, certificate.model_dump_json(indent=1).encode())
+    files.write_bytes(folder / NAME, certificate.model_dump_json(indent=1).encode())
     return certificate
 
 

@@ -49,7 +49,7 @@ def write(
     files.check_destination(destination, overwrite)
     store = _Store()
     data = _summary(found) | _images(found, store, progress)
-    files.write(destination, _page(data, store.addresses))
+    files.write_bytes(destination, _page(data, store.addresses))
 
 
 class _Store:

@@ -97,7 +97,7 @@ def encode(
 
 
 def thumbnail(image: np.ndarray) -> bytes:
-    """Returns the WebP file of a small version of an image."""
+    """Returns the WebP file of a LR image of an image."""
     shrink = min(1.0, _THUMBNAIL / max(image.shape[:2]))
     height, width = (max(1, round(side * shrink)) for side in image.shape[:2])
     return images.encode_webp(resize.bicubic(image, height, width), _THUMBNAIL_QUALITY)
