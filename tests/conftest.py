@@ -2,7 +2,6 @@
 
 import http.server
 import os
-import resource
 import shutil
 import socket
 import subprocess
@@ -116,6 +115,7 @@ def mounted(folder, options):
 @pytest.fixture
 def full_disk(tmp_path):
     """A folder with room for 64 KiB."""
+    resource = pytest.importorskip("resource", reason="needs a POSIX system")
     try:
         with mounted(tmp_path, "size=64k") as is_small:
             if not is_small:
@@ -144,6 +144,8 @@ def dig(monkeypatch):
 
 @pytest.fixture
 def read_only(tmp_path):
+    if os.name == "nt":
+        pytest.skip("needs the permissions of a POSIX system")
     if os.geteuid() != 0:
         tmp_path.chmod(0o555)
         yield tmp_path

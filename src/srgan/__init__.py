@@ -59,14 +59,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from srgan.util import versions
+if not TYPE_CHECKING:  # for which a name that there is not would exist, and be any object
 
-        return versions.of("srgan")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'srgan' has no attribute {name!r}")
-    return getattr(import_module(f"srgan.{_HOMES[name]}"), name)
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from srgan.util import versions
+
+            return versions.of("srgan")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'srgan' has no attribute {name!r}")
+        return getattr(import_module(f"srgan.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,6 @@
 import gc
 import io
 import os
-import resource
 import struct
 import subprocess
 import sys
@@ -21,6 +20,8 @@ from srgan import cli
 from srgan.io import formats, images
 from srgan.io.stream import Picture
 from srgan.models import loading
+
+resource = pytest.importorskip("resource", reason="needs a POSIX system")
 
 PHOTO = np.zeros((24, 32, 3), np.uint8)
 

@@ -310,6 +310,7 @@ def test_a_full_disk_leaves_what_was_there(full_disk):
     assert path.read_bytes() == b"precious"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process there")
 def test_an_interrupt_leaves_nothing_behind(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), dtype=np.uint8)
 
