@@ -38,7 +38,7 @@ function number(value) {
 
 function format(measure, value, signed = false) {
   if (Number.isNaN(value)) return "–";
-  const text = Number.isFinite(value) ? Math.abs(value).toFixed(measure.decimals) : "∞";
+  const text = Number.isFinite(value) ? Math.abs(value).toFixed(measure.digits) : "∞";
   const zero = Number(text) === 0;
   return (value < 0 && !zero ? "−" : signed && !zero ? "+" : "") + text;
 }
