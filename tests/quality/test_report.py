@@ -319,5 +319,5 @@ def test_the_crops_shown_are_the_extremes_at_most_one_an_image():
 
 
 def test_the_parts_of_the_page_are_in_the_package():
-    folder = Path(report.__file__).parent
+    folder = Path(report.__file__).parent / "web"
     assert {path.suffix for path in folder.glob("page.*")} == {".html", ".css", ".js"}

@@ -1,6 +1,7 @@
 """The service's page, in a real browser."""
 
 import base64
+import http.client
 
 import numpy as np
 import pytest
@@ -81,9 +82,9 @@ def test_an_example_is_enlarged_beside_what_it_came_of(page, address, lr):
     example(page)
     assert np.array_equal(shown(page), loading.load("srgan-x4").upscale(lr, dtype=np.uint8))
     assert np.array_equal(shown(page, "before"), lr)
-    assert "448 x 288 pixels" in page.inner_text("#facts")
+    assert "448x288 pixels" in page.inner_text("#facts")
     assert page.get_attribute("#download", "download") == "cat-srgan-x4.png"
-    page.select_option("#left", "original")
+    page.select_option("#left", "hr")
     until(page, lambda: shown(page, "before").shape == (288, 448, 3))
     assert page.wrong == []
     assert all(url.startswith((address, f"blob:{address}", "data:")) for url in page.asked)
@@ -97,7 +98,7 @@ def test_the_dial_is_turned_and_the_size_chosen(page, lr):
     half = loading.load("srgan-x4", realism=0.5).upscale(lr, dtype=np.uint8)
     assert np.array_equal(shown(page), half)
     page.select_option("#scale", "2")
-    page.locator("#facts", has_text="224 x 144").wait_for(timeout=ENOUGH)
+    page.locator("#facts", has_text="224x144").wait_for(timeout=ENOUGH)
     assert page.inner_text("#promise") == "Scaled down again, the result gives the picture back."
     page.select_option("#model", "tiny")
     until(page, lambda: "tiny" in page.text_content("#curl"))
@@ -108,7 +109,7 @@ def test_the_dial_is_turned_and_the_size_chosen(page, lr):
     assert page.wrong == []
 
 
-def test_what_was_invented_is_shown_and_hidden_again(page):
+def test_the_error_map_is_shown_and_hidden_again(page):
     example(page)
     result = shown(page)
     page.click("#show-map")
@@ -126,14 +127,14 @@ def test_what_was_invented_is_shown_and_hidden_again(page):
 
 def test_the_divider_follows_keys_and_pointer(page):
     example(page)
-    page.focus("#split")
+    page.focus("#divider")
     page.keyboard.press("ArrowRight")
     split = "getComputedStyle(document.getElementById('stage')).getPropertyValue('--split')"
-    assert page.evaluate(split) == "51%"
+    assert page.evaluate(split) == "52%"
     box = page.locator("#stage").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 4, box["y"] + 20)
     assert float(page.evaluate(split).rstrip("%")) == pytest.approx(25, abs=0.5)
-    assert float(page.input_value("#split")) == pytest.approx(25, abs=1)
+    assert page.get_attribute("#divider", "aria-valuenow") == "25"
 
 
 def test_zoom_is_in_pixels_of_the_screen(page):
@@ -164,3 +165,22 @@ def test_a_name_is_never_taken_for_code(page, tmp_path, lr):
     assert "--data-binary @photo.jpg" in page.inner_text("#curl")
     assert page.locator("main img").count() == 6  # four examples, before and after
     assert page.wrong == []
+
+
+def test_only_the_files_of_the_page_are_served(address):
+    def status(path):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status, answer.headers.get_content_type()
+
+    assert status("/server/web/page.js") == (200, "text/javascript")
+    assert status("/web/view.js") == (200, "text/javascript")
+    assert status("/web/palette.css") == (200, "text/css")
+    for path in (
+        *("/web/modules.py", "/web/", "/server/web/page.html", "/quality/report/web/page.js"),
+        *("/web/../server/page.py", "/web/%2e%2e/server/page.py", "/web/..%2f..%2fetc/passwd"),
+    ):
+        assert status(path)[0] == 404

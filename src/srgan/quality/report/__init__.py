@@ -19,8 +19,13 @@ from srgan.quality.measures import MEASURES
 from srgan.quality.report import crops, pictures
 from srgan.quality.results import Evaluation
 from srgan.util import files, jsonable, parallel, resources
+from srgan.web import modules
 
-_PAGE = Path(__file__).parent
+_PAGE = Path(__file__).parent / "web"
+_STYLES = (
+    *(resources.WEB / name for name in ("palette.css", "base.css", "compare.css")),
+    _PAGE / "page.css",
+)
 
 
 def write(
@@ -179,9 +184,8 @@ def _texts(value: Any) -> Any:
 
 
 def _page(data: dict[str, Any], addresses: list[str]) -> bytes:
-    styles = (resources.WEB / "palette.css", _PAGE / "page.css")
-    style = "".join(path.read_text(encoding="utf-8") for path in styles)
-    script = (_PAGE / "page.js").read_text(encoding="utf-8")
+    style = "".join(path.read_text(encoding="utf-8") for path in _STYLES)
+    script = modules.join(_PAGE / "page.js")
     # "<" is all that could end the element that holds the data. ASCII, since a file's name may
     # hold what UTF-8 cannot.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
