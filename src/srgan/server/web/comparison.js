@@ -7,7 +7,8 @@ import { View } from "../../web/view.js";
 
 const frame = byId("frame");
 const divider = byId("divider");
-const size = { width: 1, factor: 0 }; // of the picture, and what was chosen: 0 is to fit
+const size = { width: 1 }; // of the picture
+const asked = { factor: 0, zoom: 1 }; // by the buttons, 0 being to fit, and what that came to
 
 const view = new View({
   ...{ root: byId("result"), frame, width: () => size.width, canShrink: true, moved: showZoom },
@@ -26,8 +27,14 @@ function showZoom() {
 }
 
 function zoom() {
-  if (size.factor) view.zoomAt(0.5, 0.5, size.factor / magnification());
+  if (asked.factor) view.zoomAt(0.5, 0.5, asked.factor / magnification());
   else view.look(0, 0, 1);
+  asked.zoom = view.zoom;
+}
+
+function follow() {
+  if (view.zoom === asked.zoom) zoom();
+  else view.look(view.left, view.top, view.zoom);
 }
 
 export function startComparison() {
@@ -35,10 +42,10 @@ export function startComparison() {
   listenToDivider(divider, view);
   byId("zoom").addEventListener("click", ({ target }) => {
     if (!(target instanceof HTMLButtonElement)) return;
-    size.factor = Number(target.dataset.zoom);
+    asked.factor = Number(target.dataset.zoom);
     zoom();
   });
-  new ResizeObserver(zoom).observe(frame);
+  new ResizeObserver(follow).observe(frame);
   view.slide(view.split);
 }
 
