@@ -32,7 +32,7 @@ function zoom() {
   asked.zoom = view.zoom;
 }
 
-function follow() {
+function refit() {
   if (view.zoom === asked.zoom) zoom();
   else view.look(view.left, view.top, view.zoom);
 }
@@ -45,7 +45,7 @@ export function startComparison() {
     asked.factor = Number(target.dataset.zoom);
     zoom();
   });
-  new ResizeObserver(follow).observe(frame);
+  new ResizeObserver(refit).observe(frame);
   view.slide(view.split);
 }
 
