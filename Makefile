@@ -2,12 +2,12 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test test-slow clean
+.PHONY: demo test test-slow lint-web clean
 
 demo: .venv/installed  ## upscale the bundled photos with the shipped models
 	.venv/bin/srgan demo --output demo --overwrite
 
-test: .venv-dev/installed  ## lint, types, layers and the fast tests
+test: .venv-dev/installed lint-web  ## lint, types, layers and the fast tests
 	.venv-dev/bin/ruff check
 	.venv-dev/bin/ruff format --check
 	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
@@ -17,8 +17,19 @@ test: .venv-dev/installed  ## lint, types, layers and the fast tests
 test-slow: .venv-dev/installed  ## the tests that take minutes
 	.venv-dev/bin/pytest -n 2 -m slow
 
-clean:  ## remove both environments
-	rm -rf .venv .venv-dev
+lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
+	@if command -v npm >/dev/null; then \
+	    $(MAKE) --no-print-directory node_modules/installed && npm run --silent lint; \
+	else \
+	    echo "Skipped lint and types of the JavaScript: they need npm."; \
+	fi
+
+clean:  ## remove all environments
+	rm -rf .venv .venv-dev node_modules
+
+node_modules/installed: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	touch $@
 
 # The file `installed` is touched last, so that an installation that failed is made again.
 .venv/installed: pyproject.toml

@@ -177,7 +177,7 @@ class MadeEvaluation:
         ]
         self.differences = [
             Interval(dataset, method, next(iter(offsets)), measure, *interval)
-            for dataset in dict.fromkeys(case.dataset for case in self.cases)
+            for dataset in self.datasets
             for method in list(offsets)[1:]
             for measure, interval in {
                 "psnr": (1.0, 0.5, 1.5),
@@ -186,6 +186,14 @@ class MadeEvaluation:
             }.items()
         ]
         self.provenance = {"command": "srgan evaluate", "versions": {"srgan": "0.1.0"}}
+
+    @property
+    def datasets(self):
+        return list(dict.fromkeys(case.dataset for case in self.cases))
+
+    def result(self, case, method):
+        (found,) = [one for one in self.results if (one.case, one.method) == (case, method)]
+        return found
 
     def hr(self, case):
         return self._original(case) if self._referenced else None

@@ -41,6 +41,7 @@ def address(answering, tmp_path_factory):
 @pytest.fixture
 def page(browser, address):
     page = browser.new_page()
+    page.set_default_timeout(60_000)  # enough beside other work
     yield page
     page.close()
 
@@ -51,9 +52,9 @@ def photo(height, width):
 
 
 def enlarge(page, file):
-    page.locator("[role=status]", has_text="Ready.").wait_for(timeout=60_000)
+    page.locator("[role=status]", has_text="Ready.").wait_for()
     page.set_input_files("input", file)
-    page.locator("[role=status]", has_text="pixels").wait_for(timeout=60_000)
+    page.locator("[role=status]", has_text="pixels").wait_for()
 
 
 @pytest.mark.parametrize("size", [(48, 64), (33, 47)])

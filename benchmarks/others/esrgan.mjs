@@ -23,7 +23,7 @@ const root = require.resolve(`@upscalerjs/${name}`).split(`${path.sep}dist${path
 const folder = path.join(root, "models", "x4");
 const { modelTopology, weightsManifest } = JSON.parse(fs.readFileSync(`${folder}/model.json`));
 const shards = weightsManifest.flatMap((group) => group.paths);
-const bytes = Buffer.concat(shards.map((name) => fs.readFileSync(`${folder}/${name}`)));
+const bytes = Buffer.concat(shards.map((shard) => fs.readFileSync(`${folder}/${shard}`)));
 const model = await tf.loadLayersModel({
   load: async () => ({
     modelTopology,
@@ -35,7 +35,7 @@ const model = await tf.loadLayersModel({
 fs.mkdirSync(to, { recursive: true });
 let seconds = 0;
 let megapixels = 0;
-for (const file of fs.readdirSync(from).filter((file) => file.endsWith(".png")).sort()) {
+for (const file of fs.readdirSync(from).filter((entry) => entry.endsWith(".png")).sort()) {
   const { data, width, height } = PNG.sync.read(fs.readFileSync(path.join(from, file)));
   const began = performance.now();
   const sr = tf.tidy(() => {

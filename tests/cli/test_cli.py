@@ -17,7 +17,6 @@ import onnx
 import pytest
 
 from srgan import cli
-from srgan.cli import evaluate
 from srgan.io import images
 from srgan.models import engines, loading
 from srgan.quality import metrics
@@ -591,6 +590,7 @@ def test_evaluate_prints_a_table_and_differences(two_sets, tiny_model, tmp_path,
     out = capsys.readouterr().out
     assert "Protocol y-crop2, x2" in out
     rows = [line.split()[:2] for line in out.splitlines()]
+    assert "PSNR" in out
     for expected in (["one", "bicubic"], ["one", "tiny"], ["two", "tiny"], ["two", "program"]):
         assert expected in rows
     assert "Difference to tiny" in out
@@ -611,10 +611,6 @@ def test_evaluate_as_json_has_every_score(two_sets, tiny_model, tmp_path, capsys
             ]
         )
     )
-
-
-def test_every_measure_has_a_column():
-    assert tuple(evaluate._COLUMNS) == metrics.Scores._fields
 
 
 def test_evaluate_lists_what_it_could_not_score(two_sets, tiny_model, tmp_path, capsys):

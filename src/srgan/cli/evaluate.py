@@ -1,7 +1,6 @@
 """`srgan evaluate`: scores, as tables."""
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,44 +102,34 @@ def evaluate(
         raise typer.Exit(1)
 
 
-_COLUMNS = {  # of the table of means: heading and digits of every measure
-    "psnr": ("PSNR dB", 2),
-    "ssim": ("SSIM", 4),
-    "lpips": ("LPIPS", 4),
-    "lr_psnr": ("LR-PSNR dB", 2),
-    "grid": ("GRID", 3),
-    "checkerboard": ("checker", 3),
-    "sharpness": ("sharp", 3),
-    "sharpening": ("x bicubic", 2),
-    "ringing": ("ringing", 3),
-    "aliasing": ("aliasing", 3),
-    "colour_drift": ("drift", 3),
-}
-
-
 def _print_means(found: "Evaluation") -> None:
-    rows = [("set", "method", *(heading for heading, _ in _COLUMNS.values()))]
+    from srgan.quality.measures import MEASURES
+
+    rows = [
+        ("set", "method", *(measure.label for measure in MEASURES.values())),
+        ("", "", *(measure.unit for measure in MEASURES.values())),
+    ]
     for dataset in found.datasets:
         for method, scores in found.means(dataset).items():
-            values = (
-                "-" if math.isnan(value) else f"{value:.{digits}f}"
-                for value, (_, digits) in zip(scores, _COLUMNS.values(), strict=True)
-            )
+            values = (MEASURES[name].format(value) for name, value in scores._asdict().items())
             rows.append((dataset, method, *values))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (f"{text:{'<' if k < 2 else '>'}{widths[k]}}" for k, text in enumerate(row))
-        print("  ".join(cells))
+        print("  ".join(cells).rstrip())
 
 
 def _print_differences(found: "Evaluation") -> None:
     """Every model against the first, or the only one against bicubic, in what is mostly asked."""
+    from srgan.quality.measures import MEASURES
+
     first = found.methods[1 if len(found.methods) > 2 else 0].name
-    digits = {"psnr": 2, "ssim": 4, "lpips": 4}
-    rows = [d for d in found.differences if d.other == first and d.measure in digits]
+    asked = ("psnr", "ssim", "lpips")
+    rows = [d for d in found.differences if d.other == first and d.measure in asked]
     if rows:
         print(f"Difference to {first}, with the 95 % interval of a paired bootstrap:")
     for row in rows:
-        mean, low, high = (f"{x:+.{digits[row.measure]}f}" for x in (row.mean, row.low, row.high))
+        measure = MEASURES[row.measure]
+        mean, low, high = (measure.format(x, "+") for x in (row.mean, row.low, row.high))
         unclear = "" if row.low * row.high > 0 else "  (no difference shown)"
-        print(f"  {row.dataset}  {row.method}  {row.measure} {mean} [{low}, {high}]{unclear}")
+        print(f"  {row.dataset}  {row.method}  {measure.label} {mean} [{low}, {high}]{unclear}")

@@ -63,6 +63,10 @@ class Evaluation:
     _sources: dict[str, Source]
     _folder: Path
 
+    def result(self, case: Case, method: str) -> Result:
+        """Returns what a method made of a photo."""
+        return self._by_case[case, method]
+
     def lr(self, case: Case) -> np.ndarray:
         """Returns the LR image of a photo, uint8."""
         return read_photo(self._photos[case], self.scale)[1]
@@ -73,7 +77,7 @@ class Evaluation:
 
     def sr(self, case: Case, method: str) -> np.ndarray | None:
         """Returns a photo enlarged by a method, uint8, or None if that failed."""
-        if self._by_case[case, method].scores is None:
+        if self.result(case, method).scores is None:
             return None
         source = self._sources[method]
         if source.kept:
@@ -153,7 +157,7 @@ class Evaluation:
     def _differences(self, dataset: str, method: str, other: str) -> list[Interval]:
         pairs = []
         for case in self.cases:
-            one, two = (self._by_case[case, name].scores for name in (method, other))
+            one, two = (self.result(case, name).scores for name in (method, other))
             if case.dataset == dataset and one and two:
                 pairs.append((one, two))
         if len(pairs) < 3:

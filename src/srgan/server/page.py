@@ -11,8 +11,10 @@ from srgan.io import images
 from srgan.numeric import resize
 from srgan.server.transfer import SAFE
 from srgan.util import resources
+from srgan.web import modules
 
-_HERE = Path(__file__).parent
+_PAGE = Path(__file__).parent / "web"
+_STYLES = (resources.WEB / "palette.css", resources.WEB / "base.css", resources.WEB / "compare.css")
 _PHOTOS = {path.stem: path for path in sorted(resources.PHOTOS.glob("*.webp"))}
 _SHRUNK = 4  # times
 _HEADERS = SAFE | {
@@ -31,10 +33,12 @@ def add_page(app: FastAPI) -> None:
         async def send() -> Response:
             return FileResponse(file, media_type=media_type, headers=_HEADERS)
 
-    add("/", _HERE / "page.html", "text/html")
-    add("/page.js", _HERE / "page.js", "text/javascript")
-    add("/page.css", _HERE / "page.css", "text/css")
-    add("/palette.css", resources.WEB / "palette.css", "text/css")
+    add("/", _PAGE / "page.html", "text/html")
+    # Each has the path that it has in the package, so that modules find each other.
+    for style in (*_STYLES, _PAGE / "page.css"):
+        add(_address(style), style, "text/css")
+    for module in modules.order(_PAGE / "page.js"):
+        add(_address(module), module, "text/javascript")
 
     @cache
     def shrunk(name: str) -> bytes:
@@ -51,3 +55,7 @@ def add_page(app: FastAPI) -> None:
         if version == "hr":
             return FileResponse(_PHOTOS[name], media_type="image/webp", headers=SAFE)
         return Response(shrunk(name), media_type="image/webp", headers=SAFE)
+
+
+def _address(file: Path) -> str:
+    return "/" + file.resolve().relative_to(resources.WEB.parent.resolve()).as_posix()

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import html
 import json
-import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,14 +15,17 @@ import numpy as np
 
 from srgan.numeric import resize
 from srgan.quality import artifacts, metrics
+from srgan.quality.measures import MEASURES
 from srgan.quality.report import crops, pictures
-from srgan.quality.report.measures import MEASURES, OVERSHOOT, Measure
 from srgan.quality.results import Evaluation
-from srgan.util import files, parallel, resources
+from srgan.util import files, jsonable, parallel, resources
+from srgan.web import modules
 
-__all__ = ["MEASURES", "Measure", "write"]
-
-_PAGE = Path(__file__).parent
+_PAGE = Path(__file__).parent / "web"
+_STYLES = (
+    *(resources.WEB / name for name in ("palette.css", "base.css", "compare.css")),
+    _PAGE / "page.css",
+)
 
 
 def write(
@@ -68,19 +70,17 @@ class _Store:
 
 def _summary(found: Evaluation) -> dict[str, Any]:
     """All that is said about the evaluation as a whole."""
-    fields = metrics.Scores._fields
-    datasets = list(dict.fromkeys(case.dataset for case in found.cases))
     return {
         "protocol": found.protocol,
         "scale": found.scale,
-        "measures": [{"key": field, **MEASURES[field]._asdict()} for field in fields],
+        "measures": [{"key": key, **measure._asdict()} for key, measure in MEASURES.items()],
         "methods": [method._asdict() for method in found.methods],
         "datasets": [
             {
                 "name": dataset,
                 "means": {name: _numbers(scores) for name, scores in found.means(dataset).items()},
             }
-            for dataset in datasets
+            for dataset in found.datasets
         ],
         "differences": [
             row._asdict() | {key: _number(getattr(row, key)) for key in ("mean", "low", "high")}
@@ -94,7 +94,6 @@ def _images(
     found: Evaluation, store: _Store, progress: Callable[[int, int], None] | None
 ) -> dict[str, Any]:
     """All that is said about single images; their pictures go to `store`."""
-    by_case = {(result.case, result.method): result for result in found.results}
     rows: dict[int, dict[str, Any]] = {}
     candidates: list[crops.Crop] = []
     # The small ones first, so that what they leave of the budget goes to those that need it.
@@ -103,13 +102,13 @@ def _images(
         for index in order:
             case = found.cases[index]
             share = (pictures.BUDGET - store.size) / (len(order) - len(rows))
-            results = [by_case.get((case, method.name)) for method in found.methods]
+            results = [found.result(case, method.name) for method in found.methods]
             row, squares = _image(found, index, share, store, pool)
             rows[index] = row | {
                 "dataset": case.dataset,
                 "name": case.name,
-                "scores": [_numbers(r.scores) if r and r.scores else None for r in results],
-                "errors": [r.error if r else "not evaluated" for r in results],
+                "scores": [_numbers(r.scores) if r.scores else None for r in results],
+                "errors": [r.error for r in results],
             }
             candidates += squares
             if progress:
@@ -118,8 +117,7 @@ def _images(
         "cases": [rows[index] for index in range(len(rows))],
         "crops": {
             "measures": [
-                {"key": key, **(MEASURES | {"overshoot": OVERSHOOT})[key]._asdict()}
-                for key in crops.MEASURES
+                {"key": key, **measure._asdict()} for key, measure in crops.MEASURES.items()
             ],
             "chosen": [
                 crop._asdict() | {"value": _number(crop.value), "kind": kind}
@@ -175,10 +173,7 @@ def _numbers(scores: metrics.Scores) -> list[float | str | None]:
 
 
 def _number(value: float) -> float | str | None:
-    """A number as JSON has it: NaN is null, and infinity a text."""
-    if math.isnan(value):
-        return None
-    return str(float(value)) if math.isinf(value) else round(float(value), 6)
+    return jsonable.plain(round(float(value), 6))
 
 
 def _texts(value: Any) -> Any:
@@ -189,9 +184,8 @@ def _texts(value: Any) -> Any:
 
 
 def _page(data: dict[str, Any], addresses: list[str]) -> bytes:
-    styles = (resources.WEB / "palette.css", _PAGE / "page.css")
-    style = "".join(path.read_text(encoding="utf-8") for path in styles)
-    script = (_PAGE / "page.js").read_text(encoding="utf-8")
+    style = "".join(path.read_text(encoding="utf-8") for path in _STYLES)
+    script = modules.join(_PAGE / "page.js")
     # "<" is all that could end the element that holds the data. ASCII, since a file's name may
     # hold what UTF-8 cannot.
     text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

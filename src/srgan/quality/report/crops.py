@@ -9,13 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from srgan.numeric import color
-from srgan.quality import metrics
+from srgan.quality import measures, metrics
 from srgan.quality.report.pictures import Region
 
 SIDE = 96  # hr pixels
 COUNT = 4  # worst and best crops shown of each method and measure
 FLAT = 6  # grey levels of deviation below which a square of hr, mostly sky, says nothing of methods
-MEASURES = {"psnr": "higher", "ssim": "higher", "lpips": "lower", "overshoot": "lower"}
+MEASURES = {key: measures.MEASURES[key] for key in ("psnr", "ssim", "lpips")} | {
+    "overshoot": measures.OVERSHOOT
+}
 
 
 class Crop(NamedTuple):
@@ -99,7 +101,9 @@ def choose(crops: Sequence[Crop]) -> list[tuple[str, Crop]]:
             low.setdefault(crop.case, crop)
         highest = heapq.nlargest(COUNT, high.values(), key=_value)
         lowest = heapq.nsmallest(COUNT, low.values(), key=_value)
-        worst, best = (lowest, highest) if MEASURES[measure] == "higher" else (highest, lowest)
+        worst, best = (
+            (lowest, highest) if MEASURES[measure].better == "higher" else (highest, lowest)
+        )
         chosen += [("worst", crop) for crop in worst] + [("best", crop) for crop in best]
     return chosen
 

@@ -1,0 +1,123 @@
+// What is said about all images together: the first sentences, and the table of means.
+
+import { byId, make } from "../../../web/dom.js";
+import { curves, data, measureIndex, methodIndex, number } from "./data.js";
+import { bestOf, bests, format, meaning, measureHeading, withUnit } from "./measures.js";
+
+/** @import { Method } from "./data.js" */
+
+/** @param {string[]} texts */
+const list = (texts) => texts.join(", ").replace(/, ([^,]*)$/, " and $1");
+
+/**
+ * @param {number} count
+ * @param {string} thing
+ */
+export const plural = (count, thing) => `${count} ${thing}${count === 1 ? "" : "s"}`;
+
+export function showLede() {
+  const kinds = data.datasets.map(({ name }) => {
+    const count = data.cases.filter((one) => one.dataset === name).length;
+    return `${name} (${plural(count, "image")})`;
+  });
+  const models = curves.map((curve) => {
+    const settings = data.methods.filter((method) => method.curve === curve).length;
+    return settings > 1 ? `${curve} (${settings} settings)` : curve;
+  });
+  byId("lede").textContent =
+    `${list(models)} on ${list(kinds)}, enlarged ${data.scale} times; protocol ${data.protocol}.`;
+}
+
+export function showSummary() {
+  const dataset = data.datasets[Number(byId("dataset", HTMLSelectElement).value)];
+  /** @type {Record<string, number[]>} */
+  const means = Object.fromEntries(
+    Object.entries(dataset.means).map(([name, scores]) => [name, scores.map(number)]),
+  );
+  const scored = data.methods.filter((method) => method.name in means);
+  /** @param {Method} method */
+  const failures = (method) =>
+    data.cases.filter((one) => one.dataset === dataset.name && !one.scores[methodIndex(method.name)])
+      .length;
+  // The mean over fewer images is that of easier or harder ones, and cannot be called the best.
+  const fair = scored.filter((method) => !failures(method));
+  const best = data.measures.map((measure, column) => {
+    const values = scored.map((method) => (fair.includes(method) ? means[method.name][column] : NaN));
+    return bests(measure, values, means.HR?.[column]);
+  });
+  byId("means").replaceChildren(
+    make("caption", {}, `Mean scores on ${dataset.name}`),
+    make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        make("th", { scope: "col" }, "Method"),
+        data.measures.map((measure) =>
+          make("th", { scope: "col", title: meaning(measure) }, measureHeading(measure)),
+        ),
+      ),
+    ),
+    make(
+      "tbody",
+      {},
+      scored.map((method, position) => {
+        const failed = failures(method);
+        const note = failed ? `${failed} failed` : "";
+        return meansRow(method.name, means[method.name], note, (column) => best[column][position]);
+      }),
+      means.HR ? meansRow("HR", means.HR, "reference", () => false) : null,
+    ),
+  );
+  byId("in-short").replaceChildren(...inShort(fair, means));
+}
+
+/**
+ * @param {string} name
+ * @param {number[]} scores
+ * @param {string} note
+ * @param {(column: number) => boolean} isBest
+ */
+function meansRow(name, scores, note, isBest) {
+  return make(
+    "tr",
+    { class: note === "reference" ? "reference" : null },
+    make("th", { scope: "row" }, name, note ? make("span", { class: "unit" }, ` ${note}`) : null),
+    scores.map((value, column) =>
+      make("td", { class: isBest(column) ? "best" : null }, format(data.measures[column], value)),
+    ),
+  );
+}
+
+/**
+ * One sentence on who is closest to the reference, in pixels and in looks.
+ *
+ * @param {Method[]} methods
+ * @param {Record<string, number[]>} means
+ */
+function inShort(methods, means) {
+  /** @param {string} key */
+  const winner = (key) => {
+    const column = measureIndex(key);
+    const measure = data.measures[column];
+    const values = methods.map((method) => means[method.name][column] ?? NaN);
+    const first = bestOf(measure, values);
+    if (first < 0) return null;
+    return {
+      name: methods[first].name,
+      score: `${measure.label} ${withUnit(measure, format(measure, values[first]))}`,
+    };
+  };
+  const pixels = winner("psnr");
+  const looks = winner("lpips");
+  if (!pixels || !looks) return [];
+  /** @param {string} text */
+  const strong = (text) => make("strong", {}, text);
+  return pixels.name === looks.name
+    ? [strong(pixels.name), ` is closest to HR, pixel by pixel (${pixels.score}) and in looks (${looks.score}).`]
+    : [
+        ...[strong(pixels.name), ` is closest to HR pixel by pixel (${pixels.score}); `],
+        ...[strong(looks.name), ` looks most like it (${looks.score}).`],
+      ];
+}

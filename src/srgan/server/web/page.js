@@ -1,0 +1,89 @@
+// The page of the service: a picture goes to v1/upscale, and the result is shown beside it.
+
+import { byId, make } from "../../web/dom.js";
+import { startComparison } from "./comparison.js";
+import { read } from "./requests.js";
+import { enlarge, limit, listenToShown, models, open, showLeft } from "./result.js";
+import { say } from "./status.js";
+
+/** @import { Offer } from "./requests.js" */
+
+function changeModel() {
+  const model = models.get(byId("model", HTMLSelectElement).value);
+  byId("dial").hidden = !model?.dial;
+  byId("promise").textContent = model?.consistency_rounds
+    ? "Scaled down again, the result gives the picture back."
+    : "The result need not give the picture back: a model for degraded photos takes JPEG's blocks and some of the noise away.";
+}
+
+function turnDial() {
+  const { value } = byId("realism", HTMLInputElement);
+  byId("realism-value", HTMLOutputElement).value = Number(value).toFixed(2);
+}
+
+/** @param {Offer} offered */
+function showOffer({ models: all, limits }) {
+  limit(limits.megabytes);
+  byId("most").textContent =
+    `PNG, JPEG, WebP, TIFF, AVIF or GIF of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
+  for (const model of all) {
+    models.set(model.name, model);
+    byId("model").append(make("option", { value: model.name }, `${model.name} (${model.scale}×)`));
+  }
+  changeModel();
+  turnDial();
+}
+
+/** @param {string} name */
+function exampleButton(name) {
+  const address = `examples/${name}/lr`;
+  const choose = async () => {
+    const file = await (await fetch(address)).blob();
+    await open(new File([file], `${name}.webp`, { type: file.type }), name, `examples/${name}/hr`);
+  };
+  return make("button", { type: "button", onclick: choose }, make("img", { src: address, alt: name }));
+}
+
+/** @param {File | undefined} file */
+function take(file) {
+  if (file) open(file, file.name.replace(/\.[^.]*$/, "") || "picture");
+}
+
+function listenToFiles() {
+  const input = byId("file", HTMLInputElement);
+  const drop = byId("drop");
+  input.addEventListener("change", () => take(input.files?.[0]));
+  addEventListener("paste", (event) => take(event.clipboardData?.files[0]));
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  addEventListener("dragleave", () => drop.classList.remove("over"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(event.dataTransfer?.files[0]);
+  });
+}
+
+function listenToWishes() {
+  byId("model").addEventListener("change", () => {
+    changeModel();
+    enlarge();
+  });
+  byId("realism").addEventListener("input", turnDial);
+  for (const id of ["realism", "scale", "format"]) byId(id).addEventListener("change", enlarge);
+  byId("left").addEventListener("change", showLeft);
+}
+
+async function begin() {
+  startComparison();
+  const [offered, examples] = await Promise.all([read("v1/models"), read("examples")]);
+  showOffer(offered);
+  byId("examples").append(...examples.map(exampleButton));
+  listenToFiles();
+  listenToWishes();
+  listenToShown();
+}
+
+begin().catch((error) => say(`The server does not answer: ${error.message}`, true));

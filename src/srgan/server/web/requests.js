@@ -1,0 +1,77 @@
+// Requests to the service, of which one runs at a time.
+
+import { hideProgress, say, showProgress } from "./status.js";
+
+/**
+ * @typedef {object} Model
+ * @property {string} name
+ * @property {number} scale
+ * @property {boolean} dial Whether it has one of realism.
+ * @property {boolean} map Whether it has an error map.
+ * @property {number} consistency_rounds
+ * @property {string} licence
+ * @property {string} scores
+ *
+ * @typedef {{ job: string, signal: AbortSignal, ended: boolean }} Work
+ * @typedef {{ state: string, done: number, seconds_left: number | null }} Job
+ * @typedef {{ models: Model[], limits: { megabytes: number, megapixels: number } }} Offer
+ */
+
+let running = new AbortController();
+
+/** Gives up what is asked for. */
+export function giveUp() {
+  running.abort();
+  hideProgress();
+}
+
+/**
+ * @param {string} address
+ * @returns {Promise<any>} What the JSON there says.
+ */
+export async function read(address) {
+  return (await fetch(address)).json();
+}
+
+/**
+ * Posts a picture, and tells how far the service is.
+ *
+ * @param {string} what
+ * @param {Record<string, string>} query
+ * @param {Blob} file
+ * @throws {Error} With what the service says is wrong; an AbortError if something else is asked for.
+ */
+export async function ask(what, query, file) {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  const job = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  const work = { job, signal, ended: false };
+  showProgress(0);
+  const timer = setInterval(() => follow(work), 700);
+  try {
+    const wanted = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
+    const answer = await fetch(wanted, { method: "POST", body: file, signal });
+    if (!answer.ok) {
+      const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
+      throw new Error(detail);
+    }
+    return await answer.blob();
+  } finally {
+    clearInterval(timer);
+    work.ended = true;
+    if (!signal.aborted) hideProgress();
+  }
+}
+
+/** @param {Work} work */
+async function follow(work) {
+  const answer = await fetch(`v1/jobs/${work.job}`, { signal: work.signal }).catch(() => null);
+  if (!answer?.ok) return;
+  /** @type {Job} */
+  const { state, done, seconds_left: left } = await answer.json();
+  if (work.ended || work.signal.aborted || state === "ended") return; // its result is on the way
+  if (done) showProgress(done);
+  const rest = left === null ? "" : `, about ${Math.ceil(left)} s left`;
+  say(state === "waiting" ? "Waiting for its turn …" : `Working${rest} …`);
+}
