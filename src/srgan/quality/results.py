@@ -63,7 +63,7 @@ class Evaluation:
     _sources: dict[str, Source]
     _folder: Path
 
-    def result(self, case: Case, method: str) -> Result:
+    def result(self, case: Case, method: str) -> ImageResult:
         """Returns what a method made of a photo."""
         return self._by_case[case, method]
 
