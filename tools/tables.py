@@ -4,8 +4,8 @@
     python tools/tables.py --check      # exit code 1 if something is
     python tools/tables.py --take evaluation/evaluation.json scores-x4
 
-A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`; NAME is a key of `TABLES`.
-A figure is therefore written in one place, the JSON file. `--take` puts the means of an
+A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`, where NAME is a key of
+`TABLES`. A figure is therefore written in one place, the JSON file. `--take` puts the means of an
 `srgan evaluate` into such a file.
 """
 
@@ -101,9 +101,8 @@ def shipped() -> str:
 
     found = {name: open_model(name).metadata for name in shipped()}
     if found.keys() != PURPOSES.keys():
-        raise ValueError(
-            f"PURPOSES lacks {sorted(found.keys() ^ PURPOSES.keys())}, or has too many."
-        )
+        raise ValueError(f"PURPOSES differs by {sorted(found.keys() ^ PURPOSES.keys())}.")
+
     rows = [
         [
             f"`{name}`",
@@ -174,9 +173,22 @@ TABLES: dict[str, Callable[[], str]] = {
 } | {
     name: lambda name=name: records(name)
     for name in (
-        "audit-copies audit-faults audit-shifts crops engines error-map error-map-calibration "
-        "error-map-levels memory pipeline serving speed-others startup training whole"
-    ).split()
+        "audit-copies",
+        "audit-faults",
+        "audit-shifts",
+        "crops",
+        "engines",
+        "error-map",
+        "error-map-calibration",
+        "error-map-levels",
+        "memory",
+        "pipeline",
+        "serving",
+        "speed-others",
+        "startup",
+        "training",
+        "whole",
+    )
 }
 
 
@@ -254,7 +266,7 @@ def _score(scores: Mapping[str, float], measures: Sequence[str]) -> str:
     if not scores:
         return ""
     return " / ".join(
-        number(scores[measure], *MEASURES[measure][1:]) if measure in scores else "–"
+        number(scores[measure], *MEASURES[measure][1:]) if measure in scores else "-"
         for measure in measures
     )
 
