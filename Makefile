@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test test-slow clean
+.PHONY: demo test test-slow docs clean
 
 demo: .venv/installed  ## upscale the bundled photos with the shipped models
 	.venv/bin/srgan demo --output demo --overwrite
@@ -17,8 +17,13 @@ test: .venv-dev/installed  ## lint, types, layers and the fast tests
 test-slow: .venv-dev/installed  ## the tests that take minutes
 	.venv-dev/bin/pytest -n 2 -m slow
 
-clean:  ## remove both environments
-	rm -rf .venv .venv-dev
+docs: .venv-docs/installed  ## the documentation site, in site/; a warning is an error
+	.venv-docs/bin/python tools/tables.py --check
+	.venv-docs/bin/python tools/site.py
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet  # zensical can build it, too
+
+clean:  ## remove the environments
+	rm -rf .venv .venv-dev .venv-docs
 
 # The file `installed` is touched last, so that an installation that failed is made again.
 .venv/installed: pyproject.toml
@@ -29,4 +34,9 @@ clean:  ## remove both environments
 .venv-dev/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-dev
 	.venv-dev/bin/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
+
+.venv-docs/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable '.[docs]'
 	touch $@

@@ -192,6 +192,52 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
+def realism_curve() -> str:
+    """Returns PSNR over LPIPS on Set14, from the PSNR model to the GAN model, as SVG."""
+    found = load("scores-realism")["methods"]
+    width, height, left, bottom = 560, 320, 70, 60
+    (low, high), (least, most) = (0.14, 0.30), (27.4, 28.4)
+
+    def place(lpips: float, psnr: float) -> tuple[float, float]:
+        x = left + (width - left - 30) * (high - lpips) / (high - low)
+        y = height - bottom - (height - bottom - 30) * (psnr - least) / (most - least)
+        return round(x, 1), round(y, 1)
+
+    parts = []
+    for step in range(5):
+        psnr, lpips = least + step * 0.25, low + step * 0.04
+        (_, y), (x, _) = place(low, psnr), place(lpips, least)
+        parts += [
+            f'<line x1="{left}" x2="{width - 30}" y1="{y}" y2="{y}" stroke="#ddd"/>',
+            f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{psnr:.2f}</text>',
+            f'<text x="{x}" y="{height - bottom + 18}" text-anchor="middle">{lpips:.2f}</text>',
+        ]
+    points = {name: place(of["Set14"]["lpips"], of["Set14"]["psnr"]) for name, of in found.items()}
+    line = " ".join(f"{x},{y}" for x, y in points.values())
+    parts.append(f'<polyline points="{line}" fill="none" stroke="#4051b5" stroke-width="2"/>')
+    for name, (x, y) in points.items():
+        parts += [
+            f'<circle cx="{x}" cy="{y}" r="4" fill="#4051b5"/>',
+            f'<text x="{x + 4}" y="{y - 9}">{name}</text>',
+        ]
+    parts += [
+        f'<text x="{left}" y="18">PSNR, dB (higher: closer to the truth)</text>',
+        f'<text x="{width - 30}" y="{height - 12}" text-anchor="end">'
+        "LPIPS (lower, to the right: looks more real)</text>",
+    ]
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}" role="img">\n'
+        "<title>PSNR and LPIPS on Set14 for --realism from 0 to 1</title>\n"
+        "<style>text{font:13px sans-serif;fill:#222}</style>\n"
+        f'<rect width="{width}" height="{height}" fill="#fff"/>\n{body}\n</svg>\n'
+    )
+
+
+FIGURES: dict[str, Callable[[], str]] = {"docs/images/realism.svg": realism_curve}
+
+
 def refresh(text: str) -> str:
     """Returns a document with its tables made anew.
 
@@ -304,14 +350,12 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.take:
         take(Path(arguments.take[0]), arguments.take[1])
-    stale = []
-    for path in documents():
-        text = path.read_text(encoding="utf-8")
-        fresh = refresh(text)
-        if fresh != text:
-            stale.append(path)
-            if not arguments.check:
-                path.write_text(fresh, encoding="utf-8")
+    fresh = {path: refresh(path.read_text(encoding="utf-8")) for path in documents()}
+    fresh |= {ROOT / name: draw() for name, draw in FIGURES.items()}
+    stale = [path for path, text in fresh.items() if path.read_text(encoding="utf-8") != text]
+    if not arguments.check:
+        for path in stale:
+            path.write_text(fresh[path], encoding="utf-8")
     for path in stale:
         print(path.relative_to(ROOT), "is out of date" if arguments.check else "written")
     return 1 if stale and arguments.check else 0
