@@ -282,7 +282,6 @@ def _table(heads: typing.Sequence[str], rows: typing.Sequence[typing.Sequence[st
 
 
 def _cell(text: str) -> str:
-    text = text.replace("|", "\\|")
     if text.startswith("`"):
-        return text
-    return text.replace("<", "&lt;").replace("*", "\\*")
+        return text  # where a pipe stands for itself
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

@@ -108,7 +108,7 @@ def shipped() -> str:
             f"`{name}`",
             f"x{found[name].scale}",
             "GAN" if found[name].psnr_model else "PSNR",
-            f"{path(name).stat().st_size / 1e6:.2g} MB",
+            f"{path(name).stat().st_size / 1e6:.2f} MB",
             purpose,
         ]
         for name, purpose in PURPOSES.items()
