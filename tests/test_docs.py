@@ -32,6 +32,7 @@ def tool(name):
 
 reference = tool("reference")
 tables = tool("tables")
+record = tool("record")
 site = tool("site")
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -103,6 +104,29 @@ def test_results_say_how_they_were_taken(path):
     found = json.loads(path.read_text(encoding="utf-8"))
     for key in ("title", "command", "machine", "commit"):
         assert found[key]
+
+
+def test_a_benchmark_is_recorded_as_it_prints():
+    results = tables.load("formats")
+    kept = [row for row in results["rows"] if row["format"] == "tflite-int8"]
+    record.take_output(
+        results,
+        "x86, 2 cores\n\n"
+        "| format | engine | MB | load s | s / SR megapixel | peak MiB | against Keras dB |"
+        " Set5 PSNR-Y / LPIPS | Set14 PSNR-Y / LPIPS |\n|---|---|---|---|---|---|---|---|---|\n"
+        "| tflite-int8 | ai-edge-litert | 1.34 | 0.01 | 0.95 (0.94-0.98) | 271 | 45.7 |"
+        " 30.31 / 0.0858 | 27.19 / 0.1537 |\n",
+    )
+    assert results["rows"] == kept
+
+
+def test_an_evaluation_is_recorded_by_its_protocol():
+    results = tables.load("scores-x4")
+    means = {"Set5": {"srgan-x4": {"psnr": 30.61234, "ssim": 0.5, "lpips": None}}}
+    record.take_evaluation(results, {"protocol": "y-crop4", "means": means})
+    assert results["methods"]["srgan-x4"]["Set5"] == {"psnr": 30.61, "ssim": 0.5}
+    with pytest.raises(ValueError, match="rgb is not the protocol y-crop4"):
+        record.take_evaluation(results, {"protocol": "rgb", "means": {}})
 
 
 @named(DOCUMENTS)

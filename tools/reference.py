@@ -4,6 +4,7 @@ Needs the base package alone: neither TensorFlow nor a server.
 """
 
 import ast
+import importlib.util
 import inspect
 import itertools
 import re
@@ -12,18 +13,20 @@ import types
 import typing
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _GROUPS = {  # of the public names; those that are in no group come last
-    "Files": ("upscale_file", "prepare", "Job", "UpscaleOptions"),
+    "Files": ("upscale_file", "prepare", "UpscaleOptions"),
     "Models": ("load", "shipped", "Model", "Metadata"),
     "Images": ("read", "write", "UnsupportedImage"),
     "Measures": ("psnr", "ssim", "lpips"),
 }
 _EXTRAS = {  # what is public outside of `srgan` itself
+    "Jobs": ("srgan.upscaling.pipeline.UpscaleJob",),
     "Training": ("srgan.train.run.train", "srgan.train.config.Config"),
     "HTTP service": ("srgan.server.application",),
     "Error map": ("srgan.quality.uncertainty.expected_error",),
@@ -124,7 +127,7 @@ def python() -> str:
         parts += _directives(title, [f"srgan.{name}" for name in found])
     parts += _directives("Other", [f"srgan.{name}" for name in left])
     for title, places in _EXTRAS.items():
-        parts += _directives(title, places)
+        parts += _directives(title, [place for place in places if _exists(place)])
     return "\n\n".join(parts) + "\n"
 
 
@@ -255,6 +258,13 @@ def _exit_codes(text: str) -> str:
         return ""
     rows = [part.strip().partition(" ") for part in " ".join(match[1].split()).split(";")]
     return _table(("Exit code", "Meaning"), [(code, about) for code, _, about in rows])
+
+
+def _exists(place: str) -> bool:
+    module, _, name = place.rpartition(".")
+    spec = importlib.util.find_spec(module)
+    text = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    return bool(re.search(rf"^(?:class|def) {name}\b", text, re.MULTILINE))
 
 
 def _directives(title: str, names: typing.Sequence[str]) -> list[str]:

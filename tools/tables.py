@@ -2,11 +2,9 @@
 
     python tools/tables.py              # writes what is out of date
     python tools/tables.py --check      # exit code 1 if something is
-    python tools/tables.py --take evaluation/evaluation.json scores-x4
 
 A table stands between `<!-- table: NAME -->` and `<!-- end of table -->`, where NAME is a key of
-`TABLES`. A figure is therefore written in one place, the JSON file. `--take` puts the means of an
-`srgan evaluate` into such a file.
+`TABLES`. A figure is therefore written in one place, the JSON file; `record.py` writes these.
 """
 
 import argparse
@@ -260,23 +258,6 @@ def documents() -> Iterator[Path]:
     yield from sorted((ROOT / "docs").rglob("*.md"))
 
 
-def take(evaluation: Path, name: str) -> None:
-    """Puts the means of an `srgan evaluate` into a file of results."""
-    found = load(name)
-    measured = json.loads(evaluation.read_text(encoding="utf-8"))
-    if measured["protocol"] != found["protocol"]:
-        raise ValueError(f"{evaluation} has another protocol: {measured['protocol']}.")
-    for dataset, methods in measured["means"].items():
-        for method, means in methods.items():
-            kept = {
-                key: round(means[key], digits)
-                for key, (_, digits, _) in MEASURES.items()
-                if isinstance(means.get(key), float)
-            }
-            found["methods"].setdefault(method, {})[dataset] = kept
-    write(name, found)
-
-
 def write(name: str, found: Mapping[str, Any]) -> None:
     """Writes a file of results, a record a line."""
     text = json.dumps(found, indent=1, ensure_ascii=False)
@@ -305,7 +286,7 @@ def _source(found: Mapping[str, Any]) -> str:
         parts.append(found["note"])
     parts.append(f"Command: `{found['command']}`.")
     parts.append(f"Machine: {found['machine']}. Commit: {found['commit']}.")
-    return f"\n{' '.join(parts)}\n"
+    return f"\n<small>{' '.join(parts)}</small>\n"
 
 
 def _score(scores: Mapping[str, float], measures: Sequence[str]) -> str:
@@ -346,10 +327,7 @@ def main() -> int:
     """Runs the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="change nothing")
-    parser.add_argument("--take", nargs=2, metavar=("EVALUATION", "NAME"))
     arguments = parser.parse_args()
-    if arguments.take:
-        take(Path(arguments.take[0]), arguments.take[1])
     fresh = {path: refresh(path.read_text(encoding="utf-8")) for path in documents()}
     fresh |= {ROOT / name: draw() for name, draw in FIGURES.items()}
     stale = [path for path, text in fresh.items() if path.read_text(encoding="utf-8") != text]
