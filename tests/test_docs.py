@@ -36,6 +36,7 @@ record = tool("record")
 site = tool("site")
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DEVELOPMENT = sorted((ROOT / "dev").glob("*.md"))
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 GENERATED = {ROOT / "docs" / name for name in site.PAGES}
 COMMANDS = typer.main.get_command(app).commands
@@ -173,7 +174,7 @@ def test_a_model_says_of_itself_what_the_results_say(name):
         assert said[: len(kept)] == kept, dataset
 
 
-@named(DOCUMENTS)
+@named([*DOCUMENTS, *DEVELOPMENT])
 def test_links_resolve(path):
     for link in links(path.read_text(encoding="utf-8")):
         if re.match(r"https?:", link):
@@ -218,6 +219,17 @@ def test_scripts_that_are_named_exist(path):
     text = path.read_text(encoding="utf-8")
     for name in re.findall(r"\b(?:benchmarks|tools|deploy|examples)/[\w/-]+\.\w+", text):
         assert (ROOT / name).exists(), name
+
+
+def test_documents_that_the_code_names_exist():
+    for folder in ("src", "benchmarks", "tools", "tests", "deploy", "examples", "dev"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix not in (".py", ".md", ".html", ".js") or "node_modules" in path.parts:
+                continue
+            for name in re.findall(
+                r"\bdocs/[\w/.-]+\.(?:md|csv|webp|svg)", path.read_text("utf-8")
+            ):
+                assert (ROOT / name).exists() or ROOT / name in GENERATED, f"{path}: {name}"
 
 
 @named(DOCUMENTS)
