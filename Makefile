@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 
-.PHONY: demo test test-slow lint-web clean
+.PHONY: demo test test-slow docs lint-web clean
 
 demo: .venv/installed  ## upscale the bundled photos with the shipped models
 	.venv/bin/srgan demo --output demo --overwrite
@@ -24,8 +24,13 @@ lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 	    echo "Skipped lint and types of the JavaScript: they need npm."; \
 	fi
 
+docs: .venv-docs/installed  ## the documentation site, in site/; a warning is an error
+	.venv-docs/bin/python tools/tables.py --check
+	.venv-docs/bin/python tools/site.py
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet  # zensical can build it, too
+
 clean:  ## remove all environments
-	rm -rf .venv .venv-dev node_modules
+	rm -rf .venv .venv-dev .venv-docs node_modules
 
 node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund
@@ -40,4 +45,9 @@ node_modules/installed: package.json package-lock.json
 .venv-dev/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-dev
 	.venv-dev/bin/python -m pip install --quiet --editable '.[train,dev]'
+	touch $@
+
+.venv-docs/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --editable '.[docs]'
 	touch $@

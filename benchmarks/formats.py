@@ -1,4 +1,4 @@
-"""Makes the table of docs/export.md: every format x precision x engine, exported and run here.
+"""Makes the table of docs/guides/export.md: every format and engine, exported and run here.
 
     python benchmarks/formats.py --model srgan-x4 --data Set5 Set14 Kodak24
 

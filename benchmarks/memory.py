@@ -1,4 +1,4 @@
-"""Measures peak memory and time of upscaling one huge picture, as in docs/upscaling.md.
+"""Measures peak memory and time of upscaling one huge picture, as in docs/guides/enlarge.md.
 
     python benchmarks/memory.py PHOTO... --megapixels 20 --suffix .tif
 

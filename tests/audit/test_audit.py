@@ -311,7 +311,7 @@ def test_a_missing_opencv_is_named_with_what_installs_it(tmp_path):
     assert 'cv2, which is missing. Run: pip install "srgan[check]"' in done.stderr
 
 
-# the figures of docs/data-audit.md
+# the figures of docs/guides/check.md
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ NETWORKS = {
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "rrdbnet": lambda: rrdbnet(2, filters=8, blocks=1, growth=4),
 }
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "export.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "guides" / "export.md"
 # Of TensorFlow Lite's GPU delegate, and integer arithmetic (tensorflow/lite/delegates/gpu).
 MOBILE = {
     "ADD",

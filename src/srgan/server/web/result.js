@@ -85,7 +85,7 @@ function wishes() {
   return {
     ...{ model, format },
     ...(scale ? { scale } : {}),
-    ...(models.get(model)?.dial && realism !== "1" ? { realism } : {}),
+    ...(models.get(model)?.realism && realism !== "1" ? { realism } : {}),
   };
 }
 
@@ -124,7 +124,7 @@ async function showResult() {
   press("shown", (button) => button.id === "show-result");
   byId("legend").hidden = true;
   const map = byId("show-map", HTMLButtonElement);
-  map.disabled = !model?.map;
+  map.disabled = !model?.error_map;
   map.title = map.disabled ? "This model has no error map: it adds no detail, or does not know how far it errs." : "";
   const download = byId("download", HTMLAnchorElement);
   download.href = addressOf(download, file);
@@ -147,7 +147,7 @@ async function showMap() {
   if (!state.result || !state.photo) return;
   say("Working …");
   try {
-    const map = await ask("map", { model: state.result.query.model }, state.photo.file);
+    const map = await ask("error-map", { model: state.result.query.model }, state.photo.file);
     const after = byId("after", HTMLImageElement);
     await show(after, map);
     after.alt = "Error map";
