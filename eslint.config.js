@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import globals from "globals";
 
 export default [
-  { ignores: [".venv*/", "examples/browser/node_modules/", "benchmarks/others/node_modules/"] },
+  { ignores: [".venv*/", "build/", "dist/", "site/", "examples/browser/node_modules/", "benchmarks/others/node_modules/"] },
   {
     files: ["**/*.{js,mjs}"],
     ...js.configs.recommended,

@@ -193,7 +193,7 @@ def test_links_of_the_readme_work_on_a_package_index():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for rule in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
         text = re.sub(rule["pattern"], rule["replacement"], text)
-    place = project["project"]["urls"]["Repository"].removeprefix("https://github.com/")
+    place = project["project"]["urls"]["Source"].removeprefix("https://github.com/")
     found = links(text)
     assert len(found) > 20
     for link in found:

@@ -133,7 +133,7 @@ def test_the_sdist_has_what_the_tests_read(built):
         names = {name.partition("/")[2] for name in sdist.getnames()}
     tracked = {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py")}
     assert names >= tracked | {"CHANGELOG.md", "LICENSE", "README.md", "constraints.txt"}
-    assert names >= {"docs/export.md", "examples/browser/main.js", "tools/open_photos.py"}
+    assert names >= {"docs/guides/export.md", "examples/browser/main.js", "tools/open_photos.py"}
     assert not [name for name in names if re.search(r"node_modules|__pycache__|\.venv", name)]
 
 

@@ -26,7 +26,7 @@ _LINK = re.compile(r"(\]\()(\.\.?/[^)#\s]+)(#[^)\s]*)?(\))")
 def repository() -> str:
     """Returns the address of the repository, which `pyproject.toml` holds."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project["urls"]["Repository"]
+    return project["urls"]["Source"]
 
 
 def turn_links(markdown: str, path: str) -> str:

@@ -43,7 +43,7 @@ _CERTAIN = 4.0
 # and at most 0.09 in 215 photos.
 _REPEATED = 0.3
 # In sharp photos it is 0.5; of 270 photos of five collections 2 % were below this. See
-# docs/data-audit.md for blurred and enlarged ones.
+# docs/guides/check.md for blurred and enlarged ones.
 _SHARP = 0.25
 # Pixels of the lr photo. Aligned pairs had at most 0.06, even with an lr photo that was blurred,
 # noisy or compressed; a shift of 0.1 was measured to 0.01.

@@ -47,7 +47,7 @@ def serve(
 ) -> None:
     """Serve the models by HTTP, with a page to try them on.
 
-    POST /v1/upscale takes a picture and returns it enlarged: see docs/serving.md. The first model
+    POST /v1/upscale takes a picture and returns it enlarged: see docs/guides/serve.md. The first model
     is the default one. There is neither encryption nor a password: for others than yourself, put a
     proxy in front that has them.
     """

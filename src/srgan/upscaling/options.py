@@ -86,10 +86,10 @@ class UpscaleOptions(BaseModel):
         "may show seams. [what the network sees]",
     )
     strip_metadata: bool = Field(
-        default=False, description="Leaves out EXIF, XMP and IPTC; the color profile stays."
+        default=False, description="Leaves out EXIF, XMP and IPTC; the colour profile stays."
     )
     srgb: bool = Field(
-        default=False, description="Converts colors to sRGB instead of keeping the color profile."
+        default=False, description="Converts colours to sRGB instead of keeping the colour profile."
     )
     max_megapixels: float = Field(
         default=268.0, ge=0, le=1e9, description="Pictures that claim more megapixels are refused."

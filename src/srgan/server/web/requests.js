@@ -6,8 +6,8 @@ import { hideProgress, say, showProgress } from "./status.js";
  * @typedef {object} Model
  * @property {string} name
  * @property {number} scale
- * @property {boolean} dial Whether it has one of realism.
- * @property {boolean} map Whether it has an error map.
+ * @property {boolean} realism Whether it takes one between 0 and 1.
+ * @property {boolean} error_map Whether it has one.
  * @property {number} consistency_rounds
  * @property {string} licence
  * @property {string} scores
