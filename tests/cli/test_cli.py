@@ -691,7 +691,7 @@ def test_a_bad_configuration_is_explained(line, expected, tmp_path, fails):
 
 def test_recipe_and_configuration_exclude_each_other(fails):
     command = ["train", "photos", "-o", "run", "--recipe", "srgan-paper-x4", "--config", "run.toml"]
-    assert "srgan recipes srgan-x4 > run.toml" in fails(*command)
+    assert "srgan recipes srgan-paper-x4 > run.toml" in fails(*command)
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "keras", "h5py"])

@@ -44,7 +44,7 @@ def test_floats_become_what_a_file_of_8_bits_holds():
     np.testing.assert_array_equal(color.as_image((uint8 / 255).astype(np.float32)), uint8)
 
 
-@pytest.mark.parametrize("value", [-0.01, 1.01, 255, np.nan])
+@pytest.mark.parametrize("value", [-0.01, 1.01, 255.0, np.nan])
 def test_floats_beyond_their_range_are_refused(value):
     with pytest.raises(ValueError, match=r"float images in \[0, 1\]; got"):
         color.as_image(np.full((4, 4, 3), value))

@@ -82,8 +82,11 @@ def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = Fal
         image = from_float(to_float(image), np.uint8)
     if channels < 3 and not held.grey:
         image = np.concatenate([image[:, :, :1].repeat(3, axis=2), image[:, :, 1:]], axis=2)
+    deep, grey = image.dtype == np.uint16, image.shape[2] < 3
+    kind = ("grey16" if grey else "rgb16") if deep else ("b-w" if grey else "srgb")
     with files.replacing(path) as partial:
-        formats.save(pyvips.Image.new_from_array(image), partial, path.suffix.lower())
+        pixels = pyvips.Image.new_from_array(image, interpretation=kind)
+        formats.save(pixels, partial, path.suffix.lower())
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
