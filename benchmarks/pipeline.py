@@ -56,10 +56,12 @@ def training_time(settings, batch, steps: int) -> float:
     """Median seconds of a step of pretraining."""
     import tensorflow as tf
 
-    from srgan.train import precision, run, training
+    from srgan.train import build, precision, training
 
     precision.choose(settings.precision)
-    stage = training.Pretraining(run.build(settings.generator, settings.scale), settings.pretrain)
+    stage = training.Pretraining(
+        build.generator(settings.generator, settings.scale), settings.pretrain
+    )
     step = tf.function(stage.train_step)
     tensors = tuple(map(tf.constant, batch))
     step(tensors)

@@ -73,7 +73,7 @@ def measure(name: str, wanted: str, vgg_weights: Path | None) -> list[float]:
     import tensorflow as tf
 
     from srgan.networks.features import vgg
-    from srgan.train import config, precision, run
+    from srgan.train import build, config, precision
     from srgan.train.training import Adversarial, Pretraining
 
     if precision.choose(wanted) != "bfloat16" and wanted == "auto":
@@ -88,7 +88,7 @@ def measure(name: str, wanted: str, vgg_weights: Path | None) -> list[float]:
             self.at.append(time.perf_counter())
 
     settings = config.Config()
-    generator = run.build(settings.generator, settings.scale)
+    generator = build.generator(settings.generator, settings.scale)
     if name == "pretrain":
         schedule = settings.pretrain
         stage = Pretraining(generator, schedule)
@@ -98,7 +98,7 @@ def measure(name: str, wanted: str, vgg_weights: Path | None) -> list[float]:
         features = vgg(schedule.vgg, taps, schedule.before_activation, vgg_weights)
         stage = Adversarial(
             generator,
-            run.build_discriminator(schedule, features),
+            build.discriminator(schedule, features),
             features,
             schedule,
             settings.scale,

@@ -30,15 +30,15 @@ def main() -> None:
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from srgan.export import onnx_file
-    from srgan.train import config, result, run
+    from srgan.train import build, config, result
 
     first = arguments.stages[0].parent
     settings = config.read(first / "config.toml")
     record = json.loads((first / "run.json").read_text())
-    generator = run.build(settings.generator, settings.scale)
+    generator = build.generator(settings.generator, settings.scale)
     found = []
     for stage in arguments.stages:
-        run.load_weights(stage / "best.npz", generator)
+        build.load_weights(stage / "best.npz", generator)
         found.append(generator.get_weights())
     generator.set_weights([sum(weights) / len(found) for weights in zip(*found, strict=True)])
     metadata = result.describe(

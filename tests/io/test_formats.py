@@ -225,7 +225,7 @@ def test_remarks_of_the_library_while_garbage_is_collected_do_not_end_the_proces
         data = sys.stdin.buffer.read()
         gc.set_threshold(1)
         for _ in range(100):
-            image = formats.open_image(data)
+            image = opening.open_image(data)
             cycle = [image, image.crop(0, 0, 9, 9)]
             cycle.append(cycle)
             try:

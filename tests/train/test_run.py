@@ -17,7 +17,7 @@ from srgan.io import images
 from srgan.models import catalogue, engines
 from srgan.networks import generators
 from srgan.quality import metrics
-from srgan.train import config, run
+from srgan.train import build, config, run
 from srgan.upscaling import error_map
 
 
@@ -123,12 +123,12 @@ def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_pat
 @pytest.mark.parametrize("hr_filters", [0, 16])
 def test_a_generator_can_start_from_a_shipped_model_by_its_name(hr_filters):
     generator = generators.compact(4, filters=24, blocks=2, hr_filters=hr_filters)
-    run.load_weights("srgan-fast-psnr-x4", generator)
+    build.load_weights("srgan-fast-psnr-x4", generator)
     lr = np.random.default_rng(0).random((1, 12, 9, 3), np.float32)
     engine = engines.open_engine(catalogue.path("srgan-fast-psnr-x4"), "onnxruntime")
     np.testing.assert_allclose(generator(lr), engine.run(lr), atol=1e-4)
     with pytest.raises(FileNotFoundError, match="one of the shipped models: srgan-fast-psnr-x4"):
-        run.load_weights("srgan-slow-x4", generator)
+        build.load_weights("srgan-slow-x4", generator)
 
 
 def test_validation_photos_too_small_to_be_scored_are_left_out(

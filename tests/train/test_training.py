@@ -8,7 +8,7 @@ import tensorflow as tf
 from srgan.networks.discriminators import feature_heads, vgg_style
 from srgan.networks.features import vgg
 from srgan.networks.generators import compact
-from srgan.train import checkpoints, config, data, losses, training
+from srgan.train import checkpoints, config, data, losses, optimizers, training
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def changed(model, before):
 
 
 def test_the_learning_rate_rises_to_the_peak_and_falls_to_zero():
-    rate = training.schedule(0.4, steps=110, warmup=10)
+    rate = optimizers.schedule(0.4, steps=110, warmup=10)
     assert float(rate(0)) == 0.0
     assert float(rate(5)) == pytest.approx(0.2)
     assert float(rate(10)) == pytest.approx(0.4)

@@ -11,7 +11,7 @@ from PIL import Image
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.models import loading
-from srgan.upscaling import batch, pipeline
+from srgan.upscaling import batch, manifest, pipeline
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import parallel
 
@@ -272,19 +272,19 @@ def test_a_resumed_run_does_what_is_left_or_was_changed(photos, tmp_path, upscal
 def test_a_manifest_cut_short_by_a_kill_is_no_hindrance(photos, tmp_path, upscaled):
     (tmp_path / "summer").mkdir()
     upscaled(batch.plan([photos], tmp_path))
-    manifest = tmp_path / batch.MANIFEST
-    lines = manifest.read_text().splitlines()
-    manifest.write_text("\n".join([*lines, '{"destination": "a.p']))
+    journal = tmp_path / manifest.MANIFEST
+    lines = journal.read_text().splitlines()
+    journal.write_text("\n".join([*lines, '{"destination": "a.p']))
     again = batch.resume(batch.plan([photos], tmp_path, overwrite=True), {})
     assert list(again.sources.values()) == [photos / "b.png"]
 
 
 def test_a_manifest_of_version_0_1_is_resumed(photos, tmp_path, upscaled):
     options = UpscaleOptions(scale=1.5, strip_metadata=True)
-    settings = batch.settings_of("0123456789abcdef", "float32", options)
+    settings = manifest.settings_of("0123456789abcdef", "float32", options)
     (tmp_path / "summer").mkdir()
     upscaled(batch.plan([photos], tmp_path), settings)
-    manifest = tmp_path / batch.MANIFEST
+    journal = tmp_path / manifest.MANIFEST
     old = {
         "model": "0123456789abcdef",
         "realism": None,
@@ -294,17 +294,19 @@ def test_a_manifest_of_version_0_1_is_resumed(photos, tmp_path, upscaled):
         "metadata": False,
         "srgb": False,
     }
-    lines = [json.loads(line) | {"settings": old} for line in manifest.read_text().splitlines()]
-    manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    lines = [json.loads(line) | {"settings": old} for line in journal.read_text().splitlines()]
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     again = batch.plan([photos], tmp_path, overwrite=True)
     assert list(batch.resume(again, settings).sources.values()) == [photos / "b.png"]
-    other = batch.settings_of("0123456789abcdef", "float32", UpscaleOptions(scale=1.5))
+    other = manifest.settings_of("0123456789abcdef", "float32", UpscaleOptions(scale=1.5))
     assert len(batch.resume(again, other).sources) == 3
 
 
 def test_options_without_influence_on_the_pixels_are_not_in_the_settings():
     tiled = UpscaleOptions(tile=64, max_megapixels=3)
-    assert batch.settings_of("0", "float32", tiled) == batch.settings_of("0", "float32", DEFAULTS)
+    assert manifest.settings_of("0", "float32", tiled) == manifest.settings_of(
+        "0", "float32", DEFAULTS
+    )
 
 
 def test_the_format_that_is_asked_for_names_the_files(photos, tmp_path):

@@ -47,9 +47,9 @@ def serve(
 ) -> None:
     """Serve the models by HTTP, with a page to try them on.
 
-    POST /v1/upscale takes a picture and returns it enlarged: see docs/guides/serve.md. The first model
-    is the default one. There is neither encryption nor a password: for others than yourself, put a
-    proxy in front that has them.
+    POST /v1/upscale takes a picture and returns it enlarged: see docs/guides/serve.md. The first
+    model is the default one. There is neither encryption nor a password: for others than yourself,
+    put a proxy in front that has them.
     """
     import uvicorn
     from uvicorn.config import LOGGING_CONFIG

@@ -97,7 +97,7 @@ def upscale(
     Exit code 1: some photos could not be upscaled; they are listed.
     """
     from srgan.models import catalogue, loading
-    from srgan.upscaling import batch
+    from srgan.upscaling import batch, manifest
 
     output = Path(place)
     options = _with_size(options, fit)
@@ -124,7 +124,7 @@ def upscale(
         )
     loaded = loading.load(model, engine, options.realism, options.self_ensemble, precision)
     # Once it is known that the file is not too large.
-    settings = batch.settings_of(catalogue.fingerprint(model), precision, options)
+    settings = manifest.settings_of(catalogue.fingerprint(model), precision, options)
     if resume and not overwrite:
         plan = batch.resume(plan, settings)
     if loaded.specification:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats
+from srgan.io import formats, opening
 from srgan.util import files
 
 Sample = type[np.uint8] | type[np.uint16] | type[np.float32]
@@ -141,9 +141,9 @@ def encode_webp(image: np.ndarray, quality: int | None = None) -> bytes:
 
 def _pixels(path: Path, alpha: bool = False) -> np.ndarray:
     """Returns a file's sRGB pixels, uint8 or uint16."""
-    image = formats.open_image(path)
+    image = opening.open_image(path)
     with formats.decoding(path):
-        image = formats.to_srgb(image.autorot())
+        image = opening.to_srgb(image.autorot())
         if image.hasalpha() and not alpha:
             image = image.flatten(background=[255 if image.format == "uchar" else 65535])
         return image.numpy()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, tiff
+from srgan.io import formats, opening, tiff
 from srgan.io.encoder import encode
 from srgan.io.metadata import CARRIED, SHOWN, exif_of, fix_exif_of_frames, fix_field, set_fields
 from srgan.util import files
@@ -39,7 +39,7 @@ class Picture:
         dtype: uint8 or uint16.
 
     Raises:
-        UnsupportedImage, OSError: As `formats.open_image` says.
+        UnsupportedImage, OSError: As `opening.open_image` says.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Picture:
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        image = formats.open_image(source, max_pixels, all_frames=held.frames)
+        image = opening.open_image(source, max_pixels, all_frames=held.frames)
         with formats.decoding(source):
             self._image = _prepare(image, held, srgb)
         height = self._image.height
-        self.height = formats.field(self._image, "page-height", height) if held.frames else height
+        self.height = opening.field(self._image, "page-height", height) if held.frames else height
         self.width = self._image.width
         self.frames = self._image.height // self.height
         self.channels = self._image.bands
@@ -109,10 +109,10 @@ def natural_suffix(path: Path) -> str:
     if path.suffix.lower() not in (".gif", ".webp", ".tif", ".tiff"):
         return ".png"
     try:
-        image = formats.open_image(path, all_frames=True)
+        image = opening.open_image(path, all_frames=True)
     except (OSError, ValueError):
         return ".png"  # what is wrong with it will be said when it is upscaled
-    if formats.field(image, "page-height", image.height) == image.height:
+    if opening.field(image, "page-height", image.height) == image.height:
         return ".png"
     return ".tif" if path.suffix.lower().startswith(".tif") else ".webp"
 
@@ -153,7 +153,7 @@ def write_rows(
 
         def save(image: pyvips.Image) -> None:
             image = like.with_metadata(image, height, metadata) if like else image
-            exif, iptc = exif_of(image), formats.field(image, "iptc-data", b"")
+            exif, iptc = exif_of(image), opening.field(image, "iptc-data", b"")
             if suffix in formats.TIFF:
                 image.remove("iptc-data")  # libvips would write a quarter of it
             formats.save(image, partial, suffix, keep="all")  # what there is has been chosen
@@ -171,11 +171,11 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
     grey = image.bands - image.hasalpha() == 1
     lost = image.get_typeof("icc-profile-data") and not (held.profile and (held.grey or not grey))
     if srgb or lost or image.interpretation in ("cmyk", "lab", "labs"):
-        image = formats.to_srgb(image)
+        image = opening.to_srgb(image)
         if grey:
             image = image.colourspace("b-w" if image.format == "uchar" else "grey16").copy()
             image.remove("icc-profile-data")  # which is of three colours
-    image = formats.integers(image)
+    image = opening.integers(image)
     if image.hasalpha() and not held.alpha:
         image = image.flatten(background=[255 if image.format == "uchar" else 65535])
     return image
@@ -183,9 +183,9 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
 
 def _upright(image: pyvips.Image) -> pyvips.Image:
     """Each frame turned as the orientation says."""
-    if formats.field(image, "orientation", 1) == 1:
+    if opening.field(image, "orientation", 1) == 1:
         return image
-    height = formats.field(image, "page-height", image.height)
+    height = opening.field(image, "page-height", image.height)
     tops = range(0, image.height, height)
     frames = [image.crop(0, top, image.width, height).autorot() for top in tops]
     image = pyvips.Image.arrayjoin(frames, across=1).copy()

@@ -5,10 +5,8 @@ it was. Their order matters: `Sentry` comes before `Checkpoint`, which then neve
 state.
 """
 
-import csv
 import logging
 import math
-import os
 import signal
 import threading
 from collections import defaultdict
@@ -23,7 +21,7 @@ import tensorflow as tf
 from srgan.io import images
 from srgan.numeric import projection, resize
 from srgan.quality import metrics
-from srgan.train import checkpoints
+from srgan.train import checkpoints, csv_log
 from srgan.train.data import Pair
 from srgan.train.training import Stage
 
@@ -88,7 +86,7 @@ class Log(keras.callbacks.Callback):
         self._count = 0
 
     def on_train_begin(self, logs=None):
-        _forget_after(self._file, int(self.model.step))
+        csv_log.forget_after(self._file, int(self.model.step))
 
     def on_train_batch_end(self, batch, logs=None):
         for term, value in (logs or {}).items():
@@ -104,7 +102,7 @@ class Log(keras.callbacks.Callback):
     def _write(self) -> None:
         step = int(self.model.step)
         means = {term: total / self._count for term, total in self._sums.items()}
-        _append(self._file, {"step": step} | means)
+        csv_log.append(self._file, {"step": step} | means)
         with self._writer.as_default(step):
             for term, mean in means.items():
                 tf.summary.scalar(f"train/{term}", mean)
@@ -143,8 +141,8 @@ class Validation(keras.callbacks.Callback):
         self._file = folder / "validation.csv"
 
     def on_train_begin(self, logs=None):
-        _forget_after(self._file, int(self.model.step))
-        rows = _rows(self._file)
+        csv_log.forget_after(self._file, int(self.model.step))
+        rows = csv_log.read_rows(self._file)
         self._best = max((float(row["rank"]) for row in rows), default=-math.inf)
         self._run = tf.function(
             lambda lr: self.model.ema(lr, training=False), reduce_retracing=True
@@ -158,7 +156,7 @@ class Validation(keras.callbacks.Callback):
         """Validates the last weights if no validation fell on them; returns the best rank."""
         self.set_model(stage)
         self.on_train_begin()
-        if not any(int(row["step"]) == int(stage.step) for row in _rows(self._file)):
+        if not any(int(row["step"]) == int(stage.step) for row in csv_log.read_rows(self._file)):
             self._validate()
         return self._best
 
@@ -177,7 +175,7 @@ class Validation(keras.callbacks.Callback):
             checkpoints.save(
                 self._folder / "best.npz", {f"ema/{i:03d}": w for i, w in enumerate(weights)}
             )
-        _append(self._file, {"step": step} | mean._asdict() | {"rank": rank})
+        csv_log.append(self._file, {"step": step} | mean._asdict() | {"rank": rank})
         sample = self._sample(results)
         (self._folder / "samples").mkdir(exist_ok=True)
         images.write(self._folder / "samples" / f"{step:06d}.png", sample, overwrite=True)
@@ -224,13 +222,13 @@ class GradientNorms(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def on_train_begin(self, logs=None):
-        _forget_after(self._file, int(self.model.step))
+        csv_log.forget_after(self._file, int(self.model.step))
 
     def on_train_batch_end(self, batch, logs=None):
         step = int(self.model.step)
         if step % self._every == 0:
             norms = self.model.gradient_norms(self._batches)
-            _append(self._file, {"step": step} | norms)
+            csv_log.append(self._file, {"step": step} | norms)
             with self._writer.as_default(step):
                 for term, norm in norms.items():
                     tf.summary.scalar(f"gradient_norm/{term}", norm)
@@ -299,34 +297,3 @@ class Interruption(keras.callbacks.Callback):
     def _stop(self, number, frame):
         self.happened = True
         self.restore()
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    if not file.exists():
-        return []
-    with open(file, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _append(file: Path, row: dict) -> None:
-    new = not file.exists()
-    with open(file, "a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, row.keys())
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{x:.6g}" if isinstance(x, float) else x for key, x in row.items()})
-
-
-def _forget_after(file: Path, step: int) -> None:
-    """Drops the rows that a killed run wrote after its last checkpoint: they come again."""
-    rows = _rows(file)
-    kept = [row for row in rows if int(row["step"]) <= step]
-    if len(kept) < len(rows):
-        part = file.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        for row in kept:
-            _append(part, row)
-        if kept:
-            os.replace(part, file)
-        else:
-            file.unlink()

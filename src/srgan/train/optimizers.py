@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from srgan.train import config
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, chosen for its slope at zero
 
 
@@ -108,3 +110,23 @@ def orthogonal(matrix, iterations: int = 5):
         square = x @ ops.transpose(x)
         x = a * x + (b * square + c * square @ square) @ x
     return ops.transpose(x) if tall else x
+
+
+def schedule(peak: float, steps: int, warmup: int) -> keras.optimizers.schedules.CosineDecay:
+    """Linear warm-up to `peak`, then half a cosine to zero at the last step."""
+    return keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup else peak,
+        steps - warmup,
+        warmup_target=peak if warmup else None,
+        warmup_steps=warmup,
+    )
+
+
+def make(settings: config.Pretrain | config.Adversarial) -> keras.optimizers.Optimizer:
+    """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
+    learning_rate = schedule(settings.learning_rate, settings.steps, settings.warmup)
+    if settings.optimizer == "muon":
+        return Muon(learning_rate, global_clipnorm=settings.clip_norm)
+    return keras.optimizers.Adam(
+        learning_rate, beta_1=0.9, beta_2=0.99, global_clipnorm=settings.clip_norm
+    )

@@ -15,19 +15,15 @@ import platform
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tomli_w
 
-from srgan.export import onnx_file
-from srgan.models import catalogue
-from srgan.networks import discriminators, generators
 from srgan.networks.features import vgg
 from srgan.quality import metrics
-from srgan.train import callbacks, checkpoints, config, data, precision, result
+from srgan.train import build, callbacks, checkpoints, config, data, precision, result
 from srgan.train.callbacks import Progress
 from srgan.train.training import Adversarial, Pretraining, Stage
 from srgan.util import files, versions
@@ -84,37 +80,13 @@ def train(
     _check_claim(folder, settings, resume)
     computed_in = precision.choose(settings.precision)
     keras.utils.set_random_seed(settings.seed)
-    generator = build(settings.generator, settings.scale)
+    generator = build.generator(settings.generator, settings.scale)
     if init:
-        load_weights(init, generator)
+        build.load_weights(init, generator)
 
-    stages = (settings.pretrain, settings.adversarial)
-    minimum = max(stage.hr_patch for stage in stages if stage.steps) // settings.scale
-    cache = cache or folder / "cache"
-    pairs = data.prepare(
-        photos,
-        cache / "train",
-        settings.scale,
-        lr_photos,
-        minimum,
-        settings.degradation,
-        lambda done, total: report(Progress("data", done, total, {})),
+    pairs, validating = _photos(
+        photos, validation, lr_photos, cache or folder / "cache", settings, report
     )
-    if validation:
-        validating = data.prepare(
-            validation,
-            cache / "validation",
-            settings.scale,
-            minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
-            degradation=_once(settings.degradation),
-        )
-        for name, reason in validating.skipped:
-            _logger.warning("Left out of validation: %s: %s", name, reason)
-    else:
-        pairs, validating = pairs.hold_back(_VALIDATION_PHOTOS)
-    validating = [validating[i] for i in range(min(len(validating), _VALIDATION_PHOTOS))]
-    for name, reason in pairs.skipped:
-        _logger.warning("Left out %s: %s", name, reason)
     _record(folder, settings, pairs, computed_in, resume)
 
     def fit(stage: Stage, name: str, schedule: config.Schedule, rank: _Rank) -> float:
@@ -148,7 +120,7 @@ def train(
             features = vgg(adversarial.vgg, taps, adversarial.before_activation, vgg_weights)
         stage = Adversarial(
             generator,
-            build_discriminator(adversarial, features),
+            build.discriminator(adversarial, features),
             features,
             adversarial,
             settings.scale,
@@ -161,6 +133,44 @@ def train(
     if settings.adversarial.steps and settings.projection:
         result.calibrate(folder / "model.onnx", validating)
     return folder / "model.onnx"
+
+
+def _photos(
+    photos: Path,
+    validation: Path | None,
+    lr_photos: Path | None,
+    cache: Path,
+    settings: config.Config,
+    report: Callable[[Progress], None],
+) -> tuple[data.Photos, list[data.Pair]]:
+    """The photos to train on, and the pairs of the validation set."""
+    stages = (settings.pretrain, settings.adversarial)
+    minimum = max(stage.hr_patch for stage in stages if stage.steps) // settings.scale
+    pairs = data.prepare(
+        photos,
+        cache / "train",
+        settings.scale,
+        lr_photos,
+        minimum,
+        settings.degradation,
+        lambda done, total: report(Progress("data", done, total, {})),
+    )
+    if validation:
+        validating = data.prepare(
+            validation,
+            cache / "validation",
+            settings.scale,
+            minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
+            degradation=_once(settings.degradation),
+        )
+        for name, reason in validating.skipped:
+            _logger.warning("Left out of validation: %s: %s", name, reason)
+    else:
+        pairs, validating = pairs.hold_back(_VALIDATION_PHOTOS)
+    validating = [validating[i] for i in range(min(len(validating), _VALIDATION_PHOTOS))]
+    for name, reason in pairs.skipped:
+        _logger.warning("Left out %s: %s", name, reason)
+    return pairs, validating
 
 
 def accuracy_rule(scores: metrics.Scores) -> float:
@@ -184,48 +194,6 @@ def perception_rule(floor: float) -> _Rank:
         return -scores.lpips - max(0.0, floor - scores.psnr) - excess
 
     return rank
-
-
-def build(settings: config.Generator, scale: int) -> keras.Model:
-    """Returns the untrained generator of a configuration."""
-    match settings:
-        case config.Compact():
-            return generators.compact(scale, settings.filters, settings.blocks, settings.hr_filters)
-        case config.SrResNet():
-            return generators.srresnet(
-                scale,
-                settings.filters,
-                settings.blocks,
-                settings.normalisation,
-                settings.activation,
-            )
-        case config.RrdbNet():
-            return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
-
-
-def build_discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
-    """Returns the untrained discriminator of a configuration; `features` if it validating those."""
-    filters = settings.discriminator_filters
-    match settings.discriminator_head:
-        case "features":
-            return discriminators.feature_heads(cast(keras.Model, features), filters)
-        case "dense":
-            return discriminators.vgg_style(settings.window, filters)
-        case "pooled":
-            return discriminators.vgg_style(None, filters)
-
-
-def load_weights(model: str | os.PathLike[str], generator: keras.Model) -> None:
-    """Sets a generator's weights from a shipped model, or a run's `model.onnx` or `best.npz`.
-
-    Raises:
-        FileNotFoundError: If there is no such model.
-        ValueError: If it is another network.
-    """
-    if Path(model).suffix == ".npz":
-        checkpoints.restore(Path(model), checkpoints.named(generator))
-    else:
-        onnx_file.read_weights(catalogue.path(model), generator)
 
 
 def _once(degradation: config.Degradation) -> config.Degradation:

@@ -13,17 +13,7 @@ from keras import ops
 
 from srgan.networks.consistency import Projection
 from srgan.train import config, losses
-from srgan.train.optimizers import Muon
-
-
-def schedule(peak: float, steps: int, warmup: int) -> keras.optimizers.schedules.CosineDecay:
-    """Linear warm-up to `peak`, then half a cosine to zero at the last step."""
-    return keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else peak,
-        steps - warmup,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
-    )
+from srgan.train.optimizers import make, schedule
 
 
 class Stage(keras.Model):
@@ -85,7 +75,7 @@ class Pretraining(Stage):
     def __init__(self, generator: keras.Model, settings: config.Pretrain) -> None:
         super().__init__(generator, settings.ema, settings.steps)
         self.pixel = getattr(losses, settings.pixel)
-        self.generator_optimizer = optimizer(settings)
+        self.generator_optimizer = make(settings)
         self.generator_optimizer.build(generator.trainable_variables)
 
     def optimizers(self):
@@ -148,7 +138,7 @@ class Adversarial(Stage):
         else:
             self.generator_loss = lambda real, fake: losses.generator(fake)
             self.discriminator_loss = losses.discriminator
-        self.generator_optimizer = optimizer(settings)
+        self.generator_optimizer = make(settings)
         self.generator_optimizer.build(generator.trainable_variables)
         self.discriminator_optimizer = keras.optimizers.Adam(
             schedule(settings.discriminator_learning_rate, steps, settings.warmup),
@@ -298,16 +288,6 @@ class Adversarial(Stage):
         )
         window = tf.slice(image, [0, offset[0], offset[1], 0], [-1, size, size, 3])
         return tf.ensure_shape(window, (None, size, size, 3))
-
-
-def optimizer(settings: config.Pretrain | config.Adversarial) -> keras.optimizers.Optimizer:
-    """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
-    learning_rate = schedule(settings.learning_rate, settings.steps, settings.warmup)
-    if settings.optimizer == "muon":
-        return Muon(learning_rate, global_clipnorm=settings.clip_norm)
-    return keras.optimizers.Adam(
-        learning_rate, beta_1=0.9, beta_2=0.99, global_clipnorm=settings.clip_norm
-    )
 
 
 def _descend(model, optimizer, tape, loss):

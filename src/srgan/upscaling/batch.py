@@ -1,7 +1,6 @@
 """Many files at once: which photo becomes which file, several at a time, and where to go on."""
 
 import errno
-import json
 import os
 import re
 import threading
@@ -10,17 +9,15 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from srgan.io import formats, stream
 from srgan.io.find import find_images
 from srgan.models.model import Model
 from srgan.upscaling import pipeline
+from srgan.upscaling.manifest import Manifest
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel
-from srgan.util.journal import Journal
-
-MANIFEST = ".srgan-upscale.jsonl"  # in the folder of the results; hidden, since it is no picture
 
 _NAMES = ("stem", "ext", "model")  # what a pattern of names may hold, in braces
 
@@ -156,7 +153,7 @@ def run(
         progress: Called as `progress(files, source)`, where a part of a file counts as that part.
     """
     stop, lock, shares = threading.Event(), threading.Lock(), dict.fromkeys(plan.sources, 0.0)
-    manifest = _Manifest(plan.folder, settings) if plan.folder else None
+    manifest = Manifest(plan.folder, settings) if plan.folder else None
 
     def work(destination: Path, source: Path) -> FileResult:
         def tell(done: int, total: int) -> None:
@@ -196,17 +193,6 @@ def run(
             raise
 
 
-def settings_of(fingerprint: str, precision: str, options: UpscaleOptions) -> dict[str, object]:
-    """Returns what the pixels of a result depend on.
-
-    Args:
-        fingerprint: Of the model's file; see `catalogue.fingerprint`.
-        precision: Of the arithmetic.
-        options: What was asked for.
-    """
-    return {"model": fingerprint, "precision": precision, "options": options.changed()}
-
-
 def resume(plan: BatchPlan, settings: Mapping[str, object]) -> BatchPlan:
     """Leaves out what an earlier run has done, according to its manifest.
 
@@ -220,7 +206,7 @@ def resume(plan: BatchPlan, settings: Mapping[str, object]) -> BatchPlan:
     Raises:
         FileExistsError: If a file is there that no earlier run has made.
     """
-    manifest = _Manifest(plan.folder, settings) if plan.folder else None
+    manifest = Manifest(plan.folder, settings) if plan.folder else None
     done = []
     for destination, source in plan.sources.items():
         if not destination.exists():
@@ -236,62 +222,6 @@ def resume(plan: BatchPlan, settings: Mapping[str, object]) -> BatchPlan:
         files.remove_partial(folder)
     left = {d: source for d, source in plan.sources.items() if d not in done}
     return plan._replace(sources=left, skipped=plan.skipped + done)
-
-
-class _Manifest:
-    """A line of JSON for every photo that was begun, and one for every file that was made."""
-
-    def __init__(self, folder: Path, settings: Mapping[str, object]):
-        self._folder, self._journal = folder, Journal(folder / MANIFEST)
-        self._settings = json.loads(json.dumps(settings))
-        entries = map(_as_now, self._journal.entries())
-        self._last = {e["destination"]: e for e in entries if "destination" in e}
-
-    def note(self, source: Path, destination: Path, done: bool) -> None:
-        self._journal.append(self._entry(source, destination) | {"done": done})
-
-    def knows(self, destination: Path) -> bool:
-        return self._relative(destination) in self._last
-
-    def is_done(self, source: Path, destination: Path) -> bool:
-        entry = self._entry(source, destination) | {"done": True}
-        return self._last.get(self._relative(destination)) == entry
-
-    def _entry(self, source: Path, destination: Path) -> dict:
-        state = source.stat()
-        return {
-            "destination": self._relative(destination),
-            "source": str(source.resolve()),
-            "bytes": state.st_size,
-            "changed": state.st_mtime_ns,
-            "settings": self._settings,
-        }
-
-    def _relative(self, destination: Path) -> str:
-        return destination.relative_to(self._folder).as_posix()
-
-
-def _as_now(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of a manifest; version 0.1 wrote settings in another form."""
-    old = entry.get("settings")
-    if not isinstance(old, dict) or "size" not in old:
-        return entry
-    try:
-        scale, width, height, megapixels = old["size"]
-        options = UpscaleOptions(
-            scale=scale,
-            width=width,
-            height=height,
-            megapixels=megapixels,
-            realism=old["realism"],
-            self_ensemble=old["self_ensemble"],
-            strip_metadata=not old["metadata"],
-            srgb=old["srgb"],
-        )
-        settings = settings_of(old["model"], old["precision"], options)
-    except (KeyError, TypeError, ValueError):  # not one that was written by it
-        return entry
-    return entry | {"settings": settings}
 
 
 def _check_pattern(name: str) -> None:
@@ -329,7 +259,7 @@ def _photos(
     if folder in results.parents:
         found = [path for path in found if results not in path.resolve().parents]
     elif folder == results:
-        manifest = _Manifest(given, {})
+        manifest = Manifest(given, {})
         found = [path for path in found if not manifest.knows(path)]
     if not found and unreadable:
         raise unreadable[0]

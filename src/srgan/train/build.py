@@ -1,0 +1,54 @@
+"""From a configuration to untrained networks, and from files to their weights."""
+
+import os
+from pathlib import Path
+from typing import cast
+
+import keras
+
+from srgan.export import onnx_file
+from srgan.models import catalogue
+from srgan.networks import discriminators, generators
+from srgan.train import checkpoints, config
+
+
+def generator(settings: config.Generator, scale: int) -> keras.Model:
+    """Returns the untrained generator of a configuration."""
+    match settings:
+        case config.Compact():
+            return generators.compact(scale, settings.filters, settings.blocks, settings.hr_filters)
+        case config.SrResNet():
+            return generators.srresnet(
+                scale,
+                settings.filters,
+                settings.blocks,
+                settings.normalisation,
+                settings.activation,
+            )
+        case config.RrdbNet():
+            return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
+
+
+def discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
+    """Returns the untrained discriminator of a configuration; `features` if it validating those."""
+    filters = settings.discriminator_filters
+    match settings.discriminator_head:
+        case "features":
+            return discriminators.feature_heads(cast(keras.Model, features), filters)
+        case "dense":
+            return discriminators.vgg_style(settings.window, filters)
+        case "pooled":
+            return discriminators.vgg_style(None, filters)
+
+
+def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:
+    """Sets a generator's weights from a shipped model, or a run's `model.onnx` or `best.npz`.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+        ValueError: If it is another network.
+    """
+    if Path(model).suffix == ".npz":
+        checkpoints.restore(Path(model), checkpoints.named(network))
+    else:
+        onnx_file.read_weights(catalogue.path(model), network)
