@@ -22,7 +22,7 @@ from srgan.models import engines, loading
 from srgan.quality import metrics
 from srgan.train import config
 from srgan.train.recipes import RECIPES
-from srgan.upscaling import batch, demo
+from srgan.upscaling import demo, manifest
 from srgan.util import frameworks, resources
 from srgan.verification import certificate, probes
 
@@ -156,7 +156,7 @@ def test_upscale_takes_folders_tiles_and_the_other_engine(photo, tiny_model, tmp
 
 def names(folder):
     """The files in a folder, but for the manifest."""
-    return sorted(path.name for path in folder.iterdir() if path.name != batch.MANIFEST)
+    return sorted(path.name for path in folder.iterdir() if path.name != manifest.MANIFEST)
 
 
 def test_a_folder_with_a_dot_is_meant_by_a_slash(photo, tiny_model, tmp_path):

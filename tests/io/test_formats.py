@@ -221,7 +221,7 @@ def test_remarks_of_the_library_while_garbage_is_collected_do_not_end_the_proces
     place = data.index(b"\xff\xda") + 20
     code = """if True:
         import gc, sys
-        from srgan.io import formats
+        from srgan.io import formats, opening
         data = sys.stdin.buffer.read()
         gc.set_threshold(1)
         for _ in range(100):
