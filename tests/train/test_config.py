@@ -89,6 +89,13 @@ def test_a_field_of_another_architecture_is_an_error_as_a_misspelt_one_is(tmp_pa
         read(tmp_path, f"[generator]\n{table}\n")
 
 
+def test_a_field_that_the_discriminator_does_not_have_is_an_error(tmp_path):
+    text = '[adversarial]\nperceptual_weight = 0\ndiscriminator_head = "{}"\nvgg = "vgg19"\n'
+    with pytest.raises(ValueError, match=r"adversarial\.vgg has no effect: .* 'pooled' has no"):
+        read(tmp_path, text.format("pooled"))
+    assert read(tmp_path, text.format("features")).adversarial.vgg == "vgg19"
+
+
 def test_an_unknown_architecture_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"generator: .*'vit' .*'compact', 'srresnet', 'rrdbnet'"):
         read(tmp_path, '[generator]\narchitecture = "vit"\n')

@@ -1,7 +1,6 @@
 """`srgan demo`."""
 
 import json
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +9,13 @@ import typer
 from srgan.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
-    from srgan.quality.metrics import Scores
+    pass
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder, made.")] = Path("demo"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The folder to write to, which is made.")
+    ] = Path("demo"),
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -23,6 +24,7 @@ def demo(
     Writes what becomes of the photos and a picture of all side by side, and prints the scores.
     """
     from srgan.cli import progress
+    from srgan.quality.results import to_json
     from srgan.upscaling import demo
 
     with progress.bar(1) as show:
@@ -32,7 +34,7 @@ def demo(
     rows = [(result.photo, result.method, result.scores) for result in results]
     rows += [("mean", method, scores) for method, scores in demo.mean(results).items()]
     if as_json:
-        print(json.dumps([{"photo": p, "method": m} | _finite(s) for p, m, s in rows]))
+        print(json.dumps([{"photo": p, "method": m} | to_json(s) for p, m, s in rows]))
         return
     print("photo      method         PSNR-Y dB  SSIM-Y   LPIPS  LR-PSNR dB   (protocol y-crop4)")
     for photo, method, scores in rows:
@@ -41,8 +43,3 @@ def demo(
             f"  {scores.lr_psnr:10.2f}"
         )
     print(f"Side by side: {output / 'comparison.png'}")
-
-
-def _finite(scores: "Scores") -> dict[str, float | None]:
-    """Scores for JSON, which has no infinity: None is what equal images score."""
-    return {k: float(v) if math.isfinite(v) else None for k, v in scores._asdict().items()}

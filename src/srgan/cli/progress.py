@@ -14,6 +14,8 @@ from rich import progress
 from rich.console import Console
 from rich.logging import RichHandler
 
+from srgan.util import jsonable
+
 if TYPE_CHECKING:
     from srgan.train.run import Progress
 
@@ -93,7 +95,7 @@ def _lines(as_json: bool) -> Callable[["Progress"], None]:
         if done:
             left = round((now - start) / done * (state.steps - state.step))  # seconds
         if as_json:
-            logs = {k: v if math.isfinite(v) else None for k, v in state.logs.items()}
+            logs = {k: jsonable.plain(v) for k, v in state.logs.items()}
             line = json.dumps(state._asdict() | {"logs": logs, "seconds_left": left})
             console.out(line, highlight=False)
         else:

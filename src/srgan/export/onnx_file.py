@@ -22,6 +22,7 @@ from srgan.models import engines
 from srgan.models.metadata import Metadata
 from srgan.networks.generators import Activation, compact, rrdbnet, srresnet, widen
 from srgan.util import files, versions
+from srgan.verification.certificate import figures_of
 
 _LIMIT = 0.5  # grey levels: a larger difference is more than rounding
 _OPERATORS = {  # that generators are made of
@@ -38,7 +39,7 @@ class Comparison:
     Attributes:
         max_difference: Largest difference, in grey levels (1/255).
         mean_difference: Mean of the absolute differences, in grey levels.
-        psnr: Of the file's output against Keras', in dB; 200 if they are equal.
+        psnr: Of the file's output against Keras', in dB; 100 if they are equal.
         sizes: Height and width of the lr images; waves, noise, edges, black and white of each.
         versions: Of what computed the two.
         sha256: Of the file.
@@ -58,7 +59,7 @@ def write_onnx(
     """Writes a generator as an ONNX file, after comparing the two.
 
     The file's input "lr" and output "sr" are those of the generator, float32, for any batch and
-    size. The certificate, but for the hash, is also in its metadata, as `srgan.certificate`.
+    size. The comparison, but for the hash, is also in its metadata, as `srgan.certificate`.
 
     Args:
         generator: Functional model of the layers used in `generators.py`, `Activation` and
@@ -218,22 +219,15 @@ def _compare(generator: keras.Model, path: Path, scale: int) -> dict[str, Any]:
                 f"{found.shape} in the file; expected {shape}, metadata.scale being {scale}."
             )
         differences.append((found.astype(np.float64) - expected).ravel())
-    error = 255 * np.concatenate(differences)
-    worst = float(np.max(np.abs(error)))
-    if not worst <= _LIMIT:  # also if it is not a number
+    figures = figures_of(255 * np.concatenate(differences))
+    if not figures.max_difference <= _LIMIT:  # also if it is not a number
         raise RuntimeError(
-            f"The ONNX file differs from the generator {generator.name!r} by up to {worst:.3g} "
-            f"grey levels, where {_LIMIT} are allowed; nothing was written. With half=False, its "
-            "weights are not rounded."
+            f"The ONNX file differs from the generator {generator.name!r} by up to "
+            f"{figures.max_difference:.3g} grey levels, where {_LIMIT} are allowed; nothing was "
+            "written. With half=False, its weights are not rounded."
         )
-    noise = max(float(np.mean(error**2)), 255**2 * 1e-20)
-    return {
-        "max_difference": worst,
-        "mean_difference": float(np.mean(np.abs(error))),
-        "psnr": float(10 * np.log10(255**2 / noise)),
-        "sizes": _SIZES,
-        "versions": {name: versions.of(name) for name in ("keras", "tensorflow", kind)},
-    }
+    used = {name: versions.of(name) for name in ("keras", "tensorflow", kind)}
+    return figures.model_dump() | {"sizes": _SIZES, "versions": used}
 
 
 def _float32(generator: keras.Model) -> keras.Model:

@@ -7,6 +7,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 Colour = Literal["y", "rgb"]
 
+LUMA = np.array([65.481, 128.553, 24.966]) / 255  # weights of R, G and B in 0..255 (BT.601)
+
 
 def luma(image: np.ndarray) -> np.ndarray:
     """Returns the luma Y of an RGB image as MATLAB's `rgb2ycbcr` defines it, unrounded.
@@ -23,7 +25,7 @@ def luma(image: np.ndarray) -> np.ndarray:
         >>> luma(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).round(9)
         array([[ 16., 235.]])
     """
-    return 16 + as_image(image) @ (np.array([65.481, 128.553, 24.966]) / 255)
+    return 16 + as_image(image) @ LUMA
 
 
 def planes(image: np.ndarray, colour: Colour) -> list[np.ndarray]:

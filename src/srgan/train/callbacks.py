@@ -171,10 +171,7 @@ class Validation(keras.callbacks.Callback):
         rank = self._rank(mean)
         if rank > self._best:
             self._best = rank
-            weights = self.model.ema.weights
-            checkpoints.save(
-                self._folder / "best.npz", {f"ema/{i:03d}": w for i, w in enumerate(weights)}
-            )
+            checkpoints.save(self._folder / "best.npz", checkpoints.named(self.model.ema))
         csv_log.append(self._file, {"step": step} | mean._asdict() | {"rank": rank})
         sample = self._sample(results)
         (self._folder / "samples").mkdir(exist_ok=True)

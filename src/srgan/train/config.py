@@ -214,7 +214,21 @@ class Config(_Settings):
                 f"adversarial.window={self.adversarial.window} is larger than "
                 f"adversarial.hr_patch={self.adversarial.hr_patch}."
             )
+        _check_in_use(self.adversarial)
         return self
+
+
+def _check_in_use(stage: Adversarial) -> None:
+    """Raises if VGG is set up though neither the loss nor the discriminator looks through it."""
+    if stage.perceptual_weight or stage.discriminator_head == "features":
+        return
+    fields = Adversarial.model_fields
+    for name in ("vgg", "taps", "before_activation", "feature_scale", "feature_distance"):
+        if getattr(stage, name) != fields[name].default:
+            raise ValueError(
+                f"adversarial.{name} has no effect: perceptual_weight is 0, and the discriminator "
+                f"{stage.discriminator_head!r} has no features. Leave it out."
+            )
 
 
 def read(path: Path) -> Config:

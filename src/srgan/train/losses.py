@@ -12,7 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 from keras import ops
 
-_LUMA = np.array([65.481, 128.553, 24.966], np.float32) / 255  # ITU-R BT.601, as in planes.py
+from srgan.numeric import color
+
+_LUMA = color.LUMA.astype(np.float32)
 
 
 def mse(hr, sr):

@@ -60,7 +60,7 @@ Enlarges photographs {metadata.scale} times. {facts.network} Runs with \
 ## Intended use
 
 Photographs that are small because they were scaled down. Not for faces in evidence, medical or \
-scientific images, or wherever an invented detail does harm: what is added is plausible, not true.
+scientific images, or wherever a false detail does harm: what is added is plausible, not true.
 
 ## Limits
 

@@ -178,8 +178,8 @@ def measure(folder: Path, file: str) -> Measurement:
         difference = 255 * (np.clip(sr, 0, 1).astype(np.float64) - expected)
         differences[name.rstrip("0123456789")].append(difference.ravel())
     return Measurement(
-        photos=_figures(np.concatenate(differences["photos"])),
-        extremes=_figures(np.concatenate(differences["extremes"])),
+        photos=figures_of(np.concatenate(differences["photos"])),
+        extremes=figures_of(np.concatenate(differences["extremes"])),
         seconds_per_megapixel=_seconds_per_megapixel(runtime, timed),
         versions=versions.installed(*runtime.packages, "numpy"),
     )
@@ -216,7 +216,8 @@ def _check(figures: Figures, limit: float, what: str) -> None:
         )
 
 
-def _figures(difference: np.ndarray) -> Figures:
+def figures_of(difference: np.ndarray) -> Figures:
+    """Returns what differences, in grey levels, come to."""
     noise = max(float(np.mean(difference**2)), 255**2 * 1e-10)
     return Figures(
         max_difference=float(np.abs(difference).max()),
