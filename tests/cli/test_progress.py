@@ -71,7 +71,7 @@ def test_json_lines_go_to_stdout_and_are_json(clock, capsys):
         "stage": "data",
         "step": 1,
         "steps": 2,
-        "logs": {"validation_lr_psnr": None},
+        "logs": {"validation_lr_psnr": "inf"},
         "seconds_left": None,
     }
 
