@@ -26,7 +26,7 @@ lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 
 docs: .venv-docs/installed  ## the documentation site, in site/; a warning is an error
 	.venv-docs/bin/python tools/tables.py --check
-	.venv-docs/bin/python tools/site.py
+	.venv-docs/bin/python tools/build_site.py
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet  # zensical can build it, too
 
 clean:  ## remove all environments

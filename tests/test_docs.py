@@ -33,7 +33,7 @@ def tool(name):
 reference = tool("reference")
 tables = tool("tables")
 record = tool("record")
-site = tool("site")
+site = tool("build_site")
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DEVELOPMENT = sorted((ROOT / "dev").glob("*.md"))

@@ -1,4 +1,4 @@
-"""Writes the reference pages of the documentation from the code; see `site.py`.
+"""Writes the reference pages of the documentation from the code; see `build_site.py`.
 
 Needs the base package alone: neither TensorFlow nor a server.
 """

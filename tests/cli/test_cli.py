@@ -893,3 +893,16 @@ def test_a_format_names_the_files_of_a_folder(photo, tiny_model, tmp_path):
     command = ["upscale", str(photo), "-o", f"{tmp_path / 'out'}/", "--model", str(tiny_model)]
     assert cli.main([*command, "--format", "webp"]) == 0
     assert (tmp_path / "out" / "photo.webp").read_bytes()[8:12] == b"WEBP"
+
+
+def test_a_dry_run_refuses_the_error_map_that_the_run_would(photo, tiny_model, tmp_path, fails):
+    error = fails(
+        *("upscale", photo, "-o", tmp_path / "large.png", "--model", tiny_model, "--dry-run"),
+        *("--error-map", tmp_path / "map.png"),
+    )
+    assert "does not name the PSNR model" in error
+
+
+def test_a_box_of_nothing_is_refused(photo, tmp_path, fails):
+    error = fails("upscale", photo, "-o", tmp_path / "large.png", "--fit", "0x9")
+    assert "expected width x height" in error

@@ -365,6 +365,18 @@ def test_write_makes_8_bits_of_16_and_colors_of_grey_where_a_format_has_no_more(
         assert np.abs(images.read_uint8(tmp_path / name).astype(int) - 128).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(200.0, "got 200 to 200"), (np.inf, "not finite"), (-3.0, "got -3 to -3")],
+)
+def test_write_refuses_floats_that_are_no_colours(tmp_path, value, expected):
+    with pytest.raises(ValueError, match=expected):
+        images.write(tmp_path / "a.png", np.full((4, 4, 3), value))
+    with pytest.raises(ValueError, match="uint8, uint16 or float"):
+        images.write(tmp_path / "a.png", np.zeros((4, 4, 3), np.int32))
+    assert not (tmp_path / "a.png").exists()
+
+
 def test_write_refuses_transparency_where_there_is_none(tmp_path):
     with pytest.raises(formats.UnsupportedImage, match=r"\.jpg files have no transparency"):
         images.write(tmp_path / "a.jpg", np.zeros((4, 4, 4), np.uint8))

@@ -61,7 +61,7 @@ def test_realism_outside_its_range_is_refused(pair, realism):
 
 
 def test_a_model_without_a_dial_says_so(pair):
-    with pytest.raises(ValueError, match=r"soft\.onnx does not name the PSNR model"):
+    with pytest.raises(ValueError, match=r"tiny does not name the PSNR model"):
         loading.load(pair[0], realism=0.5)
 
 

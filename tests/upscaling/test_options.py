@@ -33,7 +33,7 @@ def test_a_size_of_nothing_is_refused(name):
 
 
 def test_a_misspelt_option_is_named():
-    with pytest.raises(ValueError, match="scal: Extra inputs are not permitted"):
+    with pytest.raises(ValueError, match="scal: There is no such option"):
         UpscaleOptions.parse(scal=2)
 
 

@@ -53,7 +53,7 @@ def show(
         if as_json:
             files = {"input": name, "output": str(destination)}
             result = {"width": job.width, "height": job.height, "frames": job.frames}
-            needs = {"bytes": round(job.memory), "seconds": round(seconds, 1), "tiles": job.tiles}
+            needs = {"bytes": job.memory, "seconds": round(seconds, 1), "tiles": job.tiles}
             print(json.dumps(files | result | needs))
         else:
             frames = f" x {job.frames} frames" if job.frames > 1 else ""

@@ -141,7 +141,7 @@ def recipes(
         for key, config in RECIPES.items():
             generator = config.generator
             print(
-                f"{key:12} x{config.scale}, {generator.architecture} of {generator.blocks} blocks "
+                f"{key:18} x{config.scale}, {generator.architecture} of {generator.blocks} blocks "
                 f"x {generator.filters} filters, {config.pretrain.steps:,} steps, then "
                 f"{config.adversarial.steps:,} adversarial ones"
             )

@@ -1,4 +1,7 @@
-"""`srgan upscale`."""
+"""`srgan upscale`: from the command line to `upscaling`.
+
+What may be asked of a result is in `upscaling.options`, and becomes options here by itself.
+"""
 
 import json
 import os
@@ -16,11 +19,12 @@ from srgan.util.counting import Progress
 if TYPE_CHECKING:
     from srgan.models.model import Model
     from srgan.upscaling.batch import BatchPlan, FileResult
+    from srgan.upscaling.error_map import ErrorMapJob
 
 
 def _box(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit()):
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
         raise ValueError("expected width x height, as 1920x1080.")
     return int(width), int(height)
 
@@ -136,14 +140,17 @@ def upscale(
         if error_map.resolve() in (file.resolve() for file in files):
             raise ValueError(f"The map cannot go to {error_map}, which is the photo's.")
     source = pipes.read_stdin() if inputs == [pipes.PIPE] else [*plan.sources.values(), *inputs][0]
+    replace = overwrite or resume
+    map_job = None
+    if error_map:
+        map_job = _prepare_map(source, error_map, model, engine, precision, options, replace)
     if dry_run:
         sources = {named: source} if is_piped else plan.sources
         all_well = estimates.show(sources, plan, loaded, options, as_json)
         _finish(plan, failed=not all_well)
         return
-    replace = overwrite or resume
-    if error_map:  # first, since it needs more, and says so before the work
-        _draw_map(source, error_map, model, engine, precision, options, replace)
+    if error_map and map_job:  # first, since it needs more
+        _draw_map(map_job, error_map, options)
     if is_piped:
         _through_pipe(source, output, named, loaded, options, replace, as_json)
     else:
@@ -219,7 +226,7 @@ def _finish(plan: "BatchPlan", failed: bool) -> None:
         raise typer.Exit(1)
 
 
-def _draw_map(
+def _prepare_map(
     source: Path | bytes,
     destination: Path,
     model: str,
@@ -227,13 +234,17 @@ def _draw_map(
     precision: Precision,
     options: UpscaleOptions,
     overwrite: bool,
-) -> None:
-    from srgan.cli import progress
+) -> "ErrorMapJob":
     from srgan.upscaling import error_map
 
-    job = error_map.prepare(
+    return error_map.prepare(
         source, destination, model, overwrite, options.max_pixels, engine, precision
     )
+
+
+def _draw_map(job: "ErrorMapJob", destination: Path, options: UpscaleOptions) -> None:
+    from srgan.cli import progress
+
     with progress.bar(1) as show:
         job.run(options.tile, lambda done, total: show(done / total, "map"))
     print(destination, file=sys.stderr)

@@ -50,8 +50,8 @@ def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = Fal
     Args:
         path: The suffix chooses the format; .png, .tif and .tiff are lossless.
         image: `(height, width)` or `(height, width, channels)`: 1 channel for grey, 3 for RGB, and
-            one more for alpha. uint8, float in [0, 1], which becomes 8 bits, or uint16, which keeps
-            16 bits where the format has them.
+            one more for alpha. uint8; float in [0, 1], which is clipped and becomes 8 bits; or
+            uint16, which keeps 16 bits where the format has them.
         overwrite: Replace an existing file.
 
     Raises:
@@ -68,6 +68,7 @@ def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = Fal
             "An image is (height, width) or (height, width, channels) with 1 to 4 channels; "
             f"got {shape}."
         )
+    _check_samples(image)
     formats.check_destination(path, overwrite, *image.shape[:2])
     held = formats.FORMATS[path.suffix.lower()]
     channels = image.shape[2]
@@ -87,6 +88,21 @@ def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = Fal
     with files.replacing(path) as partial:
         pixels = pyvips.Image.new_from_array(image, interpretation=kind)
         formats.save(pixels, partial, path.suffix.lower())
+
+
+def _check_samples(image: np.ndarray) -> None:
+    """Raises unless samples are of a type, and in a range, that can be meant as colours."""
+    if image.dtype in (np.uint8, np.uint16):
+        return
+    if not np.issubdtype(image.dtype, np.floating):
+        raise ValueError(f"An image is uint8, uint16 or float in [0, 1]; got {image.dtype}.")
+    if not np.isfinite(image).all():
+        raise ValueError("The image has values that are not finite, which no pixel can show.")
+    if image.min() < -1 or image.max() > 2:  # a filter may overshoot by less
+        raise ValueError(
+            f"A float image is in [0, 1]; got {image.min():g} to {image.max():g}. Divide 8-bit "
+            "values by 255, or pass them as uint8."
+        )
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

@@ -45,8 +45,8 @@ def psnr_path(file: Path, metadata: Metadata) -> Path:
     """
     if not metadata.psnr_model:
         raise ValueError(
-            f"{file} does not name the PSNR model that it came from, which --realism and the "
-            "error map need. Leave them out, or take a model that does."
+            f"{metadata.name} does not name the PSNR model that it came from, which --realism and "
+            "the error map need. Leave them out, or take a GAN model that does, as srgan-x4."
         )
     beside = file.with_name(f"{metadata.psnr_model}.onnx")
     return beside if beside.is_file() else path(metadata.psnr_model)

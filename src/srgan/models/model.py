@@ -58,6 +58,11 @@ class Model:
         self.pixel_bytes = max(pixel_bytes, 5 * 3 * 4 * metadata.scale**2)  # copies of the result
         self._most = sys.maxsize  # pixels of a tile; less once memory was short
 
+    @property
+    def scale(self) -> int:
+        """The factor from lr to sr."""
+        return self.metadata.scale
+
     def __call__(self, lr: np.ndarray) -> np.ndarray:
         """Returns `upscale(lr)`."""
         return self.upscale(lr)

@@ -7,7 +7,7 @@ names it. The defaults are those of the recipe compact-x4.
 import logging
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -21,6 +21,9 @@ from pydantic import (
 )
 
 from srgan.numeric.projection import MAX_ROUNDS
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _logger = logging.getLogger(__name__)
 
@@ -245,10 +248,28 @@ def read(path: Path) -> Config:
         lines = []
         for mistake in error.errors():
             # The tag of the generator is no part of the file.
-            tags = ("compact", "srresnet", "rrdbnet")
-            key = ".".join(str(part) for part in mistake["loc"] if part not in tags)
-            lines.append(f"{path}: {key + ': ' if key else ''}{mistake['msg']}")
+            key = ".".join(str(part) for part in mistake["loc"] if part not in _ARCHITECTURES)
+            lines.append(f"{path}: {key + ': ' if key else ''}{_explain(mistake)}")
         raise ValueError("\n".join(lines)) from None
+
+
+_ARCHITECTURES = {"compact": Compact, "srresnet": SrResNet, "rrdbnet": RrdbNet}
+_TABLES = {"degradation": Degradation, "pretrain": Pretrain, "adversarial": Adversarial}
+
+
+def _explain(mistake: "ErrorDetails") -> str:
+    """What is wrong, in the words of the file rather than those of its validation."""
+    if mistake["type"] == "union_tag_invalid":
+        tag = mistake["input"].get("architecture")
+        return f"there is no architecture {tag!r}; expected {', '.join(_ARCHITECTURES)}."
+    if mistake["type"] != "extra_forbidden":
+        return mistake["msg"]
+    known: type[BaseModel] = Config
+    for part in mistake["loc"][:-1]:
+        known = (_ARCHITECTURES | _TABLES).get(str(part), known)
+    of = known.model_fields.get("architecture")
+    owner = f" of {of.default}" if of else ""
+    return f"there is no such field{owner}; expected one of {', '.join(known.model_fields)}."
 
 
 # What version 0.1 wrote of each generator, whichever it was.
@@ -271,8 +292,7 @@ def _as_now(table: dict[str, Any]) -> dict[str, Any]:
             table[stage] = {names.get(key, key): value for key, value in settings.items()}
     generator = table.get("generator")
     if isinstance(generator, dict) and generator.keys() >= _EVERY_FIELD.keys():
-        known = {"compact": Compact, "srresnet": SrResNet, "rrdbnet": RrdbNet}
-        chosen = known.get(str(generator.get("architecture")))
+        chosen = _ARCHITECTURES.get(str(generator.get("architecture")))
         if chosen:  # one that a run wrote, with the defaults of the other architectures
             table["generator"] = {
                 key: value

@@ -213,7 +213,12 @@ def resume(plan: BatchPlan, settings: Mapping[str, object]) -> BatchPlan:
             continue
         if manifest and manifest.is_done(source, destination):
             done.append(destination)
-        elif not (manifest and manifest.knows(destination)):
+        elif manifest is None:
+            raise FileExistsError(
+                f"{destination} exists already, and --resume goes on with folders alone. Choose "
+                "another place, or replace with --overwrite."
+            )
+        elif not manifest.knows(destination):
             raise FileExistsError(
                 f"{destination} exists already, and no earlier run has made it. Choose another "
                 "place, or replace with --overwrite."

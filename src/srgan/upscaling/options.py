@@ -74,7 +74,7 @@ class UpscaleOptions(BaseModel):
     )
     tile: int | None = Field(
         default=None,
-        ge=1,
+        ge=16,
         description="The side of the tiles, in pixels of the picture. Smaller ones need less "
         "memory. [as memory allows]",
     )
@@ -101,7 +101,11 @@ class UpscaleOptions(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            faults = (f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
+            faults = (
+                f"{fault['loc'][0]}: "
+                + ("There is no such option" if "extra" in fault["type"] else fault["msg"])
+                for fault in error.errors()
+            )
             raise ValueError("; ".join(faults) + ".") from None
 
     @property

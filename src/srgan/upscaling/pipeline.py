@@ -67,8 +67,12 @@ class UpscaleJob:
             sample = picture.dtype.itemsize if is_last else np.dtype(_BETWEEN).itemsize
             bands += rows * cut.width * picture.channels * sample
             self.cuts.append(cut)
-        self.memory = tiles + bands
+        self.memory = round(tiles + bands)
         self.work = picture.frames * sum(cut.work for cut in self.cuts)
+
+    def __repr__(self) -> str:
+        size = f"{self.picture.width}x{self.picture.height} -> {self.width}x{self.height}"
+        return f"<srgan.UpscaleJob {size}, {self.tiles} tiles, {self.memory / 2**20:,.0f} MiB>"
 
     @property
     def tiles(self) -> int:

@@ -1,6 +1,6 @@
 """Lays out the sources of the documentation site in build/docs, for `mkdocs build`.
 
-    python tools/site.py
+    python tools/build_site.py
 
 They are docs/ with pages that are made from the code, and with links to files of the repository as
 addresses. Nothing is written into docs/.
