@@ -304,7 +304,7 @@ taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + megabytes * 2**20, -1))
 sr = model.upscale(lr, tile=side, dtype=np.uint8)
 resource.setrlimit(resource.RLIMIT_AS, (2**40, -1))
-whole = models.load("srgan-psnr-x4").upscale(lr, tile=side, dtype=np.uint8)
+whole = loading.load("srgan-psnr-x4").upscale(lr, tile=side, dtype=np.uint8)
 difference = np.abs(sr.astype(int) - whole)
 print(difference.max() <= 1, np.mean(difference > 0) <= 1e-6)  # ties may round the other way
 """
