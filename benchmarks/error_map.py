@@ -1,6 +1,6 @@
 """Fits the map of what was invented to the errors on photos, and tells how well it fits others.
 
-    python benchmarks/invention.py KODAK24 --others SET14 BSD100
+    python benchmarks/error_map.py KODAK24 --others SET14 BSD100
 
 Photos are scaled down by the model's scale and upscaled by both models, to 8 bits. The truth is
 the mean of |sr - hr| over the channels and a window of 9x9 pixels; windows do not overlap, and
@@ -9,7 +9,7 @@ Spearman's rank correlation with it: photo by photo, and pooled over all windows
 the photos that are fitted, each half (every other photo) is judged with the constants of the
 other half.
 
-    python benchmarks/invention.py KODAK24 --show PHOTO OUT
+    python benchmarks/error_map.py KODAK24 --show PHOTO OUT
 
 also writes a picture: a result, its map with the constants of the model, and its real error.
 """
