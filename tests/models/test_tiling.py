@@ -1,5 +1,6 @@
 """Tiling changes nothing: checked with real convolutions, and with plain arithmetic."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -148,3 +149,24 @@ def test_progress_counts_every_tile():
 
 def test_the_work_of_a_plan_is_what_its_tiles_read():
     assert tiling.TileLayout(50, 30, halo=5, size=(30, 30)).work == 2 * 30 * 30
+
+
+def test_when_progress_raises_no_tile_runs_on_though_the_error_is_kept():
+    running = []
+
+    def run(tile):
+        running.append(1)
+        time.sleep(0.05)
+        running.pop()
+        return tile
+
+    def stop():
+        raise RuntimeError("enough")
+
+    cut = tiling.plan(64, 64, halo=0, area=64)
+    with ThreadPoolExecutor(4) as pool:
+        rows = tiling.upscale(run, [np.zeros((64, 64, 3))], cut, 1, pool, stop)
+        with pytest.raises(RuntimeError, match="enough") as kept:
+            next(rows)
+        assert not running  # while `kept` holds the frames that know the results
+        del kept

@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
@@ -165,16 +166,27 @@ def upscale(
                 yield (strip[:, x.outer],)
 
     band = np.empty(0)
-    results = parallel.in_order(run, jobs(), pool) if pool else itertools.starmap(run, jobs())
-    for (y, x), sr in zip(itertools.product(rows, columns), results, strict=True):
-        kept = sr[_inside(y, scale), _inside(x, scale)]
-        if x.inner.start == 0:
-            band = np.empty((len(kept), scale * cut.width, kept.shape[2]), kept.dtype)
-        band[:, _times(x.inner, scale)] = kept
-        if progress:
-            progress()
-        if x.inner.stop == cut.width:
-            yield band
+    # Closed here, whatever ends this: it waits for the tiles that run, and else would do so
+    # wherever an exception's frames are freed, as in the event loop of a service.
+    with closing(
+        parallel.in_order(run, jobs(), pool) if pool else _one_by_one(run, jobs())
+    ) as results:
+        for (y, x), sr in zip(itertools.product(rows, columns), results, strict=True):
+            kept = sr[_inside(y, scale), _inside(x, scale)]
+            if x.inner.start == 0:
+                band = np.empty((len(kept), scale * cut.width, kept.shape[2]), kept.dtype)
+            band[:, _times(x.inner, scale)] = kept
+            if progress:
+                progress()
+            if x.inner.stop == cut.width:
+                yield band
+
+
+def _one_by_one(
+    run: Callable[[np.ndarray], np.ndarray], jobs: Iterable[tuple[np.ndarray]]
+) -> Generator[np.ndarray, None, None]:
+    for job in jobs:
+        yield run(*job)
 
 
 class _Rows:

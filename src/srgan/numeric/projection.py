@@ -106,7 +106,7 @@ def _round_trip(length: int, scale: int) -> resize.Taps:
     return resize.Taps(np.clip(indices, 0, length - 1), weights)
 
 
-class _Band(NamedTuple):
+class _Block(NamedTuple):
     """Part of a matrix that is zero far from its diagonal: a block that is repeated along it.
 
     Attributes:
@@ -133,45 +133,45 @@ _SCRATCH = 2**17  # of samples that are copied at a time, to stay in the cache
 
 
 @lru_cache(maxsize=64)
-def _operators(length: int, scale: int) -> tuple[list[_Band], list[_Band], list[_Band]]:
+def _operators(length: int, scale: int) -> tuple[list[_Block], list[_Block], list[_Block]]:
     """What the projection does along an axis of `length` lr samples: D, D(U()) and U."""
     down, up = resize.taps_of(length * scale, length), resize.taps_of(length, length * scale)
     rows = max(_SPAN // scale, 1)
     return (
-        _bands(down, rows, np.float64),
-        _bands(_round_trip(length, scale), _SPAN, np.float32),
-        _bands(up, _SPAN, np.float32),
+        _blocks(down, rows, np.float64),
+        _blocks(_round_trip(length, scale), _SPAN, np.float32),
+        _blocks(up, _SPAN, np.float32),
     )
 
 
-def _bands(taps: resize.Taps, rows: int, dtype: type) -> list[_Band]:
-    bands: list[_Band] = []
+def _blocks(taps: resize.Taps, rows: int, dtype: type) -> list[_Block]:
+    blocks: list[_Block] = []
     for row in range(0, len(taps.indices), rows):
         indices, weights = taps.indices[row : row + rows], taps.weights[row : row + rows]
         column = int(indices.min())
         matrix = np.zeros((len(indices), indices.max() + 1 - column))
         np.add.at(matrix, (np.arange(len(indices))[:, None], indices - column), weights)
         matrix = matrix.astype(dtype)
-        last = bands[-1] if bands else None
+        last = blocks[-1] if blocks else None
         step = column - last.column - last.step * (last.repeats - 1) if last else 0
         if last and np.array_equal(matrix, last.matrix) and last.step in (step, 0):
-            bands[-1] = last._replace(step=step, repeats=last.repeats + 1)
+            blocks[-1] = last._replace(step=step, repeats=last.repeats + 1)
         else:
-            bands.append(_Band(matrix, row, column, 0, 1))
-    return bands
+            blocks.append(_Block(matrix, row, column, 0, 1))
+    return blocks
 
 
-def _rows(bands: list[_Band], image: np.ndarray, addend: np.ndarray | None = None) -> np.ndarray:
+def _rows(blocks: list[_Block], image: np.ndarray, addend: np.ndarray | None = None) -> np.ndarray:
     """The product of a banded matrix and `(height, ...)`, in the dtype of the former."""
-    flat, dtype = image.reshape(len(image), -1), bands[0].matrix.dtype
-    result = np.empty((_end(bands), flat.shape[1]), dtype)
-    most = _PRODUCT // max(band.matrix.size for band in bands)
+    flat, dtype = image.reshape(len(image), -1), blocks[0].matrix.dtype
+    result = np.empty((_end(blocks), flat.shape[1]), dtype)
+    most = _PRODUCT // max(block.matrix.size for block in blocks)
     size = max(min(most, _SCRATCH // max(len(flat), len(result))), 1)
     for left in range(0, flat.shape[1], size):
         part = np.ascontiguousarray(flat[:, left : left + size], dtype)
         into = result[:, left : left + size]
         line, sample = part.strides
-        for matrix, row, column, step, repeats in bands:
+        for matrix, row, column, step, repeats in blocks:
             rows, columns = matrix.shape
             shape, strides = (repeats, columns, part.shape[1]), (step * line, line, sample)
             seen = np.ndarray(shape, dtype, part, column * line, strides)
@@ -182,13 +182,13 @@ def _rows(bands: list[_Band], image: np.ndarray, addend: np.ndarray | None = Non
     return result.reshape(-1, *image.shape[1:])
 
 
-def _columns(image: np.ndarray, bands: list[_Band]) -> np.ndarray:
+def _columns(image: np.ndarray, blocks: list[_Block]) -> np.ndarray:
     """The product of `(height, channels, width)` and a banded matrix, transposed; likewise."""
     height, channels, width = image.shape
-    flat = np.ascontiguousarray(image, bands[0].matrix.dtype).reshape(-1, width)
-    result = np.empty((len(flat), _end(bands)), flat.dtype)
+    flat = np.ascontiguousarray(image, blocks[0].matrix.dtype).reshape(-1, width)
+    result = np.empty((len(flat), _end(blocks)), flat.dtype)
     line, sample = flat.strides
-    for matrix, row, column, step, repeats in bands:
+    for matrix, row, column, step, repeats in blocks:
         rows, columns = matrix.shape
         shape, strides = (repeats, len(flat), columns), (step * sample, line, sample)
         seen = np.ndarray(shape, flat.dtype, flat, column * sample, strides)
@@ -200,6 +200,6 @@ def _columns(image: np.ndarray, bands: list[_Band]) -> np.ndarray:
     return result.reshape(height, channels, -1)
 
 
-def _end(bands: list[_Band]) -> int:
-    last = bands[-1]
+def _end(blocks: list[_Block]) -> int:
+    last = blocks[-1]
     return last.row + last.repeats * len(last.matrix)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ import numpy as np
 
 from srgan.io import images
 from srgan.models import catalogue, loading
+from srgan.models.model import Model
 from srgan.numeric import resize
 from srgan.quality import metrics
 from srgan.quality.datasets import Case, Dataset, Photo, read_photo
@@ -47,8 +48,8 @@ def evaluate(
         datasets: See `datasets.find_datasets`.
         upscalers: Names of shipped models, ONNX files, and folders of results of other programs,
             which have the names of the photos (see `pairing.match`).
-        folder: Made; gets `scores.jsonl`, `evaluation.json`, the enlarged photos, and the small
-            versions if they were made, in `DATASET/lr`, for other programs to enlarge.
+        folder: Made; gets `scores.jsonl`, `evaluation.json`, the enlarged photos, and the LR
+            images if they were made, in `DATASET/lr`, for other programs to enlarge.
         protocol: See `metrics.protocol`; by default the luma without `scale` pixels at the edges.
         scale: Factor from lr to hr; by default that of the models, or 4.
         crop: Compare only what is common, from the top left, where a result is larger than hr
@@ -77,22 +78,7 @@ def evaluate(
     scale = scales.pop() if scales else 4
     by = metrics.protocol(protocol) if protocol else metrics.Protocol("y", scale)
 
-    sources: dict[str, Source] = {BICUBIC: Bicubic(scale)}
-    for upscaler in upscalers:
-        if upscaler not in loaded:
-            source = Folder(Path(upscaler), photos, list(sources), scale, crop)
-            sources[source.method.name] = source
-            continue
-        model, file = loaded[upscaler], catalogue.path(upscaler)
-        digest = files.sha256(file)
-        for value in realism if model.metadata.psnr_model else ():
-            point = loading.load(upscaler, realism=value)
-            ends = f"{files.sha256(catalogue.psnr_path(file, model.metadata))} {digest} @ {value!r}"
-            source = Network(point, ends, list(sources), model.metadata.name)
-            sources[source.method.name] = source
-        source = Network(model, digest, list(sources))
-        sources[source.method.name] = source
-
+    sources = _sources(upscalers, loaded, photos, scale, crop, realism)
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
     scorer = _Scorer(sources, folder, kept, by, scale)
     finished: dict[Case, list[ImageResult]] = {}
@@ -125,6 +111,33 @@ def evaluate(
         folder / "evaluation.json", json.dumps(evaluation.to_json(), indent=1).encode()
     )
     return evaluation
+
+
+def _sources(
+    upscalers: Sequence[str | os.PathLike[str]],
+    loaded: Mapping[str | os.PathLike[str], Model],
+    photos: Mapping[Case, Photo],
+    scale: int,
+    crop: bool,
+    realism: Sequence[float],
+) -> dict[str, Source]:
+    """Where results come from, by the names of their methods, bicubic first."""
+    sources: dict[str, Source] = {BICUBIC: Bicubic(scale)}
+    for upscaler in upscalers:
+        if upscaler not in loaded:
+            source = Folder(Path(upscaler), photos, list(sources), scale, crop)
+            sources[source.method.name] = source
+            continue
+        model, file = loaded[upscaler], catalogue.path(upscaler)
+        digest = files.sha256(file)
+        for value in realism if model.metadata.psnr_model else ():
+            point = loading.load(upscaler, realism=value)
+            ends = f"{files.sha256(catalogue.psnr_path(file, model.metadata))} {digest} @ {value!r}"
+            source = Network(point, ends, list(sources), model.metadata.name)
+            sources[source.method.name] = source
+        source = Network(model, digest, list(sources))
+        sources[source.method.name] = source
+    return sources
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +100,17 @@ class UpscaleJob:
         """
         held = formats.FORMATS[self.destination.suffix.lower()].bits
         dtype = np.uint16 if self.picture.dtype == np.uint16 and held == 16 else np.uint8
-        stream.write_rows(
-            self.destination,
-            self._rows(dtype, counter(progress, self.tiles)),
-            self.height,
-            self.width,
-            self.picture,
-            self._overwrite,
-            not self._options.strip_metadata,
-        )
+        # Closed here, so that nobody else waits for the tiles that run when this fails.
+        with closing(self._rows(dtype, counter(progress, self.tiles))) as rows:
+            stream.write_rows(
+                self.destination,
+                rows,
+                self.height,
+                self.width,
+                self.picture,
+                self._overwrite,
+                not self._options.strip_metadata,
+            )
 
     def _passes(self) -> int:
         """How often the model is run, on the result of the time before."""
@@ -124,7 +127,9 @@ class UpscaleJob:
             )
         return passes
 
-    def _rows(self, dtype: images.Sample, tell: Callable[[], None]) -> Iterator[np.ndarray]:
+    def _rows(
+        self, dtype: images.Sample, tell: Callable[[], None]
+    ) -> Generator[np.ndarray, None, None]:
         """The rows of the result, one frame after the other."""
         scale = self._model.metadata.scale
         rows = _Cutter(parallel.ahead(self.picture.rows()))

@@ -4,7 +4,7 @@ import ctypes
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
@@ -85,7 +85,7 @@ def shared_pool() -> ThreadPoolExecutor:
 
 def in_order(
     function: Callable[..., _Result], jobs: Iterable[tuple], pool: Executor | None = None
-) -> Iterator[_Result]:
+) -> Generator[_Result, None, None]:
     """Yields `function(*job)` of every job, in their order.
 
     Threads, since decoding and array arithmetic let go of the interpreter's lock. Only a few
