@@ -19,6 +19,8 @@ SUFFIXES = {  # of files, by the names of their formats
 }
 _NAMES = {".jpeg": "jpeg", ".tiff": "tiff"} | {suffix: name for name, suffix in SUFFIXES.items()}
 
+_LONGEST = 10_000_000  # pixels a side, of any file
+
 # Fields on which the pixels do not depend: a folder may be continued with others.
 _WITHOUT_INFLUENCE = {"tile", "max_megapixels"}
 
@@ -43,16 +45,19 @@ class UpscaleOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     scale: float | None = Field(
-        default=None, gt=0, description="The factor by which each side grows. [that of the model]"
+        default=None,
+        gt=0,
+        le=1000,
+        description="The factor by which each side grows. [that of the model]",
     )
     width: int | None = Field(
-        default=None, gt=0, description="The result is at most so many pixels wide."
+        default=None, gt=0, le=_LONGEST, description="The result is at most so many pixels wide."
     )
     height: int | None = Field(
-        default=None, gt=0, description="The result is at most so many pixels high."
+        default=None, gt=0, le=_LONGEST, description="The result is at most so many pixels high."
     )
     megapixels: float | None = Field(
-        default=None, gt=0, description="The result has about so many megapixels."
+        default=None, gt=0, le=1e6, description="The result has about so many megapixels."
     )
     format: Annotated[
         Literal["png", "jpeg", "webp", "tiff", "avif", "gif"] | None, BeforeValidator(_format)
