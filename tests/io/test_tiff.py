@@ -8,7 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from srgan.io import tiff
+from srgan.io import formats, images, tiff
 
 PHOTO = np.arange(12 * 8 * 3, dtype=np.uint8).reshape(12, 8, 3)
 IPTC = b"\x1c\x02\x05\x00\x05Title"
@@ -112,3 +112,11 @@ def test_a_directory_that_names_itself_has_an_end():
     data = b"II*\0\x08\0\0\0\x01\0" + entry + struct.pack("<I", 8)
     assert len(tiff.read_exif(io.BytesIO(data))) < 100
     assert tiff.problem(io.BytesIO(data)) == ""
+
+
+@pytest.mark.parametrize("place", [100, 2**40, 2**62, 2**63 + 5])
+def test_a_directory_beyond_the_file_is_said_with_its_name(tmp_path, place):
+    path = tmp_path / "far.tif"
+    path.write_bytes(struct.pack("<2sHHHQ", b"II", 43, 8, 0, place))  # BigTIFF
+    with pytest.raises(formats.UnsupportedImage, match=r"far\.tif is damaged or cut short"):
+        images.read(path)

@@ -3,6 +3,9 @@
 Exit codes: 0 done; 1 some files failed, an audit found something, or a fault of the program; 2 bad
 usage or input; 130 ended by Ctrl-C. What was asked for goes to stdout, and everything else to
 stderr. Whatever takes time to import is imported by the command that needs it.
+
+One module a command. What may be asked of an upscaling is in `upscaling.options`, and no module
+outside imports anything from here but `main`.
 """
 
 import _thread

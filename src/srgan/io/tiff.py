@@ -60,6 +60,8 @@ class _File:
 
     def __init__(self, file: BinaryIO):
         self._file = file
+        self._length = file.seek(0, io.SEEK_END)
+        file.seek(0)
         start = self._at(0, 4)
         big = b"+" in start
         self.layout = _Layout("<" if start[:1] == b"I" else ">", "HQ"[big], "IQ"[big])
@@ -124,11 +126,11 @@ class _File:
         return struct.unpack(form, self._at(place, struct.calcsize(form)))[0]
 
     def _at(self, place: int, size: int) -> bytes:
-        self._file.seek(min(place, 2**62))
-        data = self._file.read(size)
-        if len(data) < size:
+        # Compared first: a file system may refuse to seek to a place that a file only claims.
+        if place + size > self._length:
             raise ValueError("It is cut short.")
-        return data
+        self._file.seek(place)
+        return self._file.read(size)
 
 
 def problem(file: BinaryIO) -> str:

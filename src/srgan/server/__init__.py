@@ -1,7 +1,9 @@
 """The models behind HTTP: a REST interface, and a page to try them on.
 
 A picture is the body of a request, and its result that of the answer: no forms, no Base64. What a
-request may cost is bounded: bytes, pixels and seconds, and so is how many wait.
+request may cost is bounded: bytes, pixels and seconds, and so is how many wait. `application` is
+what other programs import; `jobs` decides who is worked on, `transfer` moves pictures, `catalogue`
+knows the models by name. Knows nothing of Keras and of the command line.
 """
 
 import contextlib
