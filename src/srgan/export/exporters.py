@@ -1,4 +1,8 @@
-"""Writes a generator in the formats of other runtimes; `delivery` measures what was written."""
+"""Writes a generator in the formats of other runtimes; `deliver` measures what was written.
+
+A new format is a function here and an entry in `FORMATS`; the least PSNR that it must have is in
+`verification.certificate`, and a runtime that is new is opened in `verification.runtimes`.
+"""
 
 import contextlib
 import dataclasses

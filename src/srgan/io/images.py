@@ -1,7 +1,7 @@
 """Image files to RGB arrays `(height, width, 3)` and back.
 
 Inside `srgan`, images are float32 RGB in [0, 1] or uint8 RGB. What else a photo carries, and photos
-that do not fit into memory, are the matter of `pictures`.
+that do not fit into memory, are the matter of `stream`.
 """
 
 import os

@@ -84,7 +84,7 @@ class Model:
 
         Args:
             lr: `(height, width, channels)`, float in [0, 1], uint8 or uint16. The channels are RGB,
-                or one for grey, and one more for alpha, as `channels.upscale` takes them.
+                or one for grey, and one more for alpha, as `alpha.upscale` takes them.
             tile: Side of the tiles, in lr pixels; by default as memory allows. Larger ones are
                 faster, and need more memory.
             progress: Called as `progress(done, total)` after each tile.

@@ -2,7 +2,7 @@
 
 RGB arrays `(height, width, 3)` in, uint8 or float in [0, 1], a float out.
 Where a formula speaks of y, that is the
-luma (`planes.luma`), in grey levels.
+luma (`color.luma`), in grey levels.
 """
 
 import numpy as np

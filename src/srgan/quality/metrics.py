@@ -4,7 +4,7 @@ Images are uint8, or float in [0, 1], which is rounded to 8 bits first, as paper
 
 
 psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares it with the lr
-image it was made from; `score` adds what `artefacts` sees.
+image it was made from; `score` adds what `artifacts` sees.
 """
 
 import re

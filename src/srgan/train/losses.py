@@ -1,4 +1,4 @@
-"""Losses: tensors in, a scalar out. Their weights are in the configuration.
+"""Losses: tensors in, a scalar out. `training` sums them, with the weights of the configuration.
 
 `hr`, `sr`: images `(batch, height, width, 3)`, RGB in [0, 1] (sr may exceed it).
 `real`, `fake`: the discriminator's logits for hr and sr, `(batch, 1)`.
