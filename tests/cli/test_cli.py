@@ -123,7 +123,7 @@ def test_upscale_writes_what_the_model_makes(photo, tiny_model, tmp_path, capsys
     np.testing.assert_array_equal(images.read_uint8(large), expected)
 
 
-def test_upscale_turns_the_dial_of_a_gan_model(photo, make_model, tmp_path, capsys):
+def test_upscale_interpolates_a_gan_model(photo, make_model, tmp_path, capsys):
     (tmp_path / "soft.onnx").write_bytes(make_model(gain=0.5).read_bytes())
     sharp = tmp_path / "sharp.onnx"
     sharp.write_bytes(make_model(gain=2.0, psnr_model="soft").read_bytes())

@@ -461,7 +461,7 @@ def test_stripping_keeps_the_profile_alone(tmp_path, photo, into):
 
 
 @pytest.mark.parametrize("into", METADATA)
-def test_xmp_is_carried_over_and_mended(tmp_path, photo, into):
+def test_xmp_is_carried_over_and_corrected(tmp_path, photo, into):
     xmp = (
         b'<x:xmpmeta xmlns:x="adobe:ns:meta/" tiff:Orientation="6" exif:PixelXDimension = "32">'
         b"<tiff:ImageWidth>32</tiff:ImageWidth><tiff:ImageLength>24</tiff:ImageLength>"

@@ -203,7 +203,7 @@ def test_a_model_that_does_not_enlarge_by_a_whole_factor_is_refused(tmp_path):
         loading.load(tmp_path / "pool.onnx")
 
 
-def test_there_is_no_dial_on_it(make):
+def test_it_takes_no_realism(make):
     with pytest.raises(ValueError, match="a model of another project"):
         loading.load(make(), realism=0.5)
 

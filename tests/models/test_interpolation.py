@@ -1,4 +1,4 @@
-"""The dial's ends are the two models, its middle is between them, and nothing else is accepted."""
+"""Interpolation ends at the two models, its middle is between them, and nothing else is accepted."""
 
 import numpy as np
 import onnx
@@ -60,7 +60,7 @@ def test_realism_outside_its_range_is_refused(pair, realism):
         loading.load(pair[1], realism=realism)
 
 
-def test_a_model_without_a_dial_says_so(pair):
+def test_a_model_without_psnr_model_says_so(pair):
     with pytest.raises(ValueError, match=r"tiny does not name the PSNR model"):
         loading.load(pair[0], realism=0.5)
 

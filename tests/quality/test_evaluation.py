@@ -158,7 +158,7 @@ def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
     assert found.means("other")["program"].lpips == 0
 
 
-def test_points_on_the_dial_are_methods_of_one_curve(photos, make_model, tmp_path):
+def test_network_interpolations_are_methods_of_one_curve(photos, make_model, tmp_path):
     (tmp_path / "soft.onnx").write_bytes(make_model(gain=0.5).read_bytes())
     sharp = tmp_path / "sharp.onnx"
     sharp.write_bytes(make_model(gain=2.0, psnr_model="soft").read_bytes())

@@ -91,7 +91,7 @@ def test_an_example_is_enlarged_beside_what_it_came_of(page, address, lr):
     assert all(url.startswith((address, f"blob:{address}", "data:")) for url in page.asked)
 
 
-def test_the_dial_is_turned_and_the_size_chosen(page, lr):
+def test_realism_is_set_and_the_size_chosen(page, lr):
     example(page)
     page.locator("#realism").fill("0.5")
     until(page, lambda: "realism=0.5" in page.text_content("#curl"))
@@ -104,7 +104,7 @@ def test_the_dial_is_turned_and_the_size_chosen(page, lr):
     page.select_option("#model", "tiny")
     until(page, lambda: "tiny" in page.text_content("#curl"))
     assert "need not give the picture back" in page.inner_text("#promise")
-    assert not page.is_visible("#dial")
+    assert not page.is_visible("#realism-choice")
     assert page.is_disabled("#show-map")
     assert "CC0" in page.inner_text("#licence")
     assert page.wrong == []

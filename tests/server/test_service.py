@@ -119,7 +119,7 @@ def test_all_formats_are_read_again(kind, port, photo, lr, tmp_path):
     assert images.read(tmp_path / "result").shape == (2 * lr.shape[0], 2 * lr.shape[1], 3)
 
 
-def test_realism_is_the_point_on_the_dial(port, photo, lr, tmp_path):
+def test_realism_interpolates_the_networks(port, photo, lr, tmp_path):
     _, _, body = ask(port, "/v1/upscale", photo, realism=0.3)
     (tmp_path / "sr.png").write_bytes(body)
     expected = loading.load("srgan-x4", realism=0.3).upscale(lr, dtype=np.uint8)

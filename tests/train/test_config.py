@@ -54,7 +54,7 @@ def test_a_window_larger_than_the_patch_is_refused(tmp_path):
         read(tmp_path, "[adversarial]\nwindow = 160\n")
 
 
-def test_spoilt_photos_are_not_to_be_reproduced(tmp_path):
+def test_degraded_photos_are_not_to_be_reproduced(tmp_path):
     degrade = "[degradation]\nversions = 8\n"
     with pytest.raises(
         ValueError, match=r"projection=4 .*versions=8 degrades; set projection to 0"
@@ -70,7 +70,7 @@ def test_a_range_begins_with_its_lower_limit(tmp_path, wrong):
 
 
 @pytest.mark.parametrize("wrong", ["blur = [0, 1000]", "noise = [0, 999]", "quality = [0, 50]"])
-def test_no_photo_is_spoilt_beyond_reason(tmp_path, wrong):
+def test_no_photo_is_degraded_beyond_reason(tmp_path, wrong):
     with pytest.raises(ValueError, match=r"degradation\..*should be (less|greater) than or equal"):
         read(tmp_path, f"projection = 0\n[degradation]\n{wrong}\n")
 

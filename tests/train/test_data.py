@@ -317,6 +317,6 @@ class TestVersions:
         assert (len(kept), len(held)) == (18 * 3, 2)
         assert {*kept.names}.isdisjoint(held.names)
 
-    def test_small_photos_that_are_given_are_not_spoilt(self, folder, tmp_path):
+    def test_small_photos_that_are_given_are_not_degraded(self, folder, tmp_path):
         with pytest.raises(ValueError, match=r"used as they are; set degradation\.versions to 0"):
             data.prepare(folder, tmp_path / "cache", 4, folder, degradation=SPOILT)

@@ -59,7 +59,7 @@ def test_jpeg_is_that_of_other_programs(quality):
     assert metrics.psnr(expected, degraded(quality=(quality, quality))) > 45
 
 
-def test_draws_fill_their_range():
+def test_random_levels_fill_their_range():
     grey = np.full((64, 64, 3), 128, np.uint8)
     found = [degraded(grey, name=f"grey.png {i}", noise=(2, 8)).std() for i in range(60)]
     assert 1.5 < min(found) < 3

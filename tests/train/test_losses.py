@@ -153,7 +153,7 @@ def uneven(scale=4, side=264, phase=0):
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_grid_is_high_for_a_weave_and_near_zero_for_noise(scale):
+def test_grid_is_high_for_a_grid_artifact_and_near_zero_for_noise(scale):
     assert losses.grid(weave(scale), scale) > 1 / 2
     assert losses.grid(uneven(scale), scale) > 1 / 10
     assert losses.grid(noise(), scale) < 0.002
@@ -212,7 +212,7 @@ def test_grid_pools_the_energies_over_the_batch():
     assert both < 0.6 * float(losses.grid(first, 4))
 
 
-def test_descending_on_grid_takes_the_weave_out():
+def test_descending_on_grid_takes_the_grid_artifact_out():
     image = keras.Variable(0.5 * noise(side=40) + 0.5 * weave(side=40))
     before = float(losses.grid(image, 4))
     for _ in range(20):

@@ -36,7 +36,7 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     assert model == folder / "model.onnx"
     sr = srgan.load(model).upscale(images.read(photo_folder / "00.png"))
     assert sr.shape == (384, 384, 3)
-    # Its dial goes to the weights that stage two began with.
+    # At realism 0 it has the weights that stage two began with.
     lr = images.read(photo_folder / "00.png")[:20, :30]
     psnr = srgan.load(folder / "pretrain" / "model.onnx").upscale(lr)
     np.testing.assert_array_equal(srgan.load(model, realism=0).upscale(lr), psnr)
@@ -90,7 +90,7 @@ def test_the_second_stage_starts_from_the_best_averages_of_the_first(
         np.testing.assert_allclose(second[name], expected, atol=1e-6)
 
 
-def test_a_run_on_spoilt_photos_says_so_and_leaves_a_model_that_does_not_reproduce_them(
+def test_a_run_on_degraded_photos_says_so_and_leaves_a_model_that_does_not_reproduce_them(
     photo_folder, tiny, tmp_path
 ):
     changes = {
@@ -190,7 +190,7 @@ def test_stage_one_prefers_psnr_and_of_equal_ones_the_lower_lpips():
     assert rank(scores(psnr=30.998, lpips=0.095)) > rank(scores())
 
 
-def test_the_perception_rule_weighs_lpips_against_drift_and_weave():
+def test_the_perception_rule_weighs_lpips_against_drift_and_grid_artifact():
     rank = run.perception_rule(floor=30.0)
     assert rank(scores()) == pytest.approx(-0.1)
     assert rank(scores(psnr=29.5)) == pytest.approx(-0.6)

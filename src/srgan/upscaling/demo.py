@@ -91,7 +91,7 @@ def run(
             cells.append(_cell(sr, corner, label))
             if progress:
                 progress(len(results), len(_ZOOMS) * len(methods))
-        rows.append(_join([*cells, _cell(hr, corner, "original")], axis=1))
+        rows.append(_join([*cells, _cell(hr, corner, "HR (reference)")], axis=1))
     images.write(folder / "comparison.png", _join(rows, axis=0), overwrite)
     return results
 

@@ -10,7 +10,7 @@ import { say } from "./status.js";
 
 function changeModel() {
   const model = models.get(byId("model", HTMLSelectElement).value);
-  byId("dial").hidden = !model?.realism;
+  byId("realism-choice").hidden = !model?.realism;
   byId("promise").textContent = model?.consistency_rounds
     ? "Scaled down again, the result gives the picture back."
     : "The result need not give the picture back: a model for degraded photos takes JPEG's blocks and some of the noise away.";
