@@ -1,4 +1,4 @@
-"""Interpolation ends at the two models, its middle is between them, and nothing else is accepted."""
+"""Interpolation ends at the two models, its middle is between them; nothing else is accepted."""
 
 import numpy as np
 import onnx
