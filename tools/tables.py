@@ -180,6 +180,7 @@ TABLES: dict[str, Callable[[], str]] = {
         "error-map-calibration",
         "error-map-levels",
         "memory",
+        "patterns",
         "pipeline",
         "serving",
         "speed-others",

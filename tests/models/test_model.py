@@ -15,7 +15,7 @@ from srgan.models import catalogue, engines, loading, tiling
 from srgan.models.metadata import Calibration, Metadata
 from srgan.models.model import Model
 from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
-from srgan.numeric import projection, resize
+from srgan.numeric import clipping, projection, resize
 from srgan.util import parallel
 
 GAN_MODELS = [name for name in catalogue.shipped() if "-psnr-" not in name]
@@ -73,7 +73,7 @@ def test_the_projection_makes_the_result_consistent(model, consistent):
 
 def test_the_projection_is_that_of_the_whole_image(model, consistent):
     lr = noise(40, 30)
-    expected = projection.project(model.upscale(lr), lr, rounds=8).clip(0, 1)
+    expected = clipping.clip(projection.project(model.upscale(lr), lr, rounds=8), 2)
     np.testing.assert_allclose(consistent.upscale(lr, tile=16), expected, atol=1e-5)
 
 
@@ -276,7 +276,7 @@ class Limited:
 
 
 def test_parts_of_tiles_that_are_too_large_overlap_no_more_than_tiles(make_model):
-    file, lr, most = make_model(consistency_rounds="8"), noise(300, 300), 2500
+    file, lr, most = make_model(consistency_rounds="8"), noise(300, 300), 5000
     engine, whole = Limited(engines.open_engine(file), most), loading.load(file)
     model = Model(engine, whole.metadata)
     np.testing.assert_allclose(model.upscale(lr, 300), whole.upscale(lr, 300), atol=1e-5)

@@ -14,7 +14,7 @@ from srgan.io import images
 from srgan.models import alpha, engines, tiling
 from srgan.models.metadata import Metadata
 from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
-from srgan.numeric import projection
+from srgan.numeric import clipping, projection
 from srgan.util import parallel
 from srgan.util.counting import counter
 
@@ -139,6 +139,7 @@ class Model:
         if halo is None:
             halo = self.metadata.receptive_field
             halo += projection.reach(self.metadata.consistency_rounds)
+            halo += clipping.REACH if self.metadata.consistency_rounds else 0
             halo += alpha.REACH if count in (2, 4) else 0
         halo = need.round_up(halo)  # tiles begin where the network's own, coarser grids do
         if need.fixed:
@@ -165,6 +166,7 @@ class Model:
         cut: tiling.TileLayout,
         dtype: images.Sample = np.uint8,
         progress: Callable[[], None] | None = None,
+        strain: clipping.Strain | None = None,
     ) -> Iterator[np.ndarray]:
         """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
 
@@ -175,10 +177,11 @@ class Model:
             cut: What `plan` returned for it.
             dtype: Of the result.
             progress: Called after each tile.
+            strain: Learns how much of the image the result cannot keep.
         """
         scale = self.metadata.scale
 
-        run = partial(self._upscale, halo=cut.halo, dtype=dtype)
+        run = partial(self._upscale, halo=cut.halo, dtype=dtype, strain=strain)
         padded = _padded(bands, cut.height - height, cut.width - width)
         left = scale * height
         for band in tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress):
@@ -186,11 +189,13 @@ class Model:
                 yield band[:left, : scale * width]
             left -= len(band)
 
-    def _upscale(self, lr: np.ndarray, halo: int, dtype: images.Sample) -> np.ndarray:
+    def _upscale(
+        self, lr: np.ndarray, halo: int, dtype: images.Sample, strain: clipping.Strain | None
+    ) -> np.ndarray:
         """Upscales a tile; in parts, which become ever smaller, while memory is short."""
         height, width = lr.shape[:2]
         divisible, step = self.requirements.divisible, self.requirements.multiple
-        run = partial(self._whole, dtype=dtype)
+        run = partial(self._whole, dtype=dtype, strain=strain)
         while True:
             area, most = height * width, self._most
             try:
@@ -211,10 +216,13 @@ class Model:
                     "possible; close other programs, or take a smaller model"
                 )
 
-    def _whole(self, lr: np.ndarray, dtype: images.Sample) -> np.ndarray:
-        return images.from_float(alpha.upscale(self._rgb, images.to_float(lr)), dtype)
+    def _whole(
+        self, lr: np.ndarray, dtype: images.Sample, strain: clipping.Strain | None
+    ) -> np.ndarray:
+        run = partial(self._rgb, strain=strain)
+        return images.from_float(alpha.upscale(run, images.to_float(lr)), dtype)
 
-    def _rgb(self, lr: np.ndarray) -> np.ndarray:
+    def _rgb(self, lr: np.ndarray, strain: clipping.Strain | None = None) -> np.ndarray:
         batch = self._engine.run(lr[None])
         sr = batch[0] if batch.ndim == 4 and len(batch) == 1 else batch
         scale = self.metadata.scale
@@ -228,7 +236,10 @@ class Model:
                 f"The model {self.metadata.name} returned {found} for a {lr.shape} image; expected "
                 f"finite values of shape {expected}. Its file is damaged: export it again."
             )
-        return projection.project(sr, lr, self.metadata.consistency_rounds)
+        if not self.metadata.consistency_rounds:
+            return sr
+        sr = projection.project(sr, lr, self.metadata.consistency_rounds)
+        return clipping.clip(sr, scale, strain)
 
 
 def _padded(bands: Iterable[np.ndarray], below: int, right: int) -> Iterator[np.ndarray]:

@@ -25,7 +25,7 @@ def project(sr: np.ndarray, lr: np.ndarray, rounds: int = 4) -> np.ndarray:
     Args:
         sr: Upscaled image `(scale * height, scale * width, channels)`, float, any range.
         lr: The image it came from, `(height, width, channels)`, float, same range.
-        rounds: Repetitions, at most `MOST_ROUNDS`; 0 returns `sr`.
+        rounds: Repetitions, at most `MAX_ROUNDS`; 0 returns `sr`.
 
     Returns:
         Same shape as `sr`, float32, not clipped.
@@ -70,7 +70,7 @@ def steps(rounds: int) -> list[float]:
     leave 1/27 of it, where four of length 1 leave up to 1/2.7, and eight up to 1/7.3.
 
     Raises:
-        ValueError: If there are more rounds than `MOST_ROUNDS`, or fewer than none.
+        ValueError: If there are more rounds than `MAX_ROUNDS`, or fewer than none.
     """
     if not 0 <= rounds <= MAX_ROUNDS:
         raise ValueError(f"The projection has 0 to {MAX_ROUNDS} rounds; got {rounds}.")
