@@ -81,7 +81,7 @@ def _cells(line: str) -> list[str]:
 
 def _value(cell: str) -> Any:
     """Returns a number, a median with its range as a list, or the text of a cell."""
-    number = r"-?[\d,]*\.?\d+(?:e[+-]?\d+)?"
+    number = r"[-+]?[\d,]*\.?\d+(?:e[+-]?\d+)?"
     found = re.fullmatch(rf"({number})(?: \(({number})-({number})\))?(?: %)?", cell)
     if not found:
         return cell or None
