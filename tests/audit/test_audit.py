@@ -15,6 +15,7 @@ from srgan.audit import alignment, audit, defects, duplicates
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
+from srgan.quality import degradation
 
 PHOTOS = {
     "astronaut": lambda: data.astronaut(),
@@ -169,10 +170,10 @@ def test_enlarged_photos_are_soft(tmp_path, factor):
 def test_blurred_photos_are_soft_and_a_blurred_background_is_not(tmp_path):
     photo = data.astronaut()
     blurred = cv2.GaussianBlur(photo, (0, 0), 1.5)
-    assert defects.detail(luma(blurred)) < 0.2
+    assert degradation.detail(luma(blurred)) < 0.2
     sharp_in_part = blurred.copy()
     sharp_in_part[:256, 128:384] = photo[:256, 128:384]
-    assert defects.detail(luma(sharp_in_part)) > 0.3
+    assert degradation.detail(luma(sharp_in_part)) > 0.3
 
 
 def test_small_blank_grey_and_transparent_files_are_no_trouble(tmp_path):

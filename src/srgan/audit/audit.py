@@ -13,6 +13,7 @@ from srgan.audit import alignment, defects, duplicates
 from srgan.io import formats, images, pairing
 from srgan.io.find import find_images
 from srgan.numeric import resize
+from srgan.quality import degradation
 from srgan.util import parallel
 
 ADVICE = {
@@ -60,7 +61,7 @@ class Finding(NamedTuple):
         detail: What was found, in words.
         other: The file it repeats, shows or does not fit.
         score: What was measured, where something was: the correlation of copies, the excess of
-            `defects.grid`, the `defects.detail`, or the shift in lr pixels.
+            `defects.grid`, the `degradation.detail`, or the shift in lr pixels.
     """
 
     kind: str
@@ -195,9 +196,9 @@ def _faults(path: Path, image: np.ndarray) -> Iterator[Finding]:
             None,
             blocks.excess,
         )
-    fine = defects.detail(luma)
+    fine = degradation.detail(luma)
     if fine < _SHARP:
-        factor = defects.sharp_at(luma, _SHARP)
+        factor = degradation.sharp_at(luma, _SHARP)
         yield Finding("soft", path, f"its detail would fit into 1/{factor:g} size", None, fine)
 
 

@@ -1,0 +1,225 @@
+"""What happened to a photo before it came here, measured from its pixels: JPEG, noise, blur."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from srgan.numeric import resize
+
+SMALLEST = 48  # pixels a side, of what can be measured
+
+_BLOCK = 8  # side of a JPEG block
+_SAMPLE = 400  # blocks, for each of the 64 places where a grid may begin
+_MOST = 4000  # blocks, for the steps
+_ZERO = 0.8  # of a coefficient, in grey levels: what is left of zero after rounding to 8 bits
+_STEPS = np.arange(2, 41)  # of quantisation, in grey levels
+_ENOUGH = 20  # coefficients, to see steps
+
+_MARGIN = 8  # pixels, where a resized tile has seen replicated ones
+_TILE = 256  # side of what is looked at for detail
+SHRINKING = (1.5, 2, 3, 4)
+
+_FREQUENCY = np.add.outer(np.arange(_BLOCK), np.arange(_BLOCK)).ravel()  # of coefficients
+_COSINES = np.cos(np.outer(np.arange(_BLOCK), 2 * np.arange(_BLOCK) + 1) * np.pi / 16)
+_COSINES *= np.where(np.arange(_BLOCK) == 0, np.sqrt(1 / 8), 0.5)[:, None]
+_DCT = np.kron(_COSINES, _COSINES)  # of a block as one row
+
+
+class Degradation(NamedTuple):
+    """What was found.
+
+    Attributes:
+        jpeg: The step to which JPEG rounded the coarser detail of a block, in grey levels: 2 at a
+            quality of about 93, 3 at 90, 7 at 75, 18 at 40; 0 if no such steps are found.
+        ringing: What JPEG left round the letters of a screenshot, in grey levels: 1 at a quality of
+            95, 2 at 90, 3 to 4 at 75; 0 if the picture is none.
+        noise: Standard deviation, in grey levels.
+        detail: How much of the detail is fine: 0.4 to 0.6 in sharp photos; see `detail`.
+    """
+
+    jpeg: float
+    ringing: float
+    noise: float
+    detail: float
+
+
+def measure(rgb: np.ndarray) -> Degradation:
+    """Returns what is found in a photo.
+
+    Args:
+        rgb: `(height, width, 3)` uint8, at least `SMALLEST` a side.
+    """
+    luma = rgb @ np.array([0.299, 0.587, 0.114])
+    return Degradation(jpeg(luma), ringing(luma), noise(rgb), detail(luma))
+
+
+def jpeg(luma: np.ndarray) -> float:
+    """Returns the step to which JPEG rounded a picture, or 0: see `Degradation`.
+
+    JPEG rounds the DCT of each 8x8 block to multiples of steps, which leaves many coefficients of
+    fine detail at zero, but only in blocks that begin where JPEG's did (Fan and de Queiroz 2003,
+    "Identification of bitmap compression history"). So the place is searched where the most are
+    zero, and, if one stands out, the step of each coarse coefficient there: that q for which the
+    mean of cos(2 pi c / q) is the largest.
+
+    Args:
+        luma: `(height, width)`, 0 to 255.
+    """
+    chance = np.random.default_rng(0)
+    fine, coarse = _FREQUENCY >= 4, (_FREQUENCY >= 1) & (_FREQUENCY <= 4)
+    places = [(y, x) for y in range(_BLOCK) for x in range(_BLOCK)]
+    zeros = np.zeros(len(places))
+    for index, place in enumerate(places):
+        blocks = _blocks(luma, *place, _SAMPLE, chance)
+        if len(blocks) >= _ENOUGH:
+            zeros[index] = np.mean(np.abs(blocks @ _DCT[fine].T) < _ZERO)
+    if zeros.max() - np.median(zeros) < 0.05:
+        return 0.0
+    blocks = _blocks(luma, *places[zeros.argmax()], _MOST, chance)
+    found = [_step(values[np.abs(values) > 1]) for values in (blocks @ _DCT[coarse].T).T]
+    steps = [step for step, certainty in found if certainty > 0]
+    certain = np.median([certainty for _, certainty in found])
+    return float(np.median(steps)) if steps and certain > 0.35 else 0.0
+
+
+def ringing(luma: np.ndarray) -> float:
+    """Returns what JPEG left round the letters of a screenshot, or 0: see `Degradation`.
+
+    White is clipped there, which hides the steps that `jpeg` looks for. But letters lie on a plain
+    colour, and what differs from it a little is not a letter's. A picture is taken for a screenshot
+    if its 8x8 blocks are plain, or have sharp edges on a plain colour; a photo with a white sky has
+    some of these, too, but not as many.
+
+    Args:
+        luma: `(height, width)`, 0 to 255.
+    """
+    chance = np.random.default_rng(0)
+    rows, columns = (side // _BLOCK * _BLOCK for side in luma.shape)
+    blocks = np.round(luma[:rows, :columns]).reshape(rows // _BLOCK, _BLOCK, -1, _BLOCK)
+    blocks = blocks.swapaxes(1, 2).reshape(-1, _BLOCK * _BLOCK)
+    blocks = chance.permutation(blocks)[:_MOST]
+    rough = blocks[np.ptp(blocks, axis=1) > 2]
+    left = []
+    for block in rough:
+        levels, counts = np.unique(block, return_counts=True)
+        distance = np.abs(block - levels[counts.argmax()])
+        near = distance[distance <= 16]
+        if len(near) >= 16 and np.sum(distance >= 64) >= 4:
+            left.append(near.mean())
+    plain = 1 - len(rough) / len(blocks)
+    if plain < 0.25 or len(left) < 4 or plain + len(left) / len(rough) < 0.75:
+        return 0.0
+    return float(np.median(left))
+
+
+def noise(rgb: np.ndarray) -> float:
+    """Returns the standard deviation of a photo's noise, in grey levels of one channel.
+
+    It is what the calmest tenth of all 8x8 blocks has of the finest detail: of red minus green,
+    where the texture of things is nearly nothing, or of luma, if that is as strong at all
+    frequencies, as noise is and texture is not.
+
+    Args:
+        rgb: `(height, width, 3)`, 0 to 255.
+    """
+    clipped = ((rgb == 0) | (rgb == 255)).any(axis=2)  # where noise is cut off
+    _, coloured = _calmest(np.where(clipped, np.inf, rgb[..., 0] - 1.0 * rgb[..., 1]))
+    middle, finest = _calmest(np.where(clipped, np.inf, rgb @ np.array([0.299, 0.587, 0.114])))
+    grey = finest if finest > 0.6 * middle else 0.0
+    return float(max(coloured / np.sqrt(2), grey))
+
+
+def detail(luma: np.ndarray) -> float:
+    """Returns how much of a photo's detail is fine: 0.5 in sharp photos, near 0 in soft ones.
+
+    With L_f the root mean square of x - U_f D_f x, which scaling down by f and up again loses,
+    it is L_1.5 / L_4. Natural images have about equal energy in every octave of frequencies
+    (Field 1987), so that sharp ones differ little; an enlarged or blurred one has nothing above
+    some frequency. It is measured on the sharpest part of the photo, that of the largest mean
+    |Laplacian|, so that a photo with a blurred background counts as sharp.
+
+    Args:
+        luma: `(height, width)`, 0 to 255, at least 48 pixels a side.
+    """
+    return _fine_share(_sharpest(luma))
+
+
+def sharp_at(luma: np.ndarray, least: float) -> float:
+    """Returns by how much a soft photo has to be scaled down for `detail` to be `least`.
+
+    The smallest sufficient of 1.5, 2, 3 and 4, or 4.
+    """
+    tile = _sharpest(luma)
+    for factor in SHRINKING:
+        height, width = (round(side / factor) for side in tile.shape)
+        if min(height, width) < 4 * _MARGIN:
+            return factor
+        if _fine_share(resize.bicubic(tile[:, :, None], height, width)[:, :, 0]) >= least:
+            return factor
+    return SHRINKING[-1]
+
+
+def _blocks(
+    luma: np.ndarray, top: int, left: int, most: int, chance: np.random.Generator
+) -> np.ndarray:
+    """Blocks that are not plain, each as one row; of many, some at random."""
+    rows, columns = (luma.shape[0] - top) // _BLOCK, (luma.shape[1] - left) // _BLOCK
+    cut = luma[top : top + _BLOCK * rows, left : left + _BLOCK * columns]
+    blocks = cut.reshape(rows, _BLOCK, columns, _BLOCK).swapaxes(1, 2)
+    blocks = blocks.reshape(-1, _BLOCK * _BLOCK)
+    if len(blocks) > 4 * most:
+        blocks = blocks[chance.choice(len(blocks), 4 * most, replace=False)]
+    blocks = blocks[blocks.max(axis=1) > blocks.min(axis=1) + 1]
+    return blocks[:most] if len(blocks) <= most else chance.permutation(blocks)[:most]
+
+
+def _step(values: np.ndarray) -> tuple[float, float]:
+    """The step of which the values are multiples, and how well they are: at most 1."""
+    best = (0.0, 0.0)
+    for step in _STEPS:
+        used = values[np.abs(values) > 0.6 * step]
+        if len(used) >= _ENOUGH:
+            certainty = float(np.mean(np.cos(2 * np.pi * used / step)))
+            best = max(best, (certainty, float(step)))
+    return best[1], best[0]
+
+
+def _calmest(plane: np.ndarray) -> tuple[float, float]:
+    """Amplitudes of detail of middle frequency and of the finest, in the calmest blocks."""
+    blocks = _blocks(plane, 0, 0, _MOST, np.random.default_rng(0))
+    blocks = blocks[np.isfinite(blocks).all(axis=1)]
+    if len(blocks) < _ENOUGH:
+        return 0.0, 0.0
+    squares = (blocks @ _DCT.T) ** 2
+    middle = squares[:, (_FREQUENCY >= 3) & (_FREQUENCY <= 5)].mean(axis=1)
+    finest = squares[:, _FREQUENCY >= 8].mean(axis=1)
+    calm = np.argsort(middle + finest)[: max(len(blocks) // 10, _ENOUGH // 2)]
+    return float(np.sqrt(np.median(middle[calm]))), float(np.sqrt(np.median(finest[calm])))
+
+
+def _sharpest(luma: np.ndarray) -> np.ndarray:
+    """The tile of `luma` with the largest mean |Laplacian|."""
+    luma = luma.astype(np.float32)
+    height, width = (min(_TILE, side) for side in luma.shape)
+    edges = np.pad(luma, 1, mode="edge")
+    laplacian = edges[:-2, 1:-1] + edges[2:, 1:-1] + edges[1:-1, :-2] + edges[1:-1, 2:] - 4 * luma
+    sums = np.pad(np.abs(laplacian).cumsum(axis=0, dtype=np.float64).cumsum(axis=1), [(1, 0)] * 2)
+    inside = sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:]
+    inside += sums[:-height, :-width]
+    y, x = np.unravel_index(inside.argmax(), inside.shape)
+    return luma[y : y + height, x : x + width]
+
+
+def _fine_share(tile: np.ndarray) -> float:
+    coarse = _lost(tile, SHRINKING[-1])
+    return _lost(tile, SHRINKING[0]) / coarse if coarse else 0.0
+
+
+def _lost(tile: np.ndarray, factor: float) -> float:
+    """Root mean square, in grey levels, of what scaling down by `factor` and up again loses."""
+    height, width = tile.shape
+    small = resize.bicubic(tile[:, :, None], round(height / factor), round(width / factor))
+    lost = (tile - resize.bicubic(small, height, width)[:, :, 0])[
+        _MARGIN:-_MARGIN, _MARGIN:-_MARGIN
+    ]
+    return float(np.sqrt(np.mean(lost**2)))
