@@ -4,9 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from srgan.io import formats
-
-SUFFIXES = (*formats.FORMATS, *formats.READ_ONLY)
+from srgan.io.kinds import SUFFIXES
 
 
 def find_images(

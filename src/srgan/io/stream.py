@@ -15,7 +15,8 @@ import pyvips
 
 from srgan.io import formats, opening, tiff
 from srgan.io.encoder import encode
-from srgan.io.metadata import CARRIED, SHOWN, exif_of, fix_exif_of_frames, fix_field, set_fields
+from srgan.io.kinds import WRITTEN
+from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
 from srgan.util import files
 
 _BANDS = 64  # rows read at a time
@@ -37,6 +38,7 @@ class Picture:
         frames: How many there are; all lie below each other.
         channels: 1 for grey, 3 for RGB, and one more with alpha, which comes last.
         dtype: uint8 or uint16.
+        notes: What of the file the result will lack, in sentences.
 
     Raises:
         UnsupportedImage, OSError: As `opening.open_image` says.
@@ -52,15 +54,16 @@ class Picture:
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        image = opening.open_image(source, max_pixels, all_frames=held.frames)
+        self._opened = opening.open_image(source, max_pixels, all_frames=held.frames)
         with formats.decoding(source):
-            self._image = _prepare(image, held, srgb)
+            self._image = _prepare(self._opened.image, held, srgb)
         height = self._image.height
         self.height = opening.field(self._image, "page-height", height) if held.frames else height
         self.width = self._image.width
         self.frames = self._image.height // self.height
         self.channels = self._image.bands
         self.dtype = np.dtype(np.uint16 if self._image.format == "ushort" else np.uint8)
+        self.notes = tuple(self._notes(into, held))
 
     def rows(self) -> Iterator[np.ndarray]:
         """Yields all rows, some at a time, once: `(n, width, channels)`.
@@ -84,17 +87,33 @@ class Picture:
             height: Of one frame.
             metadata: Carry all; else only what is needed to show it.
         """
-        kept = CARRIED if metadata else SHOWN
         xres, yres = self._resolution()
         image, fields = image.copy(xres=xres, yres=yres), {}
+        size, old = (height, image.width), (self.height, self.width)
         for name in self._image.get_fields():
-            if name.startswith(kept) and not name.startswith("exif-ifd1"):  # of the thumbnail
-                value = fix_field(name, self._image.get(name), height, image.width, self._bare)
-                fields[name] = self._image.get_typeof(name), value
+            if is_carried(name, metadata):
+                value = fix_field(name, self._image.get(name), size, old, self._bare)
+                if value != b"":
+                    fields[name] = self._image.get_typeof(name), value
         if self.frames > 1:
             fields["page-height"] = pyvips.GValue.gint_type, height
         set_fields(image, fields)
         return image
+
+    def _notes(self, into: str, held: formats.Format) -> Iterator[str]:
+        """What of the file the result will lack."""
+        missing = self._opened.pictures - self.frames
+        if missing:
+            why = (
+                "they differ from the first in size or samples"
+                if held.frames
+                else f"{into} files hold one, and {_with_frames()} files all"
+            )
+            yield f"{missing} of its {self._opened.pictures} pictures are left out: {why}"
+        if self._opened.left_out:
+            yield f"left out: {', '.join(self._opened.left_out)}"
+        if self._opened.image.hasalpha() and not held.alpha:
+            yield f"its transparent parts lie on white: {into} files have no transparency"
 
     def _resolution(self) -> tuple[float, float]:
         """Pixels a mm, in a range that libvips takes; its word for an unknown one is 1."""
@@ -104,17 +123,32 @@ class Picture:
         return known
 
 
-def natural_suffix(path: Path) -> str:
+def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
     """Returns the suffix of a format that keeps all of a picture: .png, if it has one frame."""
-    if path.suffix.lower() not in (".gif", ".webp", ".tif", ".tiff"):
-        return ".png"
     try:
-        image = opening.open_image(path, all_frames=True)
+        kind, count = opening.count_pictures(source)
     except (OSError, ValueError):
         return ".png"  # what is wrong with it will be said when it is upscaled
-    if opening.field(image, "page-height", image.height) == image.height:
+    if count == 1:
         return ".png"
-    return ".tif" if path.suffix.lower().startswith(".tif") else ".webp"
+    return ".tif" if kind.name == "TIFF" else ".webp"
+
+
+def same_suffix(source: str | os.PathLike[str] | bytes) -> str:
+    """Returns the suffix of a picture's own format, or of a natural one if it is not written."""
+    try:
+        kind, _ = opening.look(source)
+    except (OSError, ValueError):
+        return ".png"
+    own = Path(source).suffix.lower() if not isinstance(source, bytes) else ""
+    if not kind.written:
+        return natural_suffix(source)
+    return own if own in kind.suffixes else kind.suffixes[0]
+
+
+def _with_frames() -> str:
+    names = [kind.suffixes[0] for kind in WRITTEN if formats.FORMATS[kind.suffixes[0]].frames]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def write_rows(

@@ -7,6 +7,7 @@ formats hold as EXIF is such a file too, without pixels.
 
 import io
 import struct
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -26,6 +27,9 @@ _COMPRESSION, _COLOURS, _EXIF, _GPS, _INTEROPERABILITY = 259, 262, 34665, 34853,
 _DESCRIPTIVE = frozenset({270, 271, 272, 305, 306, 315, 18246, *range(40091, 40096), 33432})
 _IPTC, _DIMENSIONS = 33723, {40962: 256, 40963: 257}  # EXIF's tags of width and height, and TIFF's
 _YCBCR, _ICC_LAB, _JPEG = 6, 9, (6, 7)
+_NEW_SUBFILE, _SUBFILE, _SUBIFDS, _DNG, _MP_ENTRIES = 254, 255, 330, 50706, 0xB002
+_FORM = (256, 257, 258, _COLOURS, 277, 339)  # width, height, bits, colours, channels, kind
+_ASKED = {*_FORM, _COMPRESSION, _NEW_SUBFILE, _SUBFILE, _SUBIFDS, _DNG}
 
 
 class _Layout(NamedTuple):
@@ -68,17 +72,17 @@ class _File:
         self.first_at = 8 if big else 4
         self.first = self._number(self.first_at, self.layout.place)
 
-    def count(self) -> int:
-        """How many directories there are, as far as they go on, and about as many as allowed."""
-        seen, place = set(), self.first
+    def places(self) -> list[int]:
+        """Of all directories, as far as they go on, and about as many as allowed."""
+        seen, place = {}, self.first
         while place and place not in seen and len(seen) <= _MAX_DIRECTORIES:
             try:
                 following = self._number(self._end(place)[1], self.layout.place)
             except ValueError:
                 break
-            seen.add(place)
+            seen[place] = None
             place = following
-        return len(seen)
+        return list(seen)
 
     def entries(self, place: int) -> tuple[dict[int, bytes], int]:
         """The entries of a directory as they are, and the place of the next one."""
@@ -91,11 +95,13 @@ class _File:
         found = {struct.unpack_from(f"{self.layout.order}H", part)[0]: part for part in parts}
         return found, self._number(end, self.layout.place)
 
-    def directory(self, place: int) -> _Directory:
-        """The entries of a directory, but for long ones."""
+    def directory(self, place: int, tags: Collection[int] = ()) -> _Directory:
+        """The entries of a directory, all or some of them, but for long ones."""
         order, _, form = self.layout
         found = {}
         for tag, entry in self.entries(place)[0].items():
+            if tags and tag not in tags:
+                continue
             _, kind, count = struct.unpack_from(f"{order}HH{form}", entry)
             size = _SIZES.get(kind, 0) * count
             if not 0 < size <= _MAX_BYTES:
@@ -133,23 +139,60 @@ class _File:
         return self._file.read(size)
 
 
-def problem(file: BinaryIO) -> str:
-    """Returns why libvips should not open a TIFF file: it would hang, or mistake the colours."""
+class Page(NamedTuple):
+    """A picture of a TIFF file: its place among all, and what tells it from those of other form."""
+
+    place: int
+    form: tuple[bytes, ...]
+
+
+def look(file: BinaryIO) -> tuple[str, tuple[Page, ...]]:
+    """Returns why libvips should not open a TIFF file, or "", and its pages.
+
+    Thumbnails, masks, and the lower levels of pyramids are no pages.
+    """
     try:
         tiff = _File(file)
-        first = tiff.directory(tiff.first)
+        places = tiff.places()
+        first = tiff.directory(tiff.first, _ASKED)
     except ValueError:
-        return ""  # libvips will say it better
-    if tiff.count() > _MAX_DIRECTORIES:
-        return f"has more than {_MAX_DIRECTORIES:,} pages; expected fewer. Split it."
-    colours, compression = (
-        int.from_bytes(first[tag].value, "little") if tag in first else 0
-        for tag in (_COLOURS, _COMPRESSION)
-    )
-    if colours == _ICC_LAB or (colours == _YCBCR and compression not in _JPEG):
+        return "", ()  # libvips will say it better
+    if len(places) > _MAX_DIRECTORIES:
+        return f"has more than {_MAX_DIRECTORIES:,} pages; expected fewer. Split it.", ()
+    pages = []
+    for index, place in enumerate(places):
+        try:
+            entries = tiff.directory(place, _ASKED)
+        except ValueError:
+            break
+        if not _value(entries, _NEW_SUBFILE) & 0b101 and _value(entries, _SUBFILE) != 2:
+            form = tuple(entries[tag].value if tag in entries else b"" for tag in _FORM)
+            pages.append(Page(index, form))
+    if _DNG in first or (not pages and _SUBIFDS in first):
+        return "is a camera's raw file; expected a finished picture. Develop it to TIFF first.", ()
+    shown = tiff.directory(places[pages[0].place], _ASKED) if pages else first
+    colours = _value(shown, _COLOURS)
+    if colours == _ICC_LAB or (colours == _YCBCR and _value(shown, _COMPRESSION) not in _JPEG):
         kind = "ICC Lab" if colours == _ICC_LAB else "YCbCr"
-        return f"has {kind} samples; expected grey, RGB, CMYK or CIE Lab. Convert it."
-    return ""
+        return f"has {kind} samples; expected grey, RGB, CMYK or CIE Lab. Convert it.", ()
+    return "", tuple(pages)
+
+
+def kinds_of_pictures(index: bytes) -> list[int]:
+    """Returns what a Multi-Picture Format index, which is such a file, says of each picture.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    tiff = _File(io.BytesIO(index))
+    entries = tiff.directory(tiff.first).get(_MP_ENTRIES)
+    table = entries.value if entries else b""
+    order = "little" if tiff.layout.order == "<" else "big"
+    return [int.from_bytes(table[at : at + 4], order) for at in range(0, len(table) - 15, 16)]
+
+
+def _value(entries: _Directory, tag: int) -> int:
+    return int.from_bytes(entries[tag].value, "little") if tag in entries else 0
 
 
 def read_exif(file: BinaryIO) -> bytes:

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from srgan.io import formats, stream
+from srgan.io import formats, kinds, stream
 from srgan.io.find import find_images
 from srgan.models.model import Model
 from srgan.upscaling import pipeline
@@ -269,7 +269,7 @@ def _photos(
     if not found and unreadable:
         raise unreadable[0]
     if not found:
-        raise ValueError(f"There are no images in {given}; expected {', '.join(formats.SUFFIXES)}.")
+        raise ValueError(f"There are no images in {given}; expected {', '.join(kinds.SUFFIXES)}.")
 
     def fits(place: Path, patterns: Sequence[str]) -> bool:
         return any(fnmatch(text, p) for p in patterns for text in (place.name, place.as_posix()))
