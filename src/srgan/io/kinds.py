@@ -67,6 +67,12 @@ def recognise(head: bytes) -> Kind | None:
     return next((kind for kind in KINDS if re.match(kind.signature, head, re.DOTALL)), None)
 
 
+def written_as(head: bytes) -> Kind:
+    """Returns the kind in which a file stays what it is, as far as it is written; else PNG."""
+    kind = recognise(head)
+    return kind if kind and kind.written else KINDS[0]
+
+
 def by_suffix(path: PurePath) -> Kind | None:
     """Returns the kind that a file's name promises, or None."""
     return next((kind for kind in KINDS if path.suffix.lower() in kind.suffixes), None)

@@ -14,6 +14,7 @@ from srgan.io.contents import BY_KIND, Contents
 from srgan.io.formats import MAX_PIXELS, UnsupportedImage, decoding, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
 from srgan.io.profiles import ADOBE_RGB, profile
+from srgan.util import files
 
 _MAX_EXIF = 2**23  # bytes that libvips takes
 
@@ -102,7 +103,7 @@ def look(source: str | os.PathLike[str] | bytes) -> tuple[Kind, Contents]:
         OSError: If there is no such file, or it may not be read.
     """
     name = describe(source)
-    with _file(source) as file:
+    with open_bytes(source) as file:
         head = file.read(HEAD)
         kind = recognise(head)
         if kind is None:
@@ -332,8 +333,13 @@ def field(image: pyvips.Image, name: str, default: _Value) -> _Value:
 
 
 @contextmanager
-def _file(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
-    """The bytes of a source."""
+def open_bytes(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
+    """Yields what is in a source of `open_image`, to be read in the block.
+
+    Raises:
+        UnsupportedImage: If it is no file.
+        OSError: If there is no such file, or it may not be read.
+    """
     if isinstance(source, bytes):
         yield io.BytesIO(source)
         return
@@ -347,5 +353,5 @@ def _file(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
         raise FileNotFoundError(
             f"{path} does not exist; expected a {EXPECTED} file. Check the name and the folder."
         ) from error
-    with file:
+    with files.naming(path), file:
         yield file

@@ -7,6 +7,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import AvifImagePlugin, BmpImagePlugin, ImageFile, Jpeg2KImagePlugin, P
 from srgan.io.encoder import uncompressed_png
 from srgan.io.formats import UnsupportedImage, describe
 from srgan.io.kinds import EXPECTED
+from srgan.util import files
 
 # Not by Image.open, which tries other formats too, and whose limit of pixels is the process's.
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
@@ -119,7 +121,10 @@ def frames(source: str | os.PathLike[str] | bytes, kind: str, animated: bool) ->
 @contextmanager
 def _opened(source: str | os.PathLike[str] | bytes, kind: str) -> Iterator[ImageFile.ImageFile]:
     try:
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+        with (
+            files.naming(Path("" if isinstance(source, bytes) else source)),
+            io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file,
+        ):
             yield _READERS[kind](file)
     except MemoryError:
         raise

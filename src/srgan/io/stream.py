@@ -15,7 +15,7 @@ import pyvips
 
 from srgan.io import formats, opening, tiff
 from srgan.io.encoder import encode
-from srgan.io.kinds import WRITTEN
+from srgan.io.kinds import HEAD, WRITTEN, written_as
 from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
 from srgan.util import files
 
@@ -114,6 +114,8 @@ class Picture:
             yield f"left out: {', '.join(self._opened.left_out)}"
         if self._opened.image.hasalpha() and not held.alpha:
             yield f"its transparent parts lie on white: {into} files have no transparency"
+        if self.dtype == np.uint16 and held.bits < 16:
+            yield f"its samples are rounded to 8 bits: {into} files are written with 8"
 
     def _resolution(self) -> tuple[float, float]:
         """Pixels a mm, in a range that libvips takes; its word for an unknown one is 1."""
@@ -135,14 +137,13 @@ def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
 
 
 def same_suffix(source: str | os.PathLike[str] | bytes) -> str:
-    """Returns the suffix of a picture's own format, or of a natural one if it is not written."""
+    """Returns the suffix of a picture's own format, or .png if that is not written."""
     try:
-        kind, _ = opening.look(source)
+        with opening.open_bytes(source) as file:
+            kind = written_as(file.read(HEAD))
     except (OSError, ValueError):
         return ".png"
-    own = Path(source).suffix.lower() if not isinstance(source, bytes) else ""
-    if not kind.written:
-        return natural_suffix(source)
+    own = "" if isinstance(source, bytes) else Path(source).suffix.lower()
     return own if own in kind.suffixes else kind.suffixes[0]
 
 

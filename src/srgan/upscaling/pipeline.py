@@ -12,7 +12,7 @@ from srgan.io import formats, images, stream
 from srgan.models import loading, tiling
 from srgan.models.model import Model
 from srgan.numeric import resize
-from srgan.upscaling.options import DEFAULTS, UpscaleOptions
+from srgan.upscaling.options import DEFAULTS, SAME, UpscaleOptions
 from srgan.util import parallel
 from srgan.util.counting import Progress, counter
 
@@ -74,6 +74,11 @@ class UpscaleJob:
     def __repr__(self) -> str:
         size = f"{self.picture.width}x{self.picture.height} -> {self.width}x{self.height}"
         return f"<srgan.UpscaleJob {size}, {self.tiles} tiles, {self.memory / 2**20:,.0f} MiB>"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the picture the result lacks, in sentences: frames, a gain map, transparency."""
+        return self.picture.notes
 
     @property
     def tiles(self) -> int:
@@ -160,7 +165,7 @@ def prepare(
     """Opens a picture file, and plans its upscaling: `upscale_file` up to the first tile.
 
     Args:
-        source: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, or what is in one.
+        source: A file of a format that is read (see `io.kinds`), or what is in one.
         destination: Its suffix chooses the format; see `formats.FORMATS`.
         model: A shipped model's name, the path of an ONNX file, or, for many files, what
             `srgan.load` returned; by default `options.default_model`.
@@ -180,8 +185,9 @@ def prepare(
     destination = Path(destination)
     suffix = destination.suffix.lower()
     formats.check_format(destination)
-    if options.format and UpscaleOptions.parse(format=suffix).format != options.format:
-        raise ValueError(f"{destination} does not have the suffix of a {options.format} file.")
+    wanted = options.format and UpscaleOptions.parse(format=suffix_for(source, options)).format
+    if wanted and UpscaleOptions.parse(format=suffix).format != wanted:
+        raise ValueError(f"{destination} does not have the suffix of a {wanted} file.")
     picture = stream.Picture(source, options.max_pixels, suffix, options.srgb)
     if not isinstance(model, Model):
         name = model or options.default_model
@@ -205,14 +211,14 @@ def upscale_file(
     overwrite: bool = False,
     progress: Progress | None = None,
     workers: int | None = None,
-) -> None:
+) -> tuple[str, ...]:
     """Upscales a picture file, and writes the result whole or not at all.
 
     Rows are read, upscaled and written as they come, so that pictures may be larger than memory.
     What a photo carries is carried over; see `stream`.
 
     Args:
-        source: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, or what is in one.
+        source: A file of a format that is read (see `io.kinds`), or what is in one.
         destination: Its suffix chooses the format; see `formats.FORMATS`.
         model: As `prepare` takes it.
         options: What is asked for.
@@ -220,13 +226,25 @@ def upscale_file(
         progress: As `UpscaleJob.run` takes it.
         workers: As `prepare` takes it.
 
+    Returns:
+        What of the picture the result lacks, in sentences; see `UpscaleJob.notes`.
+
     Raises:
         UnsupportedImage, OSError, ValueError: As `prepare` says; also if the folder of
             `destination` is missing, `destination` exists, or the disk is full.
         MemoryError: If there is not even enough for the smallest tiles.
     """
     formats.check_destination(destination, overwrite)
-    prepare(source, destination, model, options, overwrite, workers).run(progress)
+    job = prepare(source, destination, model, options, overwrite, workers)
+    job.run(progress)
+    return job.notes
+
+
+def suffix_for(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> str:
+    """Returns the suffix of what a picture becomes, where no file's name says it."""
+    if options.format == SAME:
+        return stream.same_suffix(source)
+    return options.suffix or stream.natural_suffix(source)
 
 
 def speed(model: Model) -> float:

@@ -59,6 +59,17 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Gives errors of the system in the block, which may not say so, the name of a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def remove_partial(folder: Path) -> None:
     """Removes what a kill during `replacing` left in a folder."""
     for path in folder.glob(".*.partial"):
