@@ -124,7 +124,9 @@ def check_format(path: Path, height: int = 1, width: int = 1) -> None:
         )
 
 
-def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> None:
+def save(
+    image: pyvips.Image, path: Path, suffix: str, keep: str = "none", big: bool = False
+) -> None:
     """Writes a picture, row by row where the format allows it, in the format of `suffix`.
 
     Args:
@@ -132,6 +134,7 @@ def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> No
         path: The file, replaced if it exists; its name may have any suffix.
         suffix: One of `FORMATS`.
         keep: What of `image` but its pixels: "none" or "all".
+        big: TIFF gets the variant for more than 4 GiB, also if this picture does not need it.
 
     Raises:
         OSError: If the disk is full, or something else is in the way.
@@ -139,7 +142,7 @@ def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> No
     options = dict(FORMATS[suffix].options)
     if suffix in TIFF:  # a plain TIFF addresses 4 GiB
         samples = image.width * image.height * image.bands
-        options["bigtiff"] = samples * (2 if image.format == "ushort" else 1) >= 2**31
+        options["bigtiff"] = big or samples * (2 if image.format == "ushort" else 1) >= 2**31
     kind = next(kind for kind in kinds.WRITTEN if suffix in kind.suffixes)
     write = getattr(image, f"{kind.loader}save")
     try:

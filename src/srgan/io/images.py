@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, opening
+from srgan.io import formats, opening, samples
 from srgan.util import files
 
 Sample = type[np.uint8] | type[np.uint16] | type[np.float32]
@@ -159,7 +159,7 @@ def _pixels(path: Path, alpha: bool = False) -> np.ndarray:
     """Returns a file's sRGB pixels, uint8 or uint16."""
     opened = opening.open_image(path)
     with formats.decoding(path):
-        image = opening.to_srgb(opened.image.autorot())
+        image = samples.to_srgb(opened.image.autorot())
         if image.hasalpha() and not alpha:
             image = image.flatten(background=[255 if image.format == "uchar" else 65535])
         return image.numpy()

@@ -1,35 +1,29 @@
-"""Opening a picture file with care for hostile ones, and its colours."""
+"""Opening a picture file with care for hostile ones."""
 
 import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple
 
 import pyvips
 
-from srgan.io import pillow, xmp
+from srgan.io import pillow, samples, xmp
 from srgan.io.contents import BY_KIND, Contents
 from srgan.io.formats import MAX_PIXELS, UnsupportedImage, decoding, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
-from srgan.io.profiles import ADOBE_RGB, profile
+from srgan.io.tiff import Page
 from srgan.util import files
 
 _MAX_EXIF = 2**23  # bytes that libvips takes
 
-_Value = TypeVar("_Value")
-_COLOURS = {  # of the pictures that are read: how many channels, and what a profile calls them
-    "b-w": (1, b"GRAY"),
-    "grey16": (1, b"GRAY"),
-    "srgb": (3, b"RGB "),
-    "rgb": (3, b"RGB "),
-    "rgb16": (3, b"RGB "),
-    "scrgb": (3, b"RGB "),
-    "cmyk": (4, b"CMYK"),
-    "lab": (3, b"Lab "),
-    "labs": (3, b"Lab "),
-}
+
+class Seen(NamedTuple):
+    """The format of a picture file, and what is in it beside pixels."""
+
+    kind: Kind
+    found: Contents
 
 
 class Opened(NamedTuple):
@@ -39,12 +33,14 @@ class Opened(NamedTuple):
         image: Its pixels, not decoded yet, with what it says of itself.
         pictures: How many frames or pages there are; `image` may be fewer of them.
         left_out: What it has that no result gets, each for people.
+        following: The page of another form that comes after those in `image`, if there is one.
         kept: What must live as long as `image` does.
     """
 
     image: pyvips.Image
     pictures: int
     left_out: tuple[str, ...]
+    following: int | None = None
     kept: object = None
 
 
@@ -52,6 +48,8 @@ def open_image(
     source: str | os.PathLike[str] | bytes,
     max_pixels: int = MAX_PIXELS,
     all_frames: bool = False,
+    page: int = 0,
+    seen: Seen | None = None,
 ) -> Opened:
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
 
@@ -63,40 +61,42 @@ def open_image(
         source: A file, recognised by its content, or what is in one.
         max_pixels: In all frames together.
         all_frames: Of an animation or a document, and not the first alone.
+        page: Of a TIFF file, thumbnails not counted: begin there.
+        seen: What `look` returned of it, so that it is not looked at again.
 
     Raises:
         UnsupportedImage: If it is not a picture, or one too large.
         OSError: If there is no such file, or it may not be read.
     """
     name = describe(source)
-    kind, found = look(source)
+    kind, found = seen or look(source)
     with decoding(source):
-        opened = _Opening(source, kind, found, max_pixels, all_frames)
+        opened = _Opening(source, kind, found, max_pixels, all_frames, page)
         image = opened.image()
-        data = field(image, "xmp-data", b"")
+        data = samples.field(image, "xmp-data", b"")
         said = xmp.summarise(data) if data else xmp.Summary(True, 0, ())
         turned = said.orientation if opened.may_be_turned_by_xmp else 0
-        if (turned or field(image, "orientation", 1)) > 2:
+        if (turned or samples.field(image, "orientation", 1)) > 2:
             image = opened.image(access="random")  # a large one waits on the disk
         image = image.copy()
         if turned:
             image.set_type(pyvips.GValue.gint_type, "orientation", turned)
         if not said.is_kept:
             image.remove("xmp-data")
-    _check_samples(image, name)
+    samples.check(image, name)
     if image.format == "float" and image.interpretation != "lab":
         _check_floats(opened, source, name)
-    if found.exif:
-        _set_blob(image, "exif-data", found.exif)
-    if not 8 <= len(field(image, "exif-data", b"")) <= _MAX_EXIF:
+    if found.exif and page == 0:
+        samples.set_blob(image, "exif-data", found.exif)
+    if not 8 <= len(samples.field(image, "exif-data", b"")) <= _MAX_EXIF:
         image.remove("exif-data")
-    _set_profile(image, found)
+    samples.set_profile(image, found)
     left_out = tuple(dict.fromkeys((*found.left_out, *said.left_out)))
-    return Opened(image, opened.pictures, left_out, opened.kept)
+    return Opened(image, opened.pictures, left_out, opened.following, opened.kept)
 
 
-def look(source: str | os.PathLike[str] | bytes) -> tuple[Kind, Contents]:
-    """Returns the format of a picture file, and what is in it beside pixels.
+def look(source: str | os.PathLike[str] | bytes) -> Seen:
+    """Looks at a picture file without opening it.
 
     Raises:
         UnsupportedImage: If it is not a picture, or one that is not read.
@@ -122,7 +122,7 @@ def look(source: str | os.PathLike[str] | bytes) -> tuple[Kind, Contents]:
             f"{name} has HDR colours ({found.hdr}), brighter than sRGB can be; expected others. "
             "Convert it to sRGB or Display P3 with a program that maps its tones."
         )
-    return kind, found
+    return Seen(kind, found)
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
@@ -136,6 +136,19 @@ def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
         return kind, _Opening(source, kind, found, MAX_PIXELS, False).pictures
 
 
+def _alike(pages: Sequence[Page]) -> int:
+    """How many pages from the first on are of its form, with no thumbnails between them."""
+    first = pages[0]
+    return next(
+        (
+            count
+            for count, page in enumerate(pages)
+            if page != Page(first.place + count, first.form)
+        ),
+        len(pages),
+    )
+
+
 class _Opening:
     """One file, and how it is opened, once or again.
 
@@ -144,7 +157,14 @@ class _Opening:
         kind: Its format.
         found: What is in it.
         max_pixels: That it may claim, in all frames together.
-        all_frames: Open them all, if they are alike.
+        all_frames: Open them all, as far as they are alike.
+        page: Of TIFF, the first to be opened.
+
+    Attributes:
+        pictures: As `Opened` has them.
+        following: Likewise.
+        kept: Likewise.
+        may_be_turned_by_xmp: Nothing that counts more than XMP says how to turn it.
     """
 
     def __init__(
@@ -154,41 +174,41 @@ class _Opening:
         found: Contents,
         max_pixels: int,
         all_frames: bool,
+        page: int = 0,
     ) -> None:
         self._source, self._kind, self._found = source, kind, found
         self._options: dict[str, Any] = {}
         self._frames: pillow.Frames | None = None
         self.kept: object = None
-        animated, pages = len(found.delays) > 1, found.pages
+        animated, pages = len(found.delays) > 1, found.pages[page:]
         if pages:
             self._options["page"] = pages[0].place
         self._header = None if kind.loader == "pillow" else self._load()
-        self.pictures = max(len(found.delays), len(pages), 1)
+        self.pictures = max(len(found.delays), len(found.pages), 1)
         if self._header and not pages and not animated:
-            self.pictures = field(self._header, "n-pages", 1)
+            self.pictures = samples.field(self._header, "n-pages", 1)
         if not self._header or (animated and all_frames):
             self._frames = pillow.frames(source, kind.name, animated)
-        elif all_frames and kind.loader in ("gif", "webp", "tiff"):
-            alike = [page.place for page in pages if page.form == pages[0].form]
-            if not pages or alike == list(range(alike[0], alike[-1] + 1)):
-                self._options["n"] = len(pages and alike) or -1
-                with suppress(pyvips.Error):  # pages that only seem alike
-                    self._header = self._load()
-        if self._header and field(self._header, "page-height", 0) == 0:
-            self._options.pop("n", None)
+        count = _alike(pages) if pages else -1
+        if all_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
+            self._options["n"] = count
+            try:
+                self._header = self._load()
+            except pyvips.Error:  # pages that only seem alike
+                count = self._options["n"] = 1
+        following = page + count
+        self.following = following if pages and following < len(found.pages) else None
+        is_turned = self._header and self._header.get_typeof("orientation")
+        self.may_be_turned_by_xmp = kind.loader not in ("heif", "tiff") and not is_turned
+        self._unread = self._header
         self._check_size(max_pixels)
         self._check_decoder()
-
-    @property
-    def may_be_turned_by_xmp(self) -> bool:
-        """Whether nothing that counts more than XMP says how to turn it."""
-        is_said = self._header and self._header.get_typeof("orientation")
-        return self._kind.loader not in ("heif", "tiff") and not is_said
 
     def image(self, access: str = "sequential") -> pyvips.Image:
         """Its pixels, and what it says of itself."""
         if not self._frames:
-            return self._load(access)
+            unread, self._unread = self._unread, None
+            return unread if unread and access == "sequential" else self._load(access)
         image, self.kept = self._frames.image(access)
         image = image.copy()
         if self._frames.resolution[0] > 0:
@@ -216,7 +236,7 @@ class _Opening:
         """Raises unless this build of libvips can decode what it can open."""
         if self._kind.name != "HEIC" or not self._header:
             return
-        if field(self._header, "heif-compression", "") == "av1":
+        if samples.field(self._header, "heif-compression", "") == "av1":
             return
         try:
             self._load().crop(0, 0, 1, 1).avg()
@@ -254,16 +274,6 @@ def _not_read(name: str, kind: Kind) -> UnsupportedImage:
     )
 
 
-def _check_samples(image: pyvips.Image, name: str) -> None:
-    colours, _ = _COLOURS.get(str(image.interpretation), (0, b""))
-    known = ("short",) if image.interpretation == "labs" else ("uchar", "ushort", "float")
-    if image.format not in known or image.bands - colours not in (0, 1):
-        raise UnsupportedImage(
-            f"{name} has {image.bands} channels of {image.format} samples, {image.interpretation}; "
-            "expected grey, RGB or CMYK of 8 or 16 bits, or float. Convert it."
-        )
-
-
 def _check_floats(opened: _Opening, source: str | os.PathLike[str] | bytes, name: str) -> None:
     with decoding(source):
         again = opened.image()
@@ -276,60 +286,6 @@ def _check_floats(opened: _Opening, source: str | os.PathLike[str] | bytes, name
             f"{name} has float samples of {fault}; expected them from 0 to 1. Replace what is "
             "NaN, divide by the largest, or convert it to 16 bits."
         )
-
-
-def _set_profile(image: pyvips.Image, found: Contents) -> None:
-    """Leaves out a profile of other colours, and makes one of what is said without."""
-    channels, space = _COLOURS[str(image.interpretation)]
-    if found.profile:
-        _set_blob(image, "icc-profile-data", found.profile)
-    if field(image, "icc-profile-data", b"")[16:20] != space:
-        image.remove("icc-profile-data")
-    colours = found.colours
-    interoperability = field(image, "exif-ifd4-InteroperabilityIndex", "")
-    if interoperability.startswith("R03") and not image.get_typeof("icc-profile-data"):
-        colours = ADOBE_RGB
-    if colours and not colours.is_srgb and space in (b"GRAY", b"RGB "):
-        _set_blob(image, "icc-profile-data", profile(colours, grey=channels == 1))
-
-
-def _set_blob(image: pyvips.Image, name: str, value: Any) -> None:
-    image.set_type(pyvips.GValue.blob_type, name, value)
-
-
-def to_srgb(image: pyvips.Image) -> pyvips.Image:
-    """Returns an opened picture in sRGB, of 8 bits if it has 8, else of 16; alpha stays.
-
-    Float samples are in the colours of their profile, or linear light if there is none.
-    """
-    depth = 8 if image.format == "uchar" else 16
-    if image.interpretation in ("lab", "labs"):
-        return image.colourspace("rgb16")
-    if image.get_typeof("icc-profile-data") or image.interpretation == "cmyk":
-        return integers(image).icc_transform(
-            "srgb", embedded=True, black_point_compensation=True, depth=depth
-        )
-    return integers(image).colourspace("srgb" if depth == 8 else "rgb16")
-
-
-def integers(image: pyvips.Image) -> pyvips.Image:
-    """Returns an opened picture with samples of 16 bits if they are float, else as it is."""
-    if image.format != "float":
-        return image
-    grey = image.bands - image.hasalpha() == 1
-    kind = "grey16" if grey else "rgb16"
-    if image.get_typeof("icc-profile-data"):
-        return (65535 * image + 0.5).cast("ushort").copy(interpretation=kind)
-    if grey:
-        image = image[0].bandjoin([image[0], *image.bandsplit()])
-    image = image.copy(interpretation="scrgb").colourspace("rgb16")
-    return image[2:].copy(interpretation=kind) if grey else image
-
-
-def field(image: pyvips.Image, name: str, default: _Value) -> _Value:
-    """Returns what an opened picture says of itself, or `default`."""
-    value = image.get(name) if image.get_typeof(name) else default
-    return value if isinstance(value, type(default)) else default
 
 
 @contextmanager

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, opening, tiff
+from srgan.io import formats, opening, samples, tiff
 from srgan.io.encoder import encode
 from srgan.io.kinds import HEAD, WRITTEN, written_as
 from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
 from srgan.util import files
 
 _BANDS = 64  # rows read at a time
+# Pages of a TIFF file times changes of their size: after each, libtiff counts all pages again.
+_MAX_STEPS = 250_000
 
 
 class Picture:
@@ -31,6 +33,8 @@ class Picture:
         into: Suffix of the file that it becomes, which decides what of it is read: all frames or
             the first, and transparency, or what it shows on white.
         srgb: Convert colours to sRGB, for programs that ignore profiles.
+        page: Of TIFF, where to begin.
+        seen: What `opening.look` returned of it, so that it is not looked at again.
 
     Attributes:
         height: Of one frame.
@@ -39,6 +43,7 @@ class Picture:
         channels: 1 for grey, 3 for RGB, and one more with alpha, which comes last.
         dtype: uint8 or uint16.
         notes: What of the file the result will lack, in sentences.
+        following: The page of another form that comes after these, if there is one.
 
     Raises:
         UnsupportedImage, OSError: As `opening.open_image` says.
@@ -50,20 +55,28 @@ class Picture:
         max_pixels: int = formats.MAX_PIXELS,
         into: str = ".tif",
         srgb: bool = False,
+        page: int = 0,
+        seen: opening.Seen | None = None,
     ):
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        self._opened = opening.open_image(source, max_pixels, all_frames=held.frames)
+        self._opened = opening.open_image(source, max_pixels, held.frames, page, seen)
         with formats.decoding(source):
             self._image = _prepare(self._opened.image, held, srgb)
         height = self._image.height
-        self.height = opening.field(self._image, "page-height", height) if held.frames else height
+        self.height = samples.field(self._image, "page-height", height) if held.frames else height
         self.width = self._image.width
         self.frames = self._image.height // self.height
         self.channels = self._image.bands
         self.dtype = np.dtype(np.uint16 if self._image.format == "ushort" else np.uint8)
-        self.notes = tuple(self._notes(into, held))
+        self.following = self._opened.following if self._bare else None
+        self.notes = tuple(self._notes(into, held, page))
+
+    @property
+    def pixels(self) -> int:
+        """Of all frames."""
+        return self.frames * self.height * self.width
 
     def rows(self) -> Iterator[np.ndarray]:
         """Yields all rows, some at a time, once: `(n, width, channels)`.
@@ -78,6 +91,10 @@ class Picture:
                 count = min(_BANDS, self._image.height - top)
                 band = np.frombuffer(region.fetch(0, top, self.width, count), self.dtype)
                 yield band.reshape(count, self.width, self.channels)
+
+    def close(self) -> None:
+        """Lets go of the file; only what is known of the picture is left."""
+        del self._image, self._opened
 
     def with_metadata(self, image: pyvips.Image, height: int, metadata: bool) -> pyvips.Image:
         """Returns what was made of this picture with all that it carried, with its sizes corrected.
@@ -100,10 +117,10 @@ class Picture:
         set_fields(image, fields)
         return image
 
-    def _notes(self, into: str, held: formats.Format) -> Iterator[str]:
+    def _notes(self, into: str, held: formats.Format, page: int) -> Iterator[str]:
         """What of the file the result will lack."""
         missing = self._opened.pictures - self.frames
-        if missing:
+        if missing and self.following is None and not page:
             why = (
                 "they differ from the first in size or samples"
                 if held.frames
@@ -123,6 +140,38 @@ class Picture:
         if known == (1, 1) or not all(1e-3 < value < 1e5 for value in known):
             return 72 / 25.4, 72 / 25.4
         return known
+
+
+def open_pages(
+    source: str | os.PathLike[str] | bytes, max_pixels: int, into: str, srgb: bool
+) -> list[Picture]:
+    """Opens a file for a result that holds all of its pages, in whatever sizes they are.
+
+    Args:
+        source: As `Picture` takes it, and so are the others.
+        max_pixels: In all pages together.
+        into: Likewise.
+        srgb: Likewise.
+
+    Returns:
+        One picture, or, of TIFF that becomes TIFF, one for each run of pages of one form.
+
+    Raises:
+        UnsupportedImage, OSError: As `Picture` says.
+    """
+    seen = opening.look(source)
+    pages = len(seen.found.pages)
+    pictures = [Picture(source, max_pixels, into, srgb, seen=seen)]
+    total = pictures[0].pixels
+    while (page := pictures[-1].following) is not None:
+        if len(pictures) * pages > _MAX_STEPS:
+            raise formats.UnsupportedImage(
+                f"{formats.describe(source)} has {pages:,} pages, whose size changes more than "
+                f"{len(pictures) - 1:,} times; expected fewer. Split it."
+            )
+        pictures.append(Picture(source, max_pixels - total, into, srgb, page, seen))
+        total += pictures[-1].pixels
+    return pictures
 
 
 def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
@@ -176,28 +225,55 @@ def write_rows(
         UnsupportedImage, OSError: As `formats.check_destination` says, or if the disk is full.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
     formats.check_destination(path, overwrite, height, width)
+    with files.replacing(path) as partial:
+        save_rows(partial, path.suffix.lower(), bands, height, width, like, metadata)
+
+
+def save_rows(
+    path: Path,
+    suffix: str,
+    bands: Iterable[np.ndarray],
+    height: int,
+    width: int,
+    like: Picture | None = None,
+    metadata: bool = True,
+    big: bool = False,
+) -> None:
+    """Writes a file as `write_rows` does, but in place, whatever it is called.
+
+    Args:
+        path: The file.
+        suffix: Of its format.
+        bands: As `write_rows` takes them, and so are the others.
+        height: Likewise.
+        width: Likewise.
+        like: Likewise.
+        metadata: Likewise.
+        big: For TIFF, in the variant for more than 4 GiB.
+
+    Raises:
+        UnsupportedImage, OSError: As `write_rows` says.
+    """
     total = height * like.frames if like else height
     if total > formats.LONGEST:
         raise formats.UnsupportedImage(
             f"Cannot write {path}: its frames have {total:,} rows together; expected at most "
             f"{formats.LONGEST:,}. Cut it into parts."
         )
-    with files.replacing(path) as partial:
 
-        def save(image: pyvips.Image) -> None:
-            image = like.with_metadata(image, height, metadata) if like else image
-            exif, iptc = exif_of(image), opening.field(image, "iptc-data", b"")
-            if suffix in formats.TIFF:
-                image.remove("iptc-data")  # libvips would write a quarter of it
-            formats.save(image, partial, suffix, keep="all")  # what there is has been chosen
-            if suffix in formats.TIFF and (exif or iptc):
-                tiff.add(partial, exif, iptc)
-            if suffix == ".webp" and total != height:
-                fix_exif_of_frames(partial, height, total)
+    def save(image: pyvips.Image) -> None:
+        image = like.with_metadata(image, height, metadata) if like else image
+        exif, iptc = exif_of(image), samples.field(image, "iptc-data", b"")
+        if suffix in formats.TIFF:
+            image.remove("iptc-data")  # libvips would write a quarter of it
+        formats.save(image, path, suffix, keep="all", big=big)  # what there is has been chosen
+        if suffix in formats.TIFF and (exif or iptc):
+            tiff.add(path, exif, iptc)
+        if suffix == ".webp" and total != height:
+            fix_exif_of_frames(path, height, total)
 
-        encode(bands, total, width, save)
+    encode(bands, total, width, save)
 
 
 def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Image:
@@ -206,11 +282,11 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
     grey = image.bands - image.hasalpha() == 1
     lost = image.get_typeof("icc-profile-data") and not (held.profile and (held.grey or not grey))
     if srgb or lost or image.interpretation in ("cmyk", "lab", "labs"):
-        image = opening.to_srgb(image)
+        image = samples.to_srgb(image)
         if grey:
             image = image.colourspace("b-w" if image.format == "uchar" else "grey16").copy()
             image.remove("icc-profile-data")  # which is of three colours
-    image = opening.integers(image)
+    image = samples.integers(image)
     if image.hasalpha() and not held.alpha:
         image = image.flatten(background=[255 if image.format == "uchar" else 65535])
     return image
@@ -218,9 +294,9 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
 
 def _upright(image: pyvips.Image) -> pyvips.Image:
     """Each frame turned as the orientation says."""
-    if opening.field(image, "orientation", 1) == 1:
+    if samples.field(image, "orientation", 1) == 1:
         return image
-    height = opening.field(image, "page-height", image.height)
+    height = samples.field(image, "page-height", image.height)
     tops = range(0, image.height, height)
     frames = [image.crop(0, top, image.width, height).autorot() for top in tops]
     image = pyvips.Image.arrayjoin(frames, across=1).copy()
