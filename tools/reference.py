@@ -26,7 +26,7 @@ _GROUPS = {  # of the public names; those that are in no group come last
     "Measures": ("psnr", "ssim", "lpips"),
 }
 _EXTRAS = {  # what is public outside of `srgan` itself
-    "Jobs": ("srgan.upscaling.pipeline.UpscaleJob",),
+    "Jobs": ("srgan.upscaling.jobs.UpscaleJob",),
     "Training": ("srgan.train.run.train", "srgan.train.config.Config"),
     "HTTP service": ("srgan.server.application",),
     "Error map": ("srgan.quality.uncertainty.expected_error",),

@@ -101,7 +101,6 @@ def test_without_arguments_there_is_help(capsys):
     [
         (["enlarge"], "No such command 'enlarge'"),
         (["upscale"], "Missing argument"),
-        (["upscale", "a.png"], "Missing option"),
         (["upscale", "a.png", "-o", "b.png", "--tile", "0"], "--tile"),
         (["upscale", "a.png", "-o", "b.png", "--engine", "tea"], "'onnxruntime', 'openvino'"),
     ],
@@ -174,11 +173,11 @@ def test_a_folder_that_cannot_be_read_does_not_stop_the_others(
     command = ["upscale", str(photo.parent), "-o", str(large), "--model", str(tiny_model)]
     assert cli.main([*command, "--dry-run"]) == 1
     said = capsys.readouterr()
-    assert "1 photos, 0 there already" in said.out
-    assert "A folder was left out: File name too long: " in said.err
+    assert "1 photo, 0 there already" in said.out
+    assert "left out: File name too long: " in said.err
     assert cli.main(command) == 1
     assert names(large) == ["photo.png"]
-    assert "A folder was left out: File name too long: " in capsys.readouterr().err
+    assert "left out: File name too long: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (300, 2, 3)])
@@ -203,7 +202,7 @@ def test_one_bad_file_does_not_stop_the_others(photo, tiny_model, tmp_path, caps
     text, cut = sorted(errors)
     assert "a-text.png is not an image" in text
     assert "cut.png is damaged or cut short" in cut
-    assert count == "error: 2 of 3 photos were not upscaled."
+    assert count == "error: 2 of 3 photos could not be upscaled."
     assert names(large) == ["photo.png"]
 
 
@@ -247,7 +246,7 @@ def test_a_full_disk_ends_the_work(photo, tiny_model, tmp_path, monkeypatch, cap
     err = capsys.readouterr().err
     assert "No space left on device" in err
     assert "Free some space" in err
-    assert "2 of 2 photos were not upscaled" in err
+    assert "2 of 2 photos could not be upscaled" in err
     assert names(large) == []
 
 
@@ -345,7 +344,7 @@ def test_pictures_go_through_pipes(photo, tiny_model, tmp_path, capfdbinary, mon
 
 def test_an_unknown_format_for_a_pipe_is_named(photo, tiny_model, fails):
     error = fails("upscale", photo, "-o", "-", "--format", "bmp", "--model", tiny_model)
-    assert "--format: Input should be 'png', 'jpeg'" in error
+    assert "--format: expected png, jpeg, webp, tiff, avif, gif or same; got 'bmp'." in error
 
 
 def test_a_dry_run_goes_on_after_a_bad_file(photo, tiny_model, tmp_path, capsys):
@@ -410,7 +409,7 @@ def test_a_dry_run_says_what_it_would_need(photo, tiny_model, tmp_path, capsys):
     assert cli.main([str(argument) for argument in arguments]) == 0
     line, total = capsys.readouterr().out.splitlines()
     assert re.fullmatch(rf"{photo} 20x12 -> {large} 30x18: \d+ tiles, about \d+ s, \d+ MiB", line)
-    assert total == "1 photos, 0 there already: 0 s"
+    assert total == "1 photo, 0 there already: 0 s"
     assert cli.main([str(argument) for argument in [*arguments, "--json"]]) == 0
     job = json.loads(capsys.readouterr().out)
     assert (job["width"], job["height"]) == (30, 18)
@@ -446,9 +445,12 @@ def test_the_default_model_is_the_one_for_the_scale_asked_for(photo, tmp_path, c
     assert images.read(tmp_path / "map.png").shape[1] == 2 * 20
 
 
-def test_sizes_exclude_each_other(photo, tiny_model, tmp_path, fails):
-    arguments = ("upscale", photo, "-o", tmp_path / "x.png", "--model", tiny_model)
-    assert "exclude each other" in fails(*arguments, "--scale", "2", "--width", "3")
+def test_of_several_sizes_the_smallest_counts(photo, tiny_model, tmp_path, fails, capsys):
+    arguments = ["upscale", photo, "-o", tmp_path / "x.png", "--model", tiny_model]
+    for sizes in (["--scale", 2, "--width", 10], ["--fit", "10x99", "--width", 30]):
+        assert cli.main([str(one) for one in [*arguments, *sizes, "--overwrite"]]) == 0
+        assert images.read(tmp_path / "x.png").shape == (6, 10, 3)
+    capsys.readouterr()
     assert "width x height" in fails(*arguments, "--fit", "3")
 
 

@@ -94,7 +94,7 @@ BOMBS = {
     ),
     "huge.gif": (gif(65_535, 65_535, 1, (65_535, 65_535)), "claims 65535x65535 pixels"),
     "frames.gif": (gif(1000, 1000, 2000, (1000, 1000)), "claims 1000x2000000 pixels"),
-    "huge.webp": (webp(16_383, 16_383), "claims 16383x16383 pixels"),
+    "huge.webp": (webp(16_383, 16_383), "claims 16383x32766 pixels"),
     "huge.avif": (resized(encoded("AVIF"), b"ispe", 8, ">II", 60_000, 60_000), "claims 60000x"),
     "huge.tif": (tiff(1, t256=(4, 1, 60_000), t257=(4, 1, 60_000)), "claims 60000x60000 pixels"),
     "wide.tif": (tiff(1, t256=(4, 1, 2**31 - 1)), "is damaged or cut short"),
@@ -187,7 +187,7 @@ def test_a_wrong_suffix_changes_nothing(tmp_path, kind, suffix):
     ("content", "expected"),
     [
         (b"RIFF\x64\0\0\0WAVE" + bytes(100), "is not an image in a known format"),
-        (b"\0\0\0\x18ftypmp42" + bytes(100), "is damaged or cut short"),
+        (b"\0\0\0\x18ftypmp42" + bytes(100), "is not an image in a known format"),
         (b"%PDF-1.7", "is not an image in a known format"),
         (b"<svg width='9' height='9'/>", "is not an image in a known format"),
         (b"8BPS\0\1" + bytes(100), "is not an image in a known format"),
@@ -225,7 +225,7 @@ def test_remarks_of_the_library_while_garbage_is_collected_do_not_end_the_proces
         data = sys.stdin.buffer.read()
         gc.set_threshold(1)
         for _ in range(100):
-            image = opening.open_image(data)
+            image = opening.open_image(data).image
             cycle = [image, image.crop(0, 0, 9, 9)]
             cycle.append(cycle)
             try:

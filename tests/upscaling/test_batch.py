@@ -109,8 +109,8 @@ def test_a_single_file_that_is_there_is_not_resumed(photos, tmp_path):
 
 
 def test_names_of_no_format_are_found_before_the_work(photos, tmp_path):
-    with pytest.raises(ValueError, match="the suffix '' names no known format"):
-        batch.plan([photos], tmp_path / "large", name="{stem}_{ext}")
+    with pytest.raises(ValueError, match=r"the suffix '\.xyz' names no known format"):
+        batch.plan([photos], tmp_path / "large", name="{stem}.xyz")
 
 
 def test_earlier_results_inside_the_folder_of_photos_are_not_upscaled_again(photos):
@@ -181,7 +181,13 @@ def test_names_follow_a_pattern(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong"), [("{stem.__class__}.png", r"\{stem.__class__\}"), ("../{stem}", "a folder")]
+    ("name", "wrong"),
+    [
+        ("{stem.__class__}.png", r"\{stem.__class__\}"),
+        ("../{stem}", "a folder"),
+        ("{stem", "a { without its other half"),
+        ("{stem}}.png", "a } without its other half"),
+    ],
 )
 def test_a_wrong_pattern_is_named(photos, tmp_path, name, wrong):
     with pytest.raises(ValueError, match=f"hold {wrong}; expected a file name with {{stem}}"):
@@ -195,6 +201,59 @@ def test_animations_keep_their_frames_in_a_format_that_has_them(photos, tmp_path
     frames[0].save(photos / "still.gif")
     made = {path.name for path in batch.plan([photos], tmp_path / "large").sources}
     assert {"moving.webp", "pages.tif", "still.png"} < made
+    named = batch.plan([photos], tmp_path / "large", name="{stem}-{ext}").sources
+    assert {"moving-gif.webp", "pages-tif.tif", "still-gif.png", "a-jpg.png"} < {
+        path.name for path in named
+    }
+
+
+def test_the_same_format_is_the_photos_own_or_png(photos, tmp_path):
+    still = Image.new("RGB", (4, 4))
+    still.save(photos / "still.gif")
+    still.save(photos / "old.bmp")
+    still.save(photos / "gif called.jpg", "GIF")
+    images.write(photos / "deep.TIFF", np.zeros((4, 4, 3), np.uint8))
+    plan = batch.plan([photos], tmp_path / "large", options=UpscaleOptions(format="same"))
+    made = {path.relative_to(tmp_path / "large").as_posix() for path in plan.sources}
+    expected = {"a.jpg", "summer/a.jpg", "still.gif", "old.png", "gif called.gif", "deep.tiff"}
+    assert made == expected | {"b.png"}
+
+
+def test_results_go_beside_photos_if_no_place_is_named(photos):
+    plan = batch.plan([photos / "a.jpg", photos / "summer" / "a.jpg"], None, name="{stem}_x4")
+    assert set(plan.sources) == {photos / "a_x4.png", photos / "summer" / "a_x4.png"}
+    (photos / "a_x4.png").touch()
+    with pytest.raises(FileExistsError, match=r"a_x4\.png exists already"):
+        batch.plan([photos / "a.jpg"], None, name="{stem}_x4")
+    with pytest.raises(ValueError, match="is a folder; name a folder for the results"):
+        batch.plan([photos], None, name="{stem}_x4")
+
+
+def test_results_in_a_subfolder_are_not_upscaled_again(photos, tmp_path, upscaled):
+    large = photos / "large"
+    (large / "summer").mkdir(parents=True)
+    upscaled(batch.plan([photos], large))
+    (large / "new.jpg").write_bytes((photos / "a.jpg").read_bytes())
+    plan = batch.plan([photos], tmp_path / "other")
+    assert plan.earlier == (large / "a.png", large / "summer" / "a.png")
+    assert large / "new.jpg" in plan.sources.values()
+    assert not {large / "a.png", large / "summer" / "a.png"} & set(plan.sources.values())
+    # Whoever names the folder of results itself wants them enlarged.
+    again = batch.plan([large], tmp_path / "other")
+    assert large / "a.png" in again.sources.values()
+
+
+def test_nothing_in_a_folder_is_passed_over_in_silence(photos, tmp_path):
+    (photos / "drawing.svg").touch()
+    try:
+        (photos / "gone.png").symlink_to(photos / "nowhere.png")
+    except OSError:
+        pytest.skip("this file system has no links")
+    plan = batch.plan([photos], tmp_path / "large")
+    assert [path.name for path in plan.others] == ["drawing.svg", "notes.txt"]
+    assert [error.filename for error in plan.unreadable] == [str(photos / "gone.png")]
+    with pytest.raises(FileNotFoundError, match="a link to a file that is not there"):
+        find_images(photos)
 
 
 def test_cores_are_shared_among_the_photos(tmp_path):
@@ -312,7 +371,7 @@ def test_options_without_influence_on_the_pixels_are_not_in_the_settings():
 
 
 def test_the_format_that_is_asked_for_names_the_files(photos, tmp_path):
-    plan = batch.plan([photos / "a.jpg"], tmp_path / "large", suffix=".webp")
+    plan = batch.plan([photos / "a.jpg"], tmp_path / "large", options=UpscaleOptions(format="webp"))
     assert list(plan.sources) == [tmp_path / "large" / "a.webp"]
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from srgan.audit import alignment, defects, duplicates
-from srgan.io import formats, images, pairing
+from srgan.io import formats, images, kinds, pairing
 from srgan.io.find import find_images
 from srgan.numeric import resize
 from srgan.quality import degradation
@@ -151,9 +151,7 @@ def check(
 def _images(folder: Path) -> list[Path]:
     paths = find_images(folder)
     if not paths:
-        raise ValueError(
-            f"There are no images in {folder}; expected {', '.join(formats.SUFFIXES)}."
-        )
+        raise ValueError(f"There are no images in {folder}; expected {', '.join(kinds.SUFFIXES)}.")
     return paths
 
 

@@ -54,18 +54,21 @@ def show(
             files = {"input": name, "output": str(destination)}
             result = {"width": job.width, "height": job.height, "frames": job.frames}
             needs = {"bytes": job.memory, "seconds": round(seconds, 1), "tiles": job.tiles}
-            print(json.dumps(files | result | needs))
+            notes = {"notes": job.notes} if job.notes else {}
+            print(json.dumps(files | result | needs | notes))
         else:
             frames = f" x {job.frames} frames" if job.frames > 1 else ""
             print(
                 f"{name} {job.picture.width}x{job.picture.height} -> {destination} {job.width}x"
-                f"{job.height}{frames}: {job.tiles} tile{'s' if job.tiles > 1 else ''}, about "
+                f"{job.height}{frames}: {messages.counted(job.tiles, 'tile')}, about "
                 f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
             )
+            messages.note(name, job.notes)
     if not as_json:
-        print(f"{len(sources)} photos, {skipped} there already: {_time(total)}")
+        count = messages.counted(len(sources), "photo")
+        print(f"{count}, {skipped} there already: {_time(total)}")
     if failed:
-        messages.fail(f"{failed} of {len(sources)} photos cannot be upscaled.")
+        messages.fail(f"{failed} of {messages.counted(len(sources), 'photo')} cannot be upscaled.")
     return not failed
 
 

@@ -3,16 +3,19 @@
 What may be asked of a result is in `upscaling.options`, and becomes options here by itself.
 """
 
+import functools
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan.cli import estimates, messages, pipes
+from srgan.cli import estimates, messages, pipes, results
 from srgan.cli.options import AsJson, Engine, Overwrite, Precision, takes_upscale_options
+from srgan.io.kinds import EXPECTED
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util.counting import Progress
 
@@ -33,14 +36,21 @@ def _box(text: str) -> tuple[int, int]:
 def upscale(
     *,
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="IN", help="Photos, folders of them, or - for stdin.")
-    ],
-    place: Annotated[
-        str,
-        typer.Option(
-            "--output", "-o", metavar="OUT", help="The file or folder to write, or - for stdout."
+        list[Path],
+        typer.Argument(
+            metavar="IN",
+            help=f"Photos ({EXPECTED}), folders of them, or - for stdin.",
         ),
     ],
+    place: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="The file or folder to write, or - for stdout. [of photo.jpg, photo_x4.png]",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +69,8 @@ def upscale(
     name: Annotated[
         str,
         typer.Option(
-            help='The names of files in folders, as "{stem}-{model}.jpg"; {ext} is the photo\'s.'
+            help='The names of files in folders, as "{stem}-{model}.jpg"; {ext} is the photo\'s. '
+            "Without a suffix, it gets that of --format, or one that keeps all frames."
         ),
     ] = "",
     include: Annotated[
@@ -93,27 +104,35 @@ def upscale(
 ) -> None:
     """Upscale photos.
 
-    IN are PNG, JPEG, WebP, TIFF, AVIF or GIF files, or folders of them. OUT is a file if there is
-    one input file, and otherwise a folder, which gets a PNG file for every photo, in the same
-    subfolders. What a photo carries is carried over: colour profile, EXIF, 16 bits, transparency,
-    frames.
+    OUT is a file if there is one input file, and otherwise a folder, which gets a file for every
+    photo, in the same subfolders: PNG, or what keeps all frames. Without OUT, photo_x4.png is
+    written beside photo.jpg. What a photo carries is carried over: colour profile, EXIF, 16 bits,
+    transparency, frames. What the result lacks is said.
+
+    Of several sizes that are asked for, the smallest counts.
 
     Exit code 1: some photos could not be upscaled; they are listed.
     """
     from srgan.models import catalogue, loading
-    from srgan.upscaling import batch, manifest
+    from srgan.upscaling import batch, manifest, pipeline
 
-    output = Path(place)
+    output = Path(place) if place else None
     options = _with_size(options, fit)
     model = model or options.default_model
+    load = functools.cache(
+        lambda: loading.load(model, engine, options.realism, options.self_ensemble, precision)
+    )
     plan = batch.BatchPlan({}, [], None)
     is_piped = pipes.PIPE in (*inputs, output)
-    named = output
     if is_piped:
         if resume or skip_existing:
             raise ValueError("--resume and --skip-existing are for files and folders, not pipes.")
-        named = pipes.check_pipe(inputs, output, options.suffix or ".png", as_json, dry_run)
+        if not output:
+            raise ValueError("What comes from stdin has no name; name a file, as -o photo_x4.png.")
+        pipes.check_pipe(inputs, output, as_json, dry_run)
     else:
+        if not output and not name:
+            name = _name_beside(options, lambda: load().metadata.scale)
         plan = batch.plan(
             inputs,
             output,
@@ -123,10 +142,10 @@ def upscale(
             Path(model).stem,
             include or (),
             exclude or (),
-            is_folder=place.endswith(("/", os.sep)),  # which a path forgets
-            suffix=options.suffix,
+            is_folder=bool(place) and place.endswith(("/", os.sep)),  # which a path forgets
+            options=options,
         )
-    loaded = loading.load(model, engine, options.realism, options.self_ensemble, precision)
+    loaded = load()
     # Once it is known that the file is not too large.
     settings = manifest.settings_of(catalogue.fingerprint(model), precision, options)
     if resume and not overwrite:
@@ -136,10 +155,13 @@ def upscale(
     if error_map:
         if not is_piped and len(plan.sources) + len(plan.skipped) != 1:
             raise ValueError("--error-map draws one photo; name one.")
-        files = (*inputs, *plan.sources, *plan.sources.values(), output)
+        files = (*inputs, *plan.sources, *plan.sources.values(), *filter(None, [output]))
         if error_map.resolve() in (file.resolve() for file in files):
             raise ValueError(f"The map cannot go to {error_map}, which is the photo's.")
     source = pipes.read_stdin() if inputs == [pipes.PIPE] else [*plan.sources.values(), *inputs][0]
+    named = output or Path()
+    if output == pipes.PIPE:
+        named = Path(f"stdout{pipeline.suffix_for(source, options)}")
     replace = overwrite or resume
     map_job = None
     if error_map:
@@ -147,11 +169,11 @@ def upscale(
     if dry_run:
         sources = {named: source} if is_piped else plan.sources
         all_well = estimates.show(sources, plan, loaded, options, as_json)
-        _finish(plan, failed=not all_well)
+        results.finish(plan, as_json, failed=not all_well)
         return
     if error_map and map_job:  # first, since it needs more
         _draw_map(map_job, error_map, options)
-    if is_piped:
+    if output and is_piped:
         _through_pipe(source, output, named, loaded, options, replace, as_json)
     else:
         _run(plan, loaded, options, settings, replace, as_json)
@@ -168,8 +190,8 @@ def _through_pipe(
 ) -> None:
     from srgan.upscaling import pipeline
 
-    def work(photo: Path | bytes, destination: Path, progress: Progress) -> None:
-        pipeline.upscale_file(photo, destination, model, options, overwrite, progress)
+    def work(photo: Path | bytes, destination: Path, progress: Progress) -> tuple[str, ...]:
+        return pipeline.upscale_file(photo, destination, model, options, overwrite, progress)
 
     pipes.send(source, output, named, work, as_json)
 
@@ -193,6 +215,7 @@ def _run(
         for destination in plan.skipped:
             print(f"{destination}: there already", file=sys.stderr)
     failed: list[FileResult] = []
+    notes: list[tuple[Path, tuple[str, ...]]] = []
     with progress.bar(len(plan.sources)) as show:
 
         def tell(done: float, source: Path) -> None:
@@ -203,27 +226,24 @@ def _run(
                 if len(plan.sources) + len(plan.skipped) == 1:
                     raise result.error
                 failed.append(result)
+            notes.append((result.source, result.notes))
             if as_json:
-                print(json.dumps(_line(result)), flush=True)
+                print(json.dumps(results.line(result)), flush=True)
             elif not result.error:
                 print(result.destination, flush=True)
     if as_json:
         done = len(plan.sources) - len(failed)
         summary = {"done": done, "failed": len(failed), "skipped": len(plan.skipped)}
-        print(json.dumps({"model": model.metadata.name} | summary))
+        print(json.dumps({"model": model.metadata.name} | summary | results.left_out(plan)))
+    else:
+        for source, texts in notes:  # below the bar
+            messages.note(source, texts)
     for result in failed:
         messages.fail(messages.about(result.source, result.error or Exception()))
     if failed:
-        messages.fail(f"{len(failed)} of {len(plan.sources)} photos were not upscaled.")
-    _finish(plan, bool(failed))
-
-
-def _finish(plan: "BatchPlan", failed: bool) -> None:
-    """Names the folders that were left out; exit code 1 if there are any, or photos that failed."""
-    for error in plan.unreadable:
-        messages.fail(f"A folder was left out: {messages.explain(error)}")
-    if failed or plan.unreadable:
-        raise typer.Exit(1)
+        count = messages.counted(len(plan.sources), "photo")
+        messages.fail(f"{len(failed)} of {count} could not be upscaled.")
+    results.finish(plan, as_json, bool(failed))
 
 
 def _prepare_map(
@@ -250,18 +270,17 @@ def _draw_map(job: "ErrorMapJob", destination: Path, options: UpscaleOptions) ->
     print(destination, file=sys.stderr)
 
 
-def _line(result: "FileResult") -> dict[str, object]:
-    line: dict[str, object] = {"input": str(result.source), "seconds": round(result.seconds, 3)}
-    if result.error:
-        return line | {"error": messages.explain(result.error)}
-    return line | {"output": str(result.destination)}
-
-
 def _with_size(options: UpscaleOptions, fit: tuple[int, int] | None) -> UpscaleOptions:
-    """The options, with what --fit asks for; only one kind of size may be given."""
-    given = [options.scale, options.width or options.height, fit, options.megapixels]
-    if sum(asked is not None for asked in given) > 1:
-        raise ValueError("--scale, --width/--height, --fit and --megapixels exclude each other.")
+    """The options, with what --fit asks for."""
     if not fit:
         return options
-    return UpscaleOptions.parse(**options.model_dump() | {"width": fit[0], "height": fit[1]})
+    box = {"width": min(fit[0], options.width or fit[0])}
+    box |= {"height": min(fit[1], options.height or fit[1])}
+    return UpscaleOptions.parse(**options.model_dump() | box)
+
+
+def _name_beside(options: UpscaleOptions, scale: Callable[[], int]) -> str:
+    """The pattern of a result's name beside its photo, by the factor, where that is known."""
+    if options.has_size and not options.scale:
+        return "{stem}_large"
+    return f"{{stem}}_x{options.scale or scale():g}"

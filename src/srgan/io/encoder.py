@@ -1,5 +1,6 @@
 """Writes a picture file from rows as they come, in bounded memory."""
 
+import itertools
 import queue
 import struct
 import zlib
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 import pyvips
 
 _CHUNK = 2**20  # bytes that are given to the encoder at a time
@@ -25,7 +27,7 @@ def encode(
         width: Likewise.
         save: Writes it.
     """
-    chunks = _uncompressed_png(bands, height, width)
+    chunks = _as_png(bands, height, width)
     waiting: queue.Queue[bytes] = queue.Queue(2)
     part = memoryview(b"")
     ended = False
@@ -63,16 +65,26 @@ def encode(
         saving.pop().result()
 
 
-def _uncompressed_png(bands: Iterable[np.ndarray], height: int, width: int) -> Iterator[bytes]:
-    """A PNG file with the pixels as they are: what libvips takes row by row from a callback."""
-    packer, begun = zlib.compressobj(0), False
+def _as_png(bands: Iterable[np.ndarray], height: int, width: int) -> Iterator[bytes]:
+    bands = iter(bands)
+    for first in bands:
+        rest = itertools.chain([first], bands)
+        yield from uncompressed_png(rest, height, width, first.shape[2], first.dtype)
+
+
+def uncompressed_png(
+    bands: Iterable[np.ndarray], height: int, width: int, channels: int, dtype: npt.DTypeLike
+) -> Iterator[bytes]:
+    """A PNG file with the pixels as they are: what libvips takes row by row from a callback.
+
+    It begins before the first band is asked for.
+    """
+    packer = zlib.compressobj(0)
+    yield b"\x89PNG\r\n\x1a\n"
+    bits, colour = 8 * np.dtype(dtype).itemsize, {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    yield _png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    yield _png_chunk(b"IDAT", packer.compress(b""))
     for band in bands:
-        if not begun:
-            yield b"\x89PNG\r\n\x1a\n"
-            bits, colour = 8 * band.itemsize, {1: 0, 2: 4, 3: 2, 4: 6}[band.shape[2]]
-            header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-            yield _png_chunk(b"IHDR", header)
-            begun = True
         count = max(_CHUNK // band[0].nbytes, 1)
         for top in range(0, len(band), count):
             rows = band[top : top + count]

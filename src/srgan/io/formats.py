@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pyvips
 
-from srgan.io import tiff
+from srgan.io import kinds
 from srgan.util import files
 
 # What libvips and GLib remark of damaged files goes nowhere, since all that matters is raised. Not
@@ -32,11 +32,6 @@ pyvips.cache_set_max(0)
 
 MAX_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
 LONGEST = 10_000_000  # rows, or pixels of one: of libvips
-
-EXPECTED = "PNG, JPEG, WebP, TIFF, AVIF or GIF"
-# By the first bytes. libvips may know more formats, with less safe decoders; it is not asked.
-LOADERS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
-LOADERS |= dict.fromkeys(tiff.SIGNATURES, "tiff")
 
 
 class UnsupportedImage(ValueError):  # noqa: N818 - it says what the image is
@@ -66,24 +61,18 @@ class Format(NamedTuple):
 
 
 # The Paeth predictor makes photos 40 % smaller; levels beyond 3 save 1 % in twice the time.
-_PNG = Format({"compression": 3, "filter": "paeth"}, bits=16)
-_JPEG = Format({"Q": 95}, alpha=False, longest=65_500)
-_TIFF = Format({"compression": "deflate", "predictor": "horizontal"}, bits=16, frames=True)
-FORMATS = {
-    ".png": _PNG,
-    ".jpg": _JPEG,
-    ".jpeg": _JPEG,
-    ".webp": Format({"Q": 95}, grey=False, frames=True, longest=16_383),
-    ".tif": _TIFF,
-    ".tiff": _TIFF,
-    ".avif": Format(
+_HELD = {
+    "PNG": Format({"compression": 3, "filter": "paeth"}, bits=16),
+    "JPEG": Format({"Q": 95}, alpha=False, longest=65_500),
+    "WebP": Format({"Q": 95}, grey=False, frames=True, longest=16_383),
+    "TIFF": Format({"compression": "deflate", "predictor": "horizontal"}, bits=16, frames=True),
+    "AVIF": Format(
         {"Q": 85, "effort": 2, "compression": "av1", "bitdepth": 8}, grey=False, longest=16_384
     ),
-    ".gif": Format({}, grey=False, profile=False, frames=True, longest=65_535),
+    "GIF": Format({}, grey=False, profile=False, frames=True, longest=65_535),
 }
+FORMATS = {suffix: _HELD[kind.name] for kind in kinds.WRITTEN for suffix in kind.suffixes}
 TIFF = (".tif", ".tiff")
-READ_ONLY = (".heic", ".heif")  # where this build of libvips has the decoder
-SUFFIXES = (*FORMATS, *READ_ONLY)
 
 
 def describe(source: str | os.PathLike[str] | bytes) -> str:
@@ -99,8 +88,8 @@ def decoding(source: str | os.PathLike[str] | bytes) -> Iterator[None]:
     except pyvips.Error as error:
         raise UnsupportedImage(
             f"{describe(source)} is damaged or cut short, or of a rare kind ({_reason(error)}); "
-            f"expected a complete {EXPECTED} file. Copy it again from where it came, or convert "
-            "it."
+            f"expected a complete {kinds.EXPECTED} file. Copy it again from where it came, or "
+            "convert it."
         ) from error
 
 
@@ -135,7 +124,9 @@ def check_format(path: Path, height: int = 1, width: int = 1) -> None:
         )
 
 
-def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> None:
+def save(
+    image: pyvips.Image, path: Path, suffix: str, keep: str = "none", big: bool = False
+) -> None:
     """Writes a picture, row by row where the format allows it, in the format of `suffix`.
 
     Args:
@@ -143,6 +134,7 @@ def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> No
         path: The file, replaced if it exists; its name may have any suffix.
         suffix: One of `FORMATS`.
         keep: What of `image` but its pixels: "none" or "all".
+        big: TIFF gets the variant for more than 4 GiB, also if this picture does not need it.
 
     Raises:
         OSError: If the disk is full, or something else is in the way.
@@ -150,9 +142,9 @@ def save(image: pyvips.Image, path: Path, suffix: str, keep: str = "none") -> No
     options = dict(FORMATS[suffix].options)
     if suffix in TIFF:  # a plain TIFF addresses 4 GiB
         samples = image.width * image.height * image.bands
-        options["bigtiff"] = samples * (2 if image.format == "ushort" else 1) >= 2**31
-    saver = {".jpg": "jpeg", ".tif": "tiff", ".avif": "heif"}.get(suffix, suffix[1:])
-    write = getattr(image, f"{saver}save")
+        options["bigtiff"] = big or samples * (2 if image.format == "ushort" else 1) >= 2**31
+    kind = next(kind for kind in kinds.WRITTEN if suffix in kind.suffixes)
+    write = getattr(image, f"{kind.loader}save")
     try:
         # In a thread of its own, since libvips calls back, and a Ctrl-C that came there would be
         # lost; the other threads do not hear it.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, opening
+from srgan.io import formats, opening, samples
 from srgan.util import files
 
 Sample = type[np.uint8] | type[np.uint16] | type[np.float32]
@@ -24,7 +24,7 @@ def read(path: str | os.PathLike[str], alpha: bool = False) -> np.ndarray:
     the first counts.
 
     Args:
-        path: A PNG, JPEG, WebP, TIFF, AVIF or GIF file, recognised by its content.
+        path: A file of a format that is read; see `kinds`. It is recognised by its content.
         alpha: Keep transparency, as a fourth channel, where the file has it; else it is laid on
             white.
 
@@ -157,9 +157,9 @@ def encode_webp(image: np.ndarray, quality: int | None = None) -> bytes:
 
 def _pixels(path: Path, alpha: bool = False) -> np.ndarray:
     """Returns a file's sRGB pixels, uint8 or uint16."""
-    image = opening.open_image(path)
+    opened = opening.open_image(path)
     with formats.decoding(path):
-        image = opening.to_srgb(image.autorot())
+        image = samples.to_srgb(opened.image.autorot())
         if image.hasalpha() and not alpha:
             image = image.flatten(background=[255 if image.format == "uchar" else 65535])
         return image.numpy()

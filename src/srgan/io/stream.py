@@ -13,12 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, opening, tiff
+from srgan.io import formats, opening, samples, tiff
 from srgan.io.encoder import encode
-from srgan.io.metadata import CARRIED, SHOWN, exif_of, fix_exif_of_frames, fix_field, set_fields
+from srgan.io.kinds import HEAD, WRITTEN, written_as
+from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
 from srgan.util import files
 
 _BANDS = 64  # rows read at a time
+# Pages of a TIFF file times changes of their size: after each, libtiff counts all pages again.
+_MAX_STEPS = 250_000
 
 
 class Picture:
@@ -30,6 +33,8 @@ class Picture:
         into: Suffix of the file that it becomes, which decides what of it is read: all frames or
             the first, and transparency, or what it shows on white.
         srgb: Convert colours to sRGB, for programs that ignore profiles.
+        page: Of TIFF, where to begin.
+        seen: What `opening.look` returned of it, so that it is not looked at again.
 
     Attributes:
         height: Of one frame.
@@ -37,6 +42,8 @@ class Picture:
         frames: How many there are; all lie below each other.
         channels: 1 for grey, 3 for RGB, and one more with alpha, which comes last.
         dtype: uint8 or uint16.
+        notes: What of the file the result will lack, in sentences.
+        following: The page of another form that comes after these, if there is one.
 
     Raises:
         UnsupportedImage, OSError: As `opening.open_image` says.
@@ -48,19 +55,28 @@ class Picture:
         max_pixels: int = formats.MAX_PIXELS,
         into: str = ".tif",
         srgb: bool = False,
+        page: int = 0,
+        seen: opening.Seen | None = None,
     ):
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        image = opening.open_image(source, max_pixels, all_frames=held.frames)
+        self._opened = opening.open_image(source, max_pixels, held.frames, page, seen)
         with formats.decoding(source):
-            self._image = _prepare(image, held, srgb)
+            self._image = _prepare(self._opened.image, held, srgb)
         height = self._image.height
-        self.height = opening.field(self._image, "page-height", height) if held.frames else height
+        self.height = samples.field(self._image, "page-height", height) if held.frames else height
         self.width = self._image.width
         self.frames = self._image.height // self.height
         self.channels = self._image.bands
         self.dtype = np.dtype(np.uint16 if self._image.format == "ushort" else np.uint8)
+        self.following = self._opened.following if self._bare else None
+        self.notes = tuple(self._notes(into, held, page))
+
+    @property
+    def pixels(self) -> int:
+        """Of all frames."""
+        return self.frames * self.height * self.width
 
     def rows(self) -> Iterator[np.ndarray]:
         """Yields all rows, some at a time, once: `(n, width, channels)`.
@@ -76,6 +92,10 @@ class Picture:
                 band = np.frombuffer(region.fetch(0, top, self.width, count), self.dtype)
                 yield band.reshape(count, self.width, self.channels)
 
+    def close(self) -> None:
+        """Lets go of the file; only what is known of the picture is left."""
+        del self._image, self._opened
+
     def with_metadata(self, image: pyvips.Image, height: int, metadata: bool) -> pyvips.Image:
         """Returns what was made of this picture with all that it carried, with its sizes corrected.
 
@@ -84,17 +104,35 @@ class Picture:
             height: Of one frame.
             metadata: Carry all; else only what is needed to show it.
         """
-        kept = CARRIED if metadata else SHOWN
         xres, yres = self._resolution()
         image, fields = image.copy(xres=xres, yres=yres), {}
+        size, old = (height, image.width), (self.height, self.width)
         for name in self._image.get_fields():
-            if name.startswith(kept) and not name.startswith("exif-ifd1"):  # of the thumbnail
-                value = fix_field(name, self._image.get(name), height, image.width, self._bare)
-                fields[name] = self._image.get_typeof(name), value
+            if is_carried(name, metadata):
+                value = fix_field(name, self._image.get(name), size, old, self._bare)
+                if value != b"":
+                    fields[name] = self._image.get_typeof(name), value
         if self.frames > 1:
             fields["page-height"] = pyvips.GValue.gint_type, height
         set_fields(image, fields)
         return image
+
+    def _notes(self, into: str, held: formats.Format, page: int) -> Iterator[str]:
+        """What of the file the result will lack."""
+        missing = self._opened.pictures - self.frames
+        if missing and self.following is None and not page:
+            why = (
+                "they differ from the first in size or samples"
+                if held.frames
+                else f"{into} files hold one, and {_with_frames()} files all"
+            )
+            yield f"{missing} of its {self._opened.pictures} pictures are left out: {why}"
+        if self._opened.left_out:
+            yield f"left out: {', '.join(self._opened.left_out)}"
+        if self._opened.image.hasalpha() and not held.alpha:
+            yield f"its transparent parts lie on white: {into} files have no transparency"
+        if self.dtype == np.uint16 and held.bits < 16:
+            yield f"its samples are rounded to 8 bits: {into} files are written with 8"
 
     def _resolution(self) -> tuple[float, float]:
         """Pixels a mm, in a range that libvips takes; its word for an unknown one is 1."""
@@ -104,17 +142,63 @@ class Picture:
         return known
 
 
-def natural_suffix(path: Path) -> str:
+def open_pages(
+    source: str | os.PathLike[str] | bytes, max_pixels: int, into: str, srgb: bool
+) -> list[Picture]:
+    """Opens a file for a result that holds all of its pages, in whatever sizes they are.
+
+    Args:
+        source: As `Picture` takes it, and so are the others.
+        max_pixels: In all pages together.
+        into: Likewise.
+        srgb: Likewise.
+
+    Returns:
+        One picture, or, of TIFF that becomes TIFF, one for each run of pages of one form.
+
+    Raises:
+        UnsupportedImage, OSError: As `Picture` says.
+    """
+    seen = opening.look(source)
+    pages = len(seen.found.pages)
+    pictures = [Picture(source, max_pixels, into, srgb, seen=seen)]
+    total = pictures[0].pixels
+    while (page := pictures[-1].following) is not None:
+        if len(pictures) * pages > _MAX_STEPS:
+            raise formats.UnsupportedImage(
+                f"{formats.describe(source)} has {pages:,} pages, whose size changes more than "
+                f"{len(pictures) - 1:,} times; expected fewer. Split it."
+            )
+        pictures.append(Picture(source, max_pixels - total, into, srgb, page, seen))
+        total += pictures[-1].pixels
+    return pictures
+
+
+def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
     """Returns the suffix of a format that keeps all of a picture: .png, if it has one frame."""
-    if path.suffix.lower() not in (".gif", ".webp", ".tif", ".tiff"):
-        return ".png"
     try:
-        image = opening.open_image(path, all_frames=True)
+        kind, count = opening.count_pictures(source)
     except (OSError, ValueError):
         return ".png"  # what is wrong with it will be said when it is upscaled
-    if opening.field(image, "page-height", image.height) == image.height:
+    if count == 1:
         return ".png"
-    return ".tif" if path.suffix.lower().startswith(".tif") else ".webp"
+    return ".tif" if kind.name == "TIFF" else ".webp"
+
+
+def same_suffix(source: str | os.PathLike[str] | bytes) -> str:
+    """Returns the suffix of a picture's own format, or .png if that is not written."""
+    try:
+        with opening.open_bytes(source) as file:
+            kind = written_as(file.read(HEAD))
+    except (OSError, ValueError):
+        return ".png"
+    own = "" if isinstance(source, bytes) else Path(source).suffix.lower()
+    return own if own in kind.suffixes else kind.suffixes[0]
+
+
+def _with_frames() -> str:
+    names = [kind.suffixes[0] for kind in WRITTEN if formats.FORMATS[kind.suffixes[0]].frames]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def write_rows(
@@ -141,28 +225,55 @@ def write_rows(
         UnsupportedImage, OSError: As `formats.check_destination` says, or if the disk is full.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
     formats.check_destination(path, overwrite, height, width)
+    with files.replacing(path) as partial:
+        save_rows(partial, path.suffix.lower(), bands, height, width, like, metadata)
+
+
+def save_rows(
+    path: Path,
+    suffix: str,
+    bands: Iterable[np.ndarray],
+    height: int,
+    width: int,
+    like: Picture | None = None,
+    metadata: bool = True,
+    big: bool = False,
+) -> None:
+    """Writes a file as `write_rows` does, but in place, whatever it is called.
+
+    Args:
+        path: The file.
+        suffix: Of its format.
+        bands: As `write_rows` takes them, and so are the others.
+        height: Likewise.
+        width: Likewise.
+        like: Likewise.
+        metadata: Likewise.
+        big: For TIFF, in the variant for more than 4 GiB.
+
+    Raises:
+        UnsupportedImage, OSError: As `write_rows` says.
+    """
     total = height * like.frames if like else height
     if total > formats.LONGEST:
         raise formats.UnsupportedImage(
             f"Cannot write {path}: its frames have {total:,} rows together; expected at most "
             f"{formats.LONGEST:,}. Cut it into parts."
         )
-    with files.replacing(path) as partial:
 
-        def save(image: pyvips.Image) -> None:
-            image = like.with_metadata(image, height, metadata) if like else image
-            exif, iptc = exif_of(image), opening.field(image, "iptc-data", b"")
-            if suffix in formats.TIFF:
-                image.remove("iptc-data")  # libvips would write a quarter of it
-            formats.save(image, partial, suffix, keep="all")  # what there is has been chosen
-            if suffix in formats.TIFF and (exif or iptc):
-                tiff.add(partial, exif, iptc)
-            if suffix == ".webp" and total != height:
-                fix_exif_of_frames(partial, height, total)
+    def save(image: pyvips.Image) -> None:
+        image = like.with_metadata(image, height, metadata) if like else image
+        exif, iptc = exif_of(image), samples.field(image, "iptc-data", b"")
+        if suffix in formats.TIFF:
+            image.remove("iptc-data")  # libvips would write a quarter of it
+        formats.save(image, path, suffix, keep="all", big=big)  # what there is has been chosen
+        if suffix in formats.TIFF and (exif or iptc):
+            tiff.add(path, exif, iptc)
+        if suffix == ".webp" and total != height:
+            fix_exif_of_frames(path, height, total)
 
-        encode(bands, total, width, save)
+    encode(bands, total, width, save)
 
 
 def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Image:
@@ -171,11 +282,11 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
     grey = image.bands - image.hasalpha() == 1
     lost = image.get_typeof("icc-profile-data") and not (held.profile and (held.grey or not grey))
     if srgb or lost or image.interpretation in ("cmyk", "lab", "labs"):
-        image = opening.to_srgb(image)
+        image = samples.to_srgb(image)
         if grey:
             image = image.colourspace("b-w" if image.format == "uchar" else "grey16").copy()
             image.remove("icc-profile-data")  # which is of three colours
-    image = opening.integers(image)
+    image = samples.integers(image)
     if image.hasalpha() and not held.alpha:
         image = image.flatten(background=[255 if image.format == "uchar" else 65535])
     return image
@@ -183,9 +294,9 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
 
 def _upright(image: pyvips.Image) -> pyvips.Image:
     """Each frame turned as the orientation says."""
-    if opening.field(image, "orientation", 1) == 1:
+    if samples.field(image, "orientation", 1) == 1:
         return image
-    height = opening.field(image, "page-height", image.height)
+    height = samples.field(image, "page-height", image.height)
     tops = range(0, image.height, height)
     frames = [image.crop(0, top, image.width, height).autorot() for top in tops]
     image = pyvips.Image.arrayjoin(frames, across=1).copy()

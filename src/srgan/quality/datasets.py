@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan.io import formats, images, pairing
+from srgan.io import images, kinds, pairing
 from srgan.numeric import resize
 from srgan.util import files
 
@@ -79,7 +79,7 @@ def list_photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
     if not named:
         raise ValueError(
             f"There are no images in {dataset.hr or dataset.lr}; expected "
-            f"{', '.join(formats.SUFFIXES)}."
+            f"{', '.join(kinds.SUFFIXES)}."
         )
     small = pairing.match(named, dataset.lr) if dataset.hr and dataset.lr else {}
     found = []

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srgan.io import formats, images, pairing
+from srgan.io import formats, images, kinds, pairing
 from srgan.io.find import find_images
 from srgan.numeric import resize
 from srgan.train import degradations
@@ -27,9 +27,7 @@ def find(folder: Path, lr_folder: Path | None, scale: int) -> tuple[list[Path], 
     """
     paths = find_images(folder)
     if not paths:
-        raise ValueError(
-            f"There are no images in {folder}; expected {', '.join(formats.SUFFIXES)}."
-        )
+        raise ValueError(f"There are no images in {folder}; expected {', '.join(kinds.SUFFIXES)}.")
     if not lr_folder:
         return paths, [None] * len(paths)
     partners, left_over = pairing.partners(paths, folder, lr_folder)

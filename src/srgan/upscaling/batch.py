@@ -1,25 +1,20 @@
 """Many files at once: which photo becomes which file, several at a time, and where to go on."""
 
 import errno
-import os
-import re
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from srgan.io import formats, stream
-from srgan.io.find import find_images
+from srgan.io import formats
 from srgan.models.model import Model
 from srgan.upscaling import pipeline
+from srgan.upscaling.inputs import Inputs, check_pattern, named
 from srgan.upscaling.manifest import Manifest
-from srgan.upscaling.options import UpscaleOptions
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import files, parallel
-
-_NAMES = ("stem", "ext", "model")  # what a pattern of names may hold, in braces
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing is wrong
@@ -33,13 +28,17 @@ class BatchPlan(NamedTuple):
         sources: Of every file to make.
         skipped: Files that are there already.
         folder: Of the results, if they go into one.
-        unreadable: What is wrong with folders that had to be left out.
+        unreadable: What is wrong with folders and links that had to be left out.
+        others: Files in the folders that are taken for no pictures.
+        earlier: Results of earlier runs in the folders, which are not enlarged again.
     """
 
     sources: dict[Path, Path]
     skipped: list[Path]
     folder: Path | None
     unreadable: tuple[OSError, ...] = ()
+    others: tuple[Path, ...] = ()
+    earlier: tuple[Path, ...] = ()
 
     @property
     def workers(self) -> int:
@@ -48,17 +47,26 @@ class BatchPlan(NamedTuple):
 
 
 class FileResult(NamedTuple):
-    """What became of one photo; `error` is None if all went well."""
+    """What became of one photo.
+
+    Attributes:
+        source: The photo.
+        destination: The file that was to be made.
+        seconds: That it took.
+        error: What went wrong, or None.
+        notes: What of the photo the result lacks.
+    """
 
     source: Path
     destination: Path
     seconds: float
     error: Exception | None
+    notes: tuple[str, ...] = ()
 
 
 def plan(
     inputs: Sequence[Path],
-    output: Path,
+    output: Path | None,
     overwrite: bool = False,
     skip_existing: bool = False,
     name: str = "",
@@ -66,7 +74,7 @@ def plan(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     is_folder: bool = False,
-    suffix: str = "",
+    options: UpscaleOptions = DEFAULTS,
 ) -> BatchPlan:
     """Returns the source of every file to make, having found what would go wrong.
 
@@ -74,18 +82,18 @@ def plan(
         inputs: Image files, and folders of them.
         output: A file, if there is one input file; otherwise a folder, which gets a file for every
             photo, in the same subfolders. One input file goes to a folder too if `output` is one,
-            or has no suffix.
+            or has no suffix. None for files beside the input files, which have to get a `name`.
         overwrite: Whether files may be replaced.
         skip_existing: Leave out photos whose file is there.
         name: Pattern of the names in the folder, as "{stem}-{model}.{ext}", where "ext" is the
-            photo's; by default its stem with .png, or .webp or .tif for several frames.
+            photo's; by default its stem. Without a suffix, it gets that of `options.format`, or
+            else one that keeps all of the photo: .png, or .webp or .tif for several frames.
         model: Name for the pattern.
         include: Of the photos in folders, take those whose name or path in the folder fits one
             of these patterns, as "*.jpg"; by default all.
         exclude: And leave out those that fit one of these.
         is_folder: Whether `output` is meant as a folder, whatever it looks like.
-        suffix: Of the files in the folder, where `name` does not say; by default that of a format
-            that holds all of the photo.
+        options: What is asked of each result.
 
     Raises:
         FileNotFoundError: If an input does not exist.
@@ -94,23 +102,25 @@ def plan(
         ValueError: If a folder has no images, two photos would become one file, a photo would
             be overwritten by itself or another, or `name` is no such pattern.
     """
-    into_folder = is_folder or len(inputs) > 1 or inputs[0].is_dir()
-    into_folder = into_folder or output.is_dir() or not output.suffix
-    if into_folder and output.is_file():
+    check_pattern(name)
+    several = len(inputs) > 1 or inputs[0].is_dir()
+    into_folder = output and (is_folder or several or output.is_dir() or not output.suffix)
+    if output and into_folder and output.is_file():
         raise ValueError(f"{output} is a file; expected a folder for the results, which is made.")
-    _check_pattern(name)
     sources: dict[Path, Path] = {}
-    unreadable: list[OSError] = []
+    found = Inputs(output, include, exclude)
     for given in inputs:
-        for source, place in _photos(given, output, include, exclude, unreadable):
-            destination = (
-                output / _named(place, source, name, model, suffix) if into_folder else output
-            )
+        for source, place in found.photos(given):
+            if output and not into_folder:
+                destination = output
+            else:
+                result = named(place, source, name, model, options)
+                destination = output / result if output else given.with_name(result.name)
             other = sources.setdefault(destination, source)
             if not other.samefile(source):
                 raise ValueError(
                     f"{other} and {source} would both become {destination}. Rename one of them, "
-                    'upscale them into two folders, or use --name "{stem}-{ext}.png".'
+                    'upscale them into two folders, or use --name "{stem}-{ext}".'
                 )
     for destination in sources:
         formats.check_format(destination)
@@ -127,7 +137,14 @@ def plan(
         )
     skipped = taken if skip_existing else []
     left = {d: source for d, source in sources.items() if d not in skipped}
-    return BatchPlan(left, skipped, output if into_folder else None, tuple(unreadable))
+    return BatchPlan(
+        left,
+        skipped,
+        output if into_folder else None,
+        tuple(found.unreadable),
+        tuple(found.others),
+        tuple(found.earlier),
+    )
 
 
 def run(
@@ -170,7 +187,7 @@ def run(
                 raise _Stopped(f"{source} was not begun, since the disk is full.")
             if manifest:
                 manifest.note(source, destination, done=False)
-            pipeline.upscale_file(
+            notes = pipeline.upscale_file(
                 source, destination, model, options, overwrite, tell, plan.workers
             )
             if manifest:
@@ -179,7 +196,7 @@ def run(
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 stop.set()
             return FileResult(source, destination, time.perf_counter() - began, error)
-        return FileResult(source, destination, time.perf_counter() - began, None)
+        return FileResult(source, destination, time.perf_counter() - began, None, notes)
 
     # One more than cores: what is decoded and encoded fills the gaps.
     with ThreadPoolExecutor(parallel.available_cores() + 1) as pool:
@@ -227,56 +244,3 @@ def resume(plan: BatchPlan, settings: Mapping[str, object]) -> BatchPlan:
         files.remove_partial(folder)
     left = {d: source for d, source in plan.sources.items() if d not in done}
     return plan._replace(sources=left, skipped=plan.skipped + done)
-
-
-def _check_pattern(name: str) -> None:
-    unknown = [key for key in re.findall(r"{(.*?)}", name) if key not in _NAMES]
-    if unknown or "/" in name or os.sep in name:
-        wrong = f"{{{unknown[0]}}}" if unknown else "a folder"
-        raise ValueError(
-            f"The names {name!r} hold {wrong}; expected a file name with "
-            f"{', '.join(f'{{{key}}}' for key in _NAMES)}."
-        )
-
-
-def _named(place: Path, source: Path, name: str, model: str, suffix: str) -> Path:
-    if not name:
-        return place.with_suffix(suffix or stream.natural_suffix(source))
-    values = {"stem": place.stem, "ext": place.suffix[1:].lower(), "model": model}
-    return place.with_name(re.sub(r"{(.*?)}", lambda match: values[match[1]], name))
-
-
-def _photos(
-    given: Path,
-    output: Path,
-    include: Sequence[str],
-    exclude: Sequence[str],
-    unreadable: list[OSError],
-) -> list[tuple[Path, Path]]:
-    """The photos of one input, each with its path in the output folder."""
-    if not given.exists():
-        raise FileNotFoundError(f"There is no file or folder {given}. Check the name.")
-    if not given.is_dir():
-        return [(given, Path(given.name))]
-    # What an earlier run left in the folder of the results are no photos.
-    results, folder = output.resolve(), given.resolve()
-    found = find_images(given, unreadable.append)
-    if folder in results.parents:
-        found = [path for path in found if results not in path.resolve().parents]
-    elif folder == results:
-        manifest = Manifest(given, {})
-        found = [path for path in found if not manifest.knows(path)]
-    if not found and unreadable:
-        raise unreadable[0]
-    if not found:
-        raise ValueError(f"There are no images in {given}; expected {', '.join(formats.SUFFIXES)}.")
-
-    def fits(place: Path, patterns: Sequence[str]) -> bool:
-        return any(fnmatch(text, p) for p in patterns for text in (place.name, place.as_posix()))
-
-    places = [path.relative_to(given) for path in found]
-    places = [place for place in places if not include or fits(place, include)]
-    places = [place for place in places if not fits(place, exclude)]
-    if not places:
-        raise ValueError(f"None of the {len(found)} images in {given} fits the patterns.")
-    return [(given / place, place) for place in places]

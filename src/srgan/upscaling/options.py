@@ -5,19 +5,17 @@ here: an option that is added to `UpscaleOptions` appears in each of them.
 """
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-SUFFIXES = {  # of files, by the names of their formats
-    "png": ".png",
-    "jpeg": ".jpg",
-    "webp": ".webp",
-    "tiff": ".tif",
-    "avif": ".avif",
-    "gif": ".gif",
-}
-_NAMES = {".jpeg": "jpeg", ".tiff": "tiff"} | {suffix: name for name, suffix in SUFFIXES.items()}
+from srgan.io import kinds
+
+SUFFIXES = {kind.name.lower(): kind.suffixes[0] for kind in kinds.WRITTEN}
+"""Of files, by the names of their formats."""
+
+SAME = "same"
+_NAMES = {suffix: kind.name.lower() for kind in kinds.WRITTEN for suffix in kind.suffixes}
 
 _LONGEST = 10_000_000  # pixels a side, of any file
 
@@ -25,8 +23,17 @@ _LONGEST = 10_000_000  # pixels a side, of any file
 _WITHOUT_INFLUENCE = {"tile", "max_megapixels"}
 
 
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ").rstrip(".")
+
+
 def _format(value: Any) -> Any:
-    return _NAMES.get(f".{value.lower().lstrip('.')}", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    name = _NAMES.get(f".{value.lower().lstrip('.')}", value)
+    if name not in (*SUFFIXES, SAME):
+        raise ValueError(f"expected {', '.join(SUFFIXES)} or {SAME}; got {value!r}.")
+    return name
 
 
 class UpscaleOptions(BaseModel):
@@ -59,12 +66,12 @@ class UpscaleOptions(BaseModel):
     megapixels: float | None = Field(
         default=None, gt=0, le=1e6, description="The result has about so many megapixels."
     )
-    format: Annotated[
-        Literal["png", "jpeg", "webp", "tiff", "avif", "gif"] | None, BeforeValidator(_format)
-    ] = Field(
+    format: Annotated[str | None, BeforeValidator(_format)] = Field(
         default=None,
-        description="The format of the result: png, jpeg, webp, tiff, avif or gif. [that of the "
-        "file's name, else png]",
+        description=f"The format of the result: {', '.join(SUFFIXES)}, or {SAME}, which is the "
+        "picture's own, or png where that is not written. [that of the file's name, else one that "
+        "keeps all frames]",
+        json_schema_extra={"enum": [*SUFFIXES, SAME, None]},
     )
     realism: float | None = Field(
         default=None,
@@ -108,7 +115,7 @@ class UpscaleOptions(BaseModel):
         except ValidationError as error:
             faults = (
                 f"{fault['loc'][0]}: "
-                + ("There is no such option" if "extra" in fault["type"] else fault["msg"])
+                + ("There is no such option" if "extra" in fault["type"] else _said(fault["msg"]))
                 for fault in error.errors()
             )
             raise ValueError("; ".join(faults) + ".") from None
@@ -130,8 +137,8 @@ class UpscaleOptions(BaseModel):
 
     @property
     def suffix(self) -> str:
-        """Of files of the format that was asked for, or ""."""
-        return SUFFIXES[self.format] if self.format else ""
+        """Of files of the format that was asked for, or "" if that depends on the picture."""
+        return SUFFIXES.get(self.format or "", "")
 
     def output_size(self, height: int, width: int, scale: int) -> tuple[int, int]:
         """Returns height and width of what a picture becomes.

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PARTIAL = ".partial"  # the suffix of files that are not finished
+
 
 def check_destination(path: Path, overwrite: bool = False) -> None:
     """Raises what would go wrong with writing a file, before the work of making it.
@@ -42,21 +44,40 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If there is no way to write there, or no space; nothing is left behind.
     """
+    with partial(path) as unfinished:
+        try:
+            yield unfinished
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            if error.filename and not str(error.filename).endswith(_PARTIAL):
+                raise  # it has to do with another file
+            reason = f"{error.strerror or error}; nothing was written to"
+            raise OSError(error.errno, reason, str(path)) from error
+
+
+@contextmanager
+def partial(path: Path) -> Iterator[Path]:
+    """Yields the path of a file for a part of the work on `path`, which the block removes."""
     # Hidden, so that no search for files takes it for one; beside the target, so that the last
     # step is one rename.
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    unfinished = path.with_name(f".{secrets.token_hex(8)}{_PARTIAL}")
     try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        if error.filename not in (None, str(partial)):
-            raise  # it has to do with another file
-        reason = f"{error.strerror or error}; nothing was written to"
-        raise OSError(error.errno, reason, str(path)) from error
+        yield unfinished
     finally:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Gives errors of the system in the block, which may not say so, the name of a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def remove_partial(folder: Path) -> None:

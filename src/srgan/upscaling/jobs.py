@@ -1,0 +1,233 @@
+"""What was opened and planned, and is then done: a picture, or a document of several."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from srgan.io import formats, images, stream, tiff
+from srgan.models import tiling
+from srgan.models.model import Model
+from srgan.numeric import resize
+from srgan.upscaling.options import UpscaleOptions
+from srgan.util import files, parallel
+from srgan.util.counting import Progress, counter
+
+_PASSES = 2  # of a model, one on the result of the other
+_BETWEEN = np.uint16  # what is kept of a sample between two steps
+
+
+class UpscaleJob:
+    """A picture that was opened, and how it will be upscaled: known before the first tile.
+
+    Attributes:
+        picture: As it was opened; it can be read once.
+        destination: The file to be written.
+        height: Of the result; of one frame, if there are several.
+        width: Of the result.
+        frames: How many there are.
+        cuts: How each pass of the model cuts a frame.
+        memory: Bytes that it needs, about, beside the program and its model.
+        work: Pixels that the model will see, those of overlaps included.
+    """
+
+    def __init__(
+        self,
+        picture: stream.Picture,
+        destination: Path,
+        model: Model,
+        options: UpscaleOptions,
+        overwrite: bool,
+        workers: int | None,
+    ) -> None:
+        self.picture, self.destination, self.options = picture, destination, options
+        self._model, self._overwrite = model, overwrite
+        self.frames = picture.frames
+        scale = model.metadata.scale
+        self.height, self.width = options.output_size(picture.height, picture.width, scale)
+        self.cuts: list[tiling.TileLayout] = []
+        passes, tiles, bands = self._passes(), 0.0, 0.0
+        for index in range(passes):
+            tall, wide = (scale**index * side for side in (picture.height, picture.width))
+            cut = model.plan(
+                tall,
+                wide,
+                picture.channels,
+                options.tile,
+                workers=workers,
+                halo=options.halo,
+            )
+            running = min(cut.tiles, parallel.available_cores())
+            tiles = max(tiles, running * cut.area * model.pixel_bytes)  # those of all passes share
+            # What is read for a row of tiles, and what came of two while the first is written.
+            rows = (1 + 2 * scale**2) * min(cut.size[0], cut.height)
+            is_last = index + 1 == passes and not options.has_size
+            sample = picture.dtype.itemsize if is_last else np.dtype(_BETWEEN).itemsize
+            bands += rows * cut.width * picture.channels * sample
+            self.cuts.append(cut)
+        self.memory = round(tiles + bands)
+        self.work = picture.frames * sum(cut.work for cut in self.cuts)
+
+    def __repr__(self) -> str:
+        size = f"{self.picture.width}x{self.picture.height} -> {self.width}x{self.height}"
+        return f"<srgan.UpscaleJob {size}, {self.tiles} tiles, {self.memory / 2**20:,.0f} MiB>"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the picture the result lacks, in sentences: frames, a gain map, transparency."""
+        return self.picture.notes
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles there are, in all frames and passes."""
+        return self.frames * sum(cut.tiles for cut in self.cuts)
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels the model makes, in all passes."""
+        factors = (self._model.metadata.scale ** (2 * n) for n in range(1, len(self.cuts) + 1))
+        return sum(factors) * self.frames * self.picture.height * self.picture.width
+
+    def run(self, progress: Progress | None = None) -> None:
+        """Upscales the picture, and writes the result whole or not at all.
+
+        Args:
+            progress: Called as `progress(done, total)` after each tile. What it raises ends the
+                work after the tiles that run.
+
+        Raises:
+            UnsupportedImage: If the picture is damaged.
+            OSError: If there is no way to write the result, or the disk is full.
+            MemoryError: If there is not even enough for the smallest tiles.
+        """
+        with self.rows(counter(progress, self.tiles)) as rows:
+            stream.write_rows(
+                self.destination,
+                rows,
+                self.height,
+                self.width,
+                self.picture,
+                self._overwrite,
+                not self.options.strip_metadata,
+            )
+
+    def rows(self, tell: Callable[[], None]) -> closing[Generator[np.ndarray, None, None]]:
+        """The rows of the result, one frame after the other, as they come.
+
+        Closed at the end, so that nobody else waits for the tiles that run when something fails.
+
+        Args:
+            tell: Called after each tile.
+        """
+        held = formats.FORMATS[self.destination.suffix.lower()].bits
+        dtype = np.uint16 if self.picture.dtype == np.uint16 and held == 16 else np.uint8
+        return closing(self._rows(dtype, tell))
+
+    def _passes(self) -> int:
+        """How often the model is run, on the result of the time before."""
+        picture, metadata = self.picture, self._model.metadata
+        factor = max(self.height / picture.height, self.width / picture.width)
+        if metadata.scale == 1:
+            return 1
+        passes = sum(factor > metadata.scale**done for done in range(_PASSES + 1))
+        if passes > _PASSES:
+            raise ValueError(
+                f"The result would have {factor:.4g} times as many pixels a side as the picture's "
+                f"{picture.width}x{picture.height}; {metadata.name} makes at most "
+                f"{metadata.scale**_PASSES} times as many, in two passes. Ask for less."
+            )
+        return passes
+
+    def _rows(
+        self, dtype: images.Sample, tell: Callable[[], None]
+    ) -> Generator[np.ndarray, None, None]:
+        """The rows of the result, one frame after the other."""
+        scale = self._model.metadata.scale
+        rows = _Cutter(parallel.ahead(self.picture.rows()))
+        for _ in range(self.frames):
+            height, width = self.picture.height, self.picture.width
+            bands = rows.take(height)
+            whole = scale ** len(self.cuts)
+            exact = (self.height, self.width) == (whole * height, whole * width)
+            for index, cut in enumerate(self.cuts):
+                kept = dtype if exact and index + 1 == len(self.cuts) else _BETWEEN
+                bands = self._model.upscale_rows(bands, height, width, cut, kept, tell)
+                height, width = scale * height, scale * width
+            if not exact:
+                floats = map(images.to_float, bands)
+                bands = resize.bicubic_rows(floats, height, self.height, self.width)
+                bands = (images.from_float(band, dtype) for band in bands)
+            yield from bands
+
+
+class DocumentJob(UpscaleJob):
+    """A document whose pages differ in size or samples: a job for each run of equal ones.
+
+    Its sizes are those of the first page.
+
+    Args:
+        parts: The jobs, which all have the same destination, a TIFF file.
+        overwrite: Replace it if it exists.
+    """
+
+    def __init__(self, parts: Sequence[UpscaleJob], overwrite: bool) -> None:
+        first = parts[0]
+        self.picture, self.options = first.picture, first.options
+        self.destination = first.destination
+        self.height, self.width, self.cuts = first.height, first.width, first.cuts
+        self._parts, self._overwrite = parts, overwrite
+        self.frames = sum(part.frames for part in parts)
+        self.memory = max(part.memory for part in parts)
+        self.work = sum(part.work for part in parts)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for part in self._parts for note in part.notes))
+
+    @property
+    def tiles(self) -> int:
+        return sum(part.tiles for part in self._parts)
+
+    @property
+    def pixels(self) -> int:
+        return sum(part.pixels for part in self._parts)
+
+    def run(self, progress: Progress | None = None) -> None:
+        files.check_destination(self.destination, self._overwrite)
+        tell = counter(progress, self.tiles)
+        samples = sum(p.frames * p.height * p.width * p.picture.channels for p in self._parts)
+        with files.replacing(self.destination) as whole:
+            for number, part in enumerate(self._parts):
+                with files.partial(self.destination) as page, part.rows(tell) as rows:
+                    stream.save_rows(
+                        page,
+                        ".tif",
+                        rows,
+                        part.height,
+                        part.width,
+                        part.picture,
+                        not self.options.strip_metadata,
+                        big=2 * samples >= 2**31,
+                    )
+                    if number:
+                        tiff.append(whole, page)
+                    else:
+                        page.replace(whole)
+                part.picture.close()
+
+
+class _Cutter:
+    """Cuts rows that come in bands where frames end."""
+
+    def __init__(self, bands: Iterator[np.ndarray]):
+        self._bands = bands
+        self._left = np.empty(0)
+
+    def take(self, count: int) -> Iterator[np.ndarray]:
+        """The next `count` rows."""
+        while count:
+            band = self._left if len(self._left) else next(self._bands)
+            part, self._left = band[:count], band[count:]
+            count -= len(part)  # before it is given away, and nothing more may be asked for
+            yield part
