@@ -170,7 +170,7 @@ def test_the_changelog_has_the_version(wheel_files):
 def test_the_command_works(python, outside):
     srgan = python.with_name("srgan")
     assert re.fullmatch(r"srgan \d+\.\d+\.\d+\S*\n", run(srgan, "--version"))
-    assert "\nsrgan-x4\n" in run(srgan, "models")
+    assert "\nsrgan-x4 " in run(srgan, "models")
     photo = PACKAGE / "photos" / "cat.webp"
     run(srgan, "upscale", photo, "-o", "cat.png", "--model", "srgan-fast-x4")
     assert (outside / "cat.png").stat().st_size > 2**20

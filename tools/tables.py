@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srgan.models.catalogue import PURPOSES
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 MEASURES = {  # key in the results: heading, digits, decimal point first
@@ -25,16 +27,6 @@ MEASURES = {  # key in the results: heading, digits, decimal point first
     "grid": ("GRID", 3, True),
 }
 SETS = ("Set5", "Set14", "BSD100")
-PURPOSES = {  # the default model of each pair first
-    "srgan-x4": "the default: small, clean photos, realistic detail",
-    "srgan-psnr-x4": "the same photos, closest to the truth: measuring, documents",
-    "srgan-photo-x4": "photos from phones and web pages: removes JPEG blocks, some blur and noise",
-    "srgan-photo-psnr-x4": "the same photos, smoother",
-    "srgan-x2": "the default up to `--scale 2`",
-    "srgan-psnr-x2": "the same size, closest to the truth",
-    "srgan-fast-x4": "large folders, video, phones: 10 to 18 times as fast as `srgan-x4`",
-    "srgan-fast-psnr-x4": "as fast, closest to the truth",
-}
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 

@@ -366,7 +366,9 @@ def test_a_pipe_may_be_tried_mapped_and_listed(photo, tmp_path, capfdbinary, mon
         return capfdbinary.readouterr().out.decode()
 
     large, drawn = tmp_path / "large.png", tmp_path / "map.png"
-    assert run("-", "--dry-run").startswith("stdin 20x12 -> stdout.png 80x48: 1 tile, about ")
+    assert run("-", "--dry-run").startswith(
+        "stdin 20x12 -> stdout.png 80x48: srgan-x4, 1 tile, about "
+    )
     assert run(large, "--dry-run").startswith(f"stdin 20x12 -> {large} 80x48: ")
     assert not large.exists()
     line = json.loads(run(large, "--json", "--error-map", drawn))
@@ -408,7 +410,9 @@ def test_a_dry_run_says_what_it_would_need(photo, tiny_model, tmp_path, capsys):
     arguments = ["upscale", photo, "-o", large, "--model", tiny_model, "--dry-run", "--width", 30]
     assert cli.main([str(argument) for argument in arguments]) == 0
     line, total = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(rf"{photo} 20x12 -> {large} 30x18: \d+ tiles, about \d+ s, \d+ MiB", line)
+    assert re.fullmatch(
+        rf"{photo} 20x12 -> {large} 30x18: tiny, \d+ tiles, about \d+ s, \d+ MiB", line
+    )
     assert total == "1 photo, 0 there already: 0 s"
     assert cli.main([str(argument) for argument in [*arguments, "--json"]]) == 0
     job = json.loads(capsys.readouterr().out)
@@ -644,14 +648,21 @@ def test_options_with_several_values_may_list_them():
 
 
 @pytest.mark.usefixtures("two_shipped")
-def test_models_are_listed_with_licence_and_scores(capsys):
+def test_models_are_listed_with_what_each_is_for(capsys):
     assert cli.main(["models"]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("srgan-psnr-x4\n  scale: 2\n")
-    assert out.count("licence: CC0") == 2
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["model", "scale", "MB", "for"]
+    assert [line.split()[:2] for line in lines] == [["srgan-x4", "2"], ["srgan-psnr-x4", "2"]]
+    assert "the default for clean photos" in lines[0]
+
+
+@pytest.mark.usefixtures("two_shipped")
+def test_a_model_tells_its_licence_and_scores(capsys):
+    assert cli.main(["models", "srgan-x4"]) == 0
+    assert "licence: CC0\n" in capsys.readouterr().out
     assert cli.main(["models", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert [metadata["name"] for metadata in listed] == ["srgan-psnr-x4", "srgan-x4"]
+    assert [metadata["name"] for metadata in listed] == ["srgan-x4", "srgan-psnr-x4"]
 
 
 # recipes and train

@@ -11,7 +11,7 @@ from PIL import Image
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.models import loading
-from srgan.upscaling import batch, manifest, pipeline
+from srgan.upscaling import batch, jobs, manifest
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import parallel
 
@@ -175,7 +175,7 @@ def test_patterns_choose_photos_by_name_or_path(photos, tmp_path):
 
 
 def test_names_follow_a_pattern(photos, tmp_path):
-    plan = batch.plan([photos], tmp_path, name="{stem}-{ext}-{model}.webp", model="x4")
+    plan = batch.plan([photos], tmp_path, name="{stem}-{ext}-{model}.webp", model_of=lambda _: "x4")
     made = {path.relative_to(tmp_path).as_posix() for path in plan.sources}
     assert made == {"a-jpg-x4.webp", "b-png-x4.webp", "summer/a-jpg-x4.webp"}
 
@@ -292,8 +292,8 @@ def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(
 ):
     ended = []
 
-    def work(source, destination, model, options, overwrite, progress, workers):
-        if source.name == "b.png":
+    def run(job, progress):
+        if job.destination.name == "b.png":
             return
         for _ in range(10_000):
             time.sleep(0.001)
@@ -303,8 +303,9 @@ def test_when_nobody_asks_any_more_what_runs_is_given_up_at_its_next_tile(
                 ended.append(str(error))
                 raise
 
-    monkeypatch.setattr(pipeline, "upscale_file", work)
+    monkeypatch.setattr(jobs.UpscaleJob, "run", run)
     plan = batch.plan([photos], tmp_path)
+    (tmp_path / "summer").mkdir()
     results = batch.run(plan, loading.load(tiny_model), DEFAULTS, {})
     assert next(results).source == photos / "b.png"
     results.close()

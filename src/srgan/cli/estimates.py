@@ -2,21 +2,22 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srgan.cli import messages
 
 if TYPE_CHECKING:
-    from srgan.models.model import Model
     from srgan.upscaling.batch import BatchPlan
+    from srgan.upscaling.choice import Models
     from srgan.upscaling.options import UpscaleOptions
 
 
 def show(
     sources: Mapping[Path, Path | bytes],
     plan: "BatchPlan",
-    model: "Model",
+    models: "Models",
     options: "UpscaleOptions",
     as_json: bool,
 ) -> bool:
@@ -25,7 +26,7 @@ def show(
     Args:
         sources: By the files that they become; bytes are what came from stdin.
         plan: That of a folder, which says what is there already.
-        model: What upscales.
+        models: What upscales.
         options: What is asked of each result.
         as_json: A line of JSON for each photo.
 
@@ -34,12 +35,12 @@ def show(
     """
     from srgan.upscaling import pipeline
 
-    speed = pipeline.speed(model)
+    speed = cache(pipeline.speed)
     total, failed, skipped = 0.0, 0, len(plan.skipped)
     for destination, source in sources.items():
         name = "stdin" if isinstance(source, bytes) else str(source)
         try:
-            job = pipeline.prepare(source, destination, model, options, workers=plan.workers)
+            job = pipeline.prepare(source, destination, models, options, workers=plan.workers)
         except (ValueError, OSError) as error:
             if len(sources) + skipped == 1:
                 raise
@@ -48,10 +49,10 @@ def show(
                 print(json.dumps({"input": name, "error": messages.explain(error)}))
             messages.fail(messages.about(name, error))
             continue
-        seconds = job.work * (2 if job.picture.channels in (2, 4) else 1) / speed
+        seconds = job.work * (2 if job.picture.channels in (2, 4) else 1) / speed(job.model)
         total += seconds
         if as_json:
-            files = {"input": name, "output": str(destination)}
+            files = {"input": name, "output": str(destination), "model": job.choice.model}
             result = {"width": job.width, "height": job.height, "frames": job.frames}
             needs = {"bytes": job.memory, "seconds": round(seconds, 1), "tiles": job.tiles}
             notes = {"notes": job.notes} if job.notes else {}
@@ -60,8 +61,8 @@ def show(
             frames = f" x {job.frames} frames" if job.frames > 1 else ""
             print(
                 f"{name} {job.picture.width}x{job.picture.height} -> {destination} {job.width}x"
-                f"{job.height}{frames}: {messages.counted(job.tiles, 'tile')}, about "
-                f"{_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
+                f"{job.height}{frames}: {job.choice.model}, {messages.counted(job.tiles, 'tile')}, "
+                f"about {_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
             )
             messages.note(name, job.notes)
     if not as_json:

@@ -1,5 +1,7 @@
 """What `srgan upscale` says of results, and of what it left out."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,7 +20,21 @@ def line(result: "FileResult") -> dict[str, object]:
     if result.error:
         return said | {"error": messages.explain(result.error)}
     notes = {"notes": result.notes} if result.notes else {}
-    return said | {"output": str(result.destination)} | notes
+    model = {"model": result.choice.model} if result.choice else {}
+    return said | {"output": str(result.destination)} | model | notes
+
+
+def tell(results: "Sequence[FileResult]") -> None:
+    """What one should know of results, and which models were taken, if that was chosen here."""
+    chosen = [result.choice for result in results if result.choice and result.choice.reason]
+    if len(results) == 1 and chosen and not results[0].notes:
+        messages.note(results[0].source, [chosen[0].sentence])
+    for result in results:
+        messages.note(result.source, result.notes)
+    if len(results) > 1 and chosen:
+        counts = Counter(choice.model for choice in chosen)
+        models = (f"{messages.counted(n, 'photo')} by {name}" for name, n in counts.items())
+        messages.notice(f"{', '.join(models)}.")
 
 
 def left_out(plan: "BatchPlan") -> dict[str, list[str]]:

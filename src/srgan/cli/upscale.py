@@ -3,11 +3,9 @@
 What may be asked of a result is in `upscaling.options`, and becomes options here by itself.
 """
 
-import functools
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,8 +18,8 @@ from srgan.upscaling.options import UpscaleOptions
 from srgan.util.counting import Progress
 
 if TYPE_CHECKING:
-    from srgan.models.model import Model
     from srgan.upscaling.batch import BatchPlan, FileResult
+    from srgan.upscaling.choice import Models
     from srgan.upscaling.error_map import ErrorMapJob
 
 
@@ -52,11 +50,12 @@ def upscale(
         ),
     ] = None,
     model: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="A shipped model, or an ONNX file. [srgan-x4, or up to --scale 2, srgan-x2]"
+            help="A shipped model, an ONNX file, or auto: srgan-photo-x4 for pictures with JPEG "
+            "artifacts, noise or blur, and else srgan-x4, or up to --scale 2, srgan-x2."
         ),
-    ] = None,
+    ] = "auto",
     engine: Engine = "onnxruntime",
     precision: Precision = "float32",
     options: UpscaleOptions,
@@ -113,15 +112,14 @@ def upscale(
 
     Exit code 1: some photos could not be upscaled; they are listed.
     """
-    from srgan.models import catalogue, loading
     from srgan.upscaling import batch, manifest, pipeline
+    from srgan.upscaling.choice import AUTO, Models
 
     output = Path(place) if place else None
     options = _with_size(options, fit)
-    model = model or options.default_model
-    load = functools.cache(
-        lambda: loading.load(model, engine, options.realism, options.self_ensemble, precision)
-    )
+    if error_map and model == AUTO:  # which srgan-photo-x4 does not have
+        model = options.default_model
+    models = Models(model, options, engine, precision)
     plan = batch.BatchPlan({}, [], None)
     is_piped = pipes.PIPE in (*inputs, output)
     if is_piped:
@@ -132,22 +130,22 @@ def upscale(
         pipes.check_pipe(inputs, output, as_json, dry_run)
     else:
         if not output and not name:
-            name = _name_beside(options, lambda: load().metadata.scale)
+            name = _name_beside(options, models)
         plan = batch.plan(
             inputs,
             output,
             overwrite or resume,
             skip_existing,
             name,
-            Path(model).stem,
+            models.label_for,
             include or (),
             exclude or (),
             is_folder=bool(place) and place.endswith(("/", os.sep)),  # which a path forgets
             options=options,
         )
-    loaded = load()
+    loaded = models.default
     # Once it is known that the file is not too large.
-    settings = manifest.settings_of(catalogue.fingerprint(model), precision, options)
+    settings = manifest.settings_of(models.fingerprint, precision, options)
     if resume and not overwrite:
         plan = batch.resume(plan, settings)
     if loaded.specification:
@@ -168,22 +166,22 @@ def upscale(
         map_job = _prepare_map(source, error_map, model, engine, precision, options, replace)
     if dry_run:
         sources = {named: source} if is_piped else plan.sources
-        all_well = estimates.show(sources, plan, loaded, options, as_json)
+        all_well = estimates.show(sources, plan, models, options, as_json)
         results.finish(plan, as_json, failed=not all_well)
         return
     if error_map and map_job:  # first, since it needs more
         _draw_map(map_job, error_map, options)
     if output and is_piped:
-        _through_pipe(source, output, named, loaded, options, replace, as_json)
+        _through_pipe(source, output, named, models, options, replace, as_json)
     else:
-        _run(plan, loaded, options, settings, replace, as_json)
+        _run(plan, models, options, settings, replace, as_json)
 
 
 def _through_pipe(
     source: Path | bytes,
     output: Path,
     named: Path,
-    model: "Model",
+    models: "Models",
     options: UpscaleOptions,
     overwrite: bool,
     as_json: bool,
@@ -191,14 +189,14 @@ def _through_pipe(
     from srgan.upscaling import pipeline
 
     def work(photo: Path | bytes, destination: Path, progress: Progress) -> tuple[str, ...]:
-        return pipeline.upscale_file(photo, destination, model, options, overwrite, progress)
+        return pipeline.upscale_file(photo, destination, models, options, overwrite, progress)
 
     pipes.send(source, output, named, work, as_json)
 
 
 def _run(
     plan: "BatchPlan",
-    model: "Model",
+    models: "Models",
     options: UpscaleOptions,
     settings: dict[str, object],
     overwrite: bool,
@@ -215,29 +213,31 @@ def _run(
         for destination in plan.skipped:
             print(f"{destination}: there already", file=sys.stderr)
     failed: list[FileResult] = []
-    notes: list[tuple[Path, tuple[str, ...]]] = []
+    done: list[FileResult] = []
     with progress.bar(len(plan.sources)) as show:
 
         def tell(done: float, source: Path) -> None:
             show(done, source.name)
 
-        for result in batch.run(plan, model, options, settings, overwrite, tell):
+        for result in batch.run(plan, models, options, settings, overwrite, tell):
             if result.error:
                 if len(plan.sources) + len(plan.skipped) == 1:
                     raise result.error
                 failed.append(result)
-            notes.append((result.source, result.notes))
+            done.append(result)
             if as_json:
                 print(json.dumps(results.line(result)), flush=True)
             elif not result.error:
                 print(result.destination, flush=True)
     if as_json:
-        done = len(plan.sources) - len(failed)
-        summary = {"done": done, "failed": len(failed), "skipped": len(plan.skipped)}
-        print(json.dumps({"model": model.metadata.name} | summary | results.left_out(plan)))
+        summary = {
+            "done": len(done) - len(failed),
+            "failed": len(failed),
+            "skipped": len(plan.skipped),
+        }
+        print(json.dumps({"model": models.label} | summary | results.left_out(plan)))
     else:
-        for source, texts in notes:  # below the bar
-            messages.note(source, texts)
+        results.tell(done)  # below the bar
     for result in failed:
         messages.fail(messages.about(result.source, result.error or Exception()))
     if failed:
@@ -279,8 +279,8 @@ def _with_size(options: UpscaleOptions, fit: tuple[int, int] | None) -> UpscaleO
     return UpscaleOptions.parse(**options.model_dump() | box)
 
 
-def _name_beside(options: UpscaleOptions, scale: Callable[[], int]) -> str:
+def _name_beside(options: UpscaleOptions, models: "Models") -> str:
     """The pattern of a result's name beside its photo, by the factor, where that is known."""
     if options.has_size and not options.scale:
         return "{stem}_large"
-    return f"{{stem}}_x{options.scale or scale():g}"
+    return f"{{stem}}_x{options.scale or models.default.scale:g}"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from srgan.io import formats
 from srgan.models.model import Model
 from srgan.upscaling import pipeline
+from srgan.upscaling.choice import Choice, Models
 from srgan.upscaling.inputs import Inputs, check_pattern, named
 from srgan.upscaling.manifest import Manifest
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
@@ -54,7 +55,8 @@ class FileResult(NamedTuple):
         destination: The file that was to be made.
         seconds: That it took.
         error: What went wrong, or None.
-        notes: What of the photo the result lacks.
+        notes: What one should know of the result; see `UpscaleJob.notes`.
+        choice: The model, and why it was taken; None if that was not seen.
     """
 
     source: Path
@@ -62,6 +64,7 @@ class FileResult(NamedTuple):
     seconds: float
     error: Exception | None
     notes: tuple[str, ...] = ()
+    choice: Choice | None = None
 
 
 def plan(
@@ -70,7 +73,7 @@ def plan(
     overwrite: bool = False,
     skip_existing: bool = False,
     name: str = "",
-    model: str = "",
+    model_of: Callable[[Path], str] = lambda _: "",
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     is_folder: bool = False,
@@ -88,7 +91,7 @@ def plan(
         name: Pattern of the names in the folder, as "{stem}-{model}.{ext}", where "ext" is the
             photo's; by default its stem. Without a suffix, it gets that of `options.format`, or
             else one that keeps all of the photo: .png, or .webp or .tif for several frames.
-        model: Name for the pattern.
+        model_of: Tells the name of a photo's model, if the pattern holds it.
         include: Of the photos in folders, take those whose name or path in the folder fits one
             of these patterns, as "*.jpg"; by default all.
         exclude: And leave out those that fit one of these.
@@ -114,7 +117,7 @@ def plan(
             if output and not into_folder:
                 destination = output
             else:
-                result = named(place, source, name, model, options)
+                result = named(place, source, name, model_of, options)
                 destination = output / result if output else given.with_name(result.name)
             other = sources.setdefault(destination, source)
             if not other.samefile(source):
@@ -149,7 +152,7 @@ def plan(
 
 def run(
     plan: BatchPlan,
-    model: Model,
+    model: Model | Models,
     options: UpscaleOptions,
     settings: Mapping[str, object],
     overwrite: bool = False,
@@ -187,16 +190,17 @@ def run(
                 raise _Stopped(f"{source} was not begun, since the disk is full.")
             if manifest:
                 manifest.note(source, destination, done=False)
-            notes = pipeline.upscale_file(
-                source, destination, model, options, overwrite, tell, plan.workers
-            )
+            formats.check_destination(destination, overwrite)
+            job = pipeline.prepare(source, destination, model, options, overwrite, plan.workers)
+            job.run(tell)
             if manifest:
                 manifest.note(source, destination, done=True)
         except (ValueError, OSError, MemoryError, _Stopped) as error:
             if isinstance(error, OSError) and error.errno == errno.ENOSPC:
                 stop.set()
             return FileResult(source, destination, time.perf_counter() - began, error)
-        return FileResult(source, destination, time.perf_counter() - began, None, notes)
+        seconds = time.perf_counter() - began
+        return FileResult(source, destination, seconds, None, job.notes, job.choice)
 
     # One more than cores: what is decoded and encoded fills the gaps.
     with ThreadPoolExecutor(parallel.available_cores() + 1) as pool:

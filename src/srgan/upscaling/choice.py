@@ -1,14 +1,19 @@
 """Which shipped model fits a picture: one for clean pictures, or one for degraded ones."""
 
 import os
+import threading
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from srgan.io import images, stream
+from srgan.models import catalogue, engines, loading
+from srgan.models.model import Model
 from srgan.quality import degradation
-from srgan.upscaling.options import UpscaleOptions
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 
 AUTO = "auto"  # in place of a model's name
 DEGRADED = "srgan-photo-x4"
@@ -26,11 +31,82 @@ class Choice(NamedTuple):
 
     Attributes:
         model: Its name.
-        reason: What was found, for people; "" in a clean picture.
+        reason: What was found, as in "it is clean"; "" if nobody looked.
     """
 
     model: str
     reason: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self.model} was taken, since {self.reason}"
+
+
+class Models:
+    """Opens the model for each picture, and keeps it open; for many threads.
+
+    Args:
+        name: Of a shipped model, the path of an ONNX file, or `AUTO`.
+        options: What is asked for.
+        engine: As `loading.load` takes it.
+        precision: Likewise.
+    """
+
+    def __init__(
+        self,
+        name: str | os.PathLike[str] = AUTO,
+        options: UpscaleOptions = DEFAULTS,
+        engine: engines.Kind = "onnxruntime",
+        precision: engines.Precision = "float32",
+    ) -> None:
+        self.name = str(name)
+        self._options, self._lock = options, threading.Lock()
+        realism, ensemble = options.realism, options.self_ensemble
+        self._load = cache(lambda name: loading.load(name, engine, realism, ensemble, precision))
+
+    @property
+    def label(self) -> str:
+        """The name, without a folder."""
+        return Path(self.name).stem
+
+    def label_for(self, source: Path) -> str:
+        """The name of a picture's model, for names of files."""
+        try:
+            return choose(source, self._options).model if self.name == AUTO else self.label
+        except (ValueError, OSError):  # which upscaling it will say
+            return self.label
+
+    @property
+    def default(self) -> Model:
+        """The only model, or the one for clean pictures."""
+        return self._open(self._names[0])
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the files of all that may be opened from others."""
+        return "+".join(map(catalogue.fingerprint, self._names))
+
+    def open_for(self, source: str | os.PathLike[str] | bytes) -> tuple[Model, Choice]:
+        """Returns the model for a picture, and why it was taken.
+
+        Raises:
+            UnsupportedImage, OSError, ValueError: As `choose` and `loading.load` do.
+        """
+        if self.name != AUTO:
+            return self.default, Choice(self.label, "")
+        chosen = choose(source, self._options)
+        return self._open(chosen.model), chosen
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        if self.name == AUTO:
+            return self._options.default_model, DEGRADED
+        return (self.name,)
+
+    def _open(self, name: str) -> Model:
+        with self._lock:  # so that two threads do not open the same one
+            return self._load(name)
 
 
 def choose(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> Choice:
@@ -43,8 +119,8 @@ def choose(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> C
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    reason = describe(_middle(source, options))
-    return Choice(DEGRADED if reason else options.default_model, reason)
+    found = describe(_middle(source, options))
+    return Choice(DEGRADED, found) if found else Choice(options.default_model, "it is clean")
 
 
 def describe(rgb: np.ndarray) -> str:
@@ -59,7 +135,7 @@ def describe(rgb: np.ndarray) -> str:
     if found.jpeg:
         return f"it was compressed as JPEG, in steps of {found.jpeg:.0f} grey levels"
     if found.ringing > _RINGING:
-        return f"JPEG left {found.ringing:.0f} grey levels round its letters"
+        return f"its letters have ringing of {found.ringing:.0f} grey levels, as JPEG leaves it"
     if found.noise > _NOISE:
         return f"it has noise of {found.noise:.0f} grey levels"
     if 0 < found.detail < _SOFT:

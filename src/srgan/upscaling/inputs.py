@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -31,16 +31,23 @@ def check_pattern(name: str) -> None:
         )
 
 
-def named(place: Path, source: Path, name: str, model: str, options: UpscaleOptions) -> Path:
+def named(
+    place: Path,
+    source: Path,
+    name: str,
+    model_of: Callable[[Path], str],
+    options: UpscaleOptions,
+) -> Path:
     """Returns what a photo's result is called, by a pattern.
 
     Args:
         place: Of the photo in its folder.
         source: The photo.
         name: The pattern, or "" for the photo's stem.
-        model: For the pattern.
+        model_of: Tells the name of a photo's model, if the pattern holds it.
         options: What is asked of the result; its format counts where the pattern has no suffix.
     """
+    model = model_of(source) if "{model}" in name else ""
     values = {"stem": place.stem, "ext": place.suffix[1:].lower(), "model": model}
     result = re.sub(r"{(.*?)}", lambda match: values[match[1]], name or "{stem}")
     if not re.search(r"\.(\w+|{ext})$", name):

@@ -9,12 +9,14 @@ import numpy as np
 from srgan.io import formats, images, stream, tiff
 from srgan.models import tiling
 from srgan.models.model import Model
-from srgan.numeric import resize
+from srgan.numeric import clipping, resize
+from srgan.upscaling.choice import DEGRADED, Choice
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel
 from srgan.util.counting import Progress, counter
 
 _PASSES = 2  # of a model, one on the result of the other
+_TOLD = 0.01  # of a picture, that loses what no larger one can hold
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
 
 
@@ -30,6 +32,8 @@ class UpscaleJob:
         cuts: How each pass of the model cuts a frame.
         memory: Bytes that it needs, about, beside the program and its model.
         work: Pixels that the model will see, those of overlaps included.
+        model: What upscales.
+        choice: Its name, and why it was taken.
     """
 
     def __init__(
@@ -40,9 +44,11 @@ class UpscaleJob:
         options: UpscaleOptions,
         overwrite: bool,
         workers: int | None,
+        choice: Choice,
     ) -> None:
         self.picture, self.destination, self.options = picture, destination, options
-        self._model, self._overwrite = model, overwrite
+        self.model, self.choice, self._overwrite = model, choice, overwrite
+        self.strain = clipping.Strain()
         self.frames = picture.frames
         scale = model.metadata.scale
         self.height, self.width = options.output_size(picture.height, picture.width, scale)
@@ -75,8 +81,17 @@ class UpscaleJob:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the picture the result lacks, in sentences: frames, a gain map, transparency."""
-        return self.picture.notes
+        """What one should know of the result, in sentences.
+
+        Why the model for degraded pictures was taken, and what of the picture the result lacks:
+        frames, a gain map, transparency, and, once it ran, patterns that no result can hold.
+        """
+        chosen = (self.choice.sentence,) if self.choice.model == DEGRADED else ()
+        return (
+            *(chosen if self.choice.reason else ()),
+            *self.picture.notes,
+            *_strained(self.strain),
+        )
 
     @property
     def tiles(self) -> int:
@@ -86,7 +101,7 @@ class UpscaleJob:
     @property
     def pixels(self) -> int:
         """How many pixels the model makes, in all passes."""
-        factors = (self._model.metadata.scale ** (2 * n) for n in range(1, len(self.cuts) + 1))
+        factors = (self.model.metadata.scale ** (2 * n) for n in range(1, len(self.cuts) + 1))
         return sum(factors) * self.frames * self.picture.height * self.picture.width
 
     def run(self, progress: Progress | None = None) -> None:
@@ -126,7 +141,7 @@ class UpscaleJob:
 
     def _passes(self) -> int:
         """How often the model is run, on the result of the time before."""
-        picture, metadata = self.picture, self._model.metadata
+        picture, metadata = self.picture, self.model.metadata
         factor = max(self.height / picture.height, self.width / picture.width)
         if metadata.scale == 1:
             return 1
@@ -143,7 +158,7 @@ class UpscaleJob:
         self, dtype: images.Sample, tell: Callable[[], None]
     ) -> Generator[np.ndarray, None, None]:
         """The rows of the result, one frame after the other."""
-        scale = self._model.metadata.scale
+        scale = self.model.metadata.scale
         rows = _Cutter(parallel.ahead(self.picture.rows()))
         for _ in range(self.frames):
             height, width = self.picture.height, self.picture.width
@@ -152,7 +167,9 @@ class UpscaleJob:
             exact = (self.height, self.width) == (whole * height, whole * width)
             for index, cut in enumerate(self.cuts):
                 kept = dtype if exact and index + 1 == len(self.cuts) else _BETWEEN
-                bands = self._model.upscale_rows(bands, height, width, cut, kept, tell)
+                bands = self.model.upscale_rows(
+                    bands, height, width, cut, kept, tell, self.strain if index == 0 else None
+                )
                 height, width = scale * height, scale * width
             if not exact:
                 floats = map(images.to_float, bands)
@@ -174,7 +191,7 @@ class DocumentJob(UpscaleJob):
     def __init__(self, parts: Sequence[UpscaleJob], overwrite: bool) -> None:
         first = parts[0]
         self.picture, self.options = first.picture, first.options
-        self.destination = first.destination
+        self.destination, self.model, self.choice = first.destination, first.model, first.choice
         self.height, self.width, self.cuts = first.height, first.width, first.cuts
         self._parts, self._overwrite = parts, overwrite
         self.frames = sum(part.frames for part in parts)
@@ -215,6 +232,15 @@ class DocumentJob(UpscaleJob):
                     else:
                         page.replace(whole)
                 part.picture.close()
+
+
+def _strained(strain: clipping.Strain) -> tuple[str, ...]:
+    if strain.share < _TOLD:
+        return ()
+    return (
+        f"{strain.share:.0%} of it is detail of single pixels near black or white, which loses "
+        "contrast, since no larger picture can hold it",
+    )
 
 
 class _Cutter:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from srgan.io import formats, stream
-from srgan.models import loading
 from srgan.models.model import Model
+from srgan.upscaling.choice import AUTO, Choice, Models
 from srgan.upscaling.jobs import DocumentJob, UpscaleJob
 from srgan.upscaling.options import DEFAULTS, SAME, UpscaleOptions
 from srgan.util import parallel
@@ -18,7 +18,7 @@ from srgan.util.counting import Progress
 def prepare(
     source: str | os.PathLike[str] | bytes,
     destination: str | os.PathLike[str],
-    model: Model | str | os.PathLike[str] | None = None,
+    model: Model | Models | str | os.PathLike[str] | None = None,
     options: UpscaleOptions = DEFAULTS,
     overwrite: bool = False,
     workers: int | None = None,
@@ -29,7 +29,8 @@ def prepare(
         source: A file of a format that is read (see `io.kinds`), or what is in one.
         destination: Its suffix chooses the format; see `formats.FORMATS`.
         model: A shipped model's name, the path of an ONNX file, or, for many files, what
-            `srgan.load` returned; by default `options.default_model`.
+            `srgan.load` returned, or `choice.Models`. By default, the shipped one that fits the
+            picture: see `choice.choose`.
         options: What is asked for. Up to the model's scale, what it makes is scaled down by
             `resize.bicubic`; beyond, it is run twice.
         overwrite: Replace an existing `destination`.
@@ -50,16 +51,20 @@ def prepare(
     if wanted and UpscaleOptions.parse(format=suffix).format != wanted:
         raise ValueError(f"{destination} does not have the suffix of a {wanted} file.")
     pictures = stream.open_pages(source, options.max_pixels, suffix, options.srgb)
-    if not isinstance(model, Model):
-        name = model or options.default_model
-        model = loading.load(name, realism=options.realism, self_ensemble=options.self_ensemble)
+    if isinstance(model, Model):
+        chosen = Choice(model.metadata.name, "")
+    else:
+        models = model if isinstance(model, Models) else Models(model or AUTO, options)
+        model, chosen = models.open_for(source)
     for name in ("realism", "self_ensemble"):
         if (asked := getattr(options, name)) and asked != getattr(model, name):
             raise ValueError(
                 f"options.{name}={asked}, but the model was opened with "
                 f"{getattr(model, name)}. Open it by srgan.load(..., {name}={asked})."
             )
-    jobs = [UpscaleJob(one, destination, model, options, overwrite, workers) for one in pictures]
+    jobs = [
+        UpscaleJob(one, destination, model, options, overwrite, workers, chosen) for one in pictures
+    ]
     for job in jobs:
         formats.check_format(destination, job.height, job.width)
     return DocumentJob(jobs, overwrite) if len(jobs) > 1 else jobs[0]
@@ -68,7 +73,7 @@ def prepare(
 def upscale_file(
     source: str | os.PathLike[str] | bytes,
     destination: str | os.PathLike[str],
-    model: Model | str | os.PathLike[str] | None = None,
+    model: Model | Models | str | os.PathLike[str] | None = None,
     options: UpscaleOptions = DEFAULTS,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -89,7 +94,7 @@ def upscale_file(
         workers: As `prepare` takes it.
 
     Returns:
-        What of the picture the result lacks, in sentences; see `UpscaleJob.notes`.
+        What one should know of the result, in sentences; see `UpscaleJob.notes`.
 
     Raises:
         UnsupportedImage, OSError, ValueError: As `prepare` says; also if the folder of
