@@ -13,13 +13,20 @@ from srgan.io import tiff
 from srgan.io.formats import (
     EXPECTED,
     LOADERS,
+    MAX_FRAMES,
     MAX_PIXELS,
     UnsupportedImage,
     decoding,
     describe,
 )
 
-_MAX_EXIF = 2**23  # bytes that libvips takes
+_MAX_METADATA = 2**22  # bytes of EXIF, XMP and so on, each; libvips takes twice as much EXIF
+_METADATA = {
+    "exif-data": "EXIF",
+    "xmp-data": "XMP",
+    "iptc-data": "IPTC",
+    "icc-profile-data": "a colour profile",
+}
 
 _Value = TypeVar("_Value")
 _COLOURS = {  # of the pictures that are read: how many channels, and what a profile calls them
@@ -39,6 +46,7 @@ def open_image(
     source: str | os.PathLike[str] | bytes,
     max_pixels: int = MAX_PIXELS,
     all_frames: bool = False,
+    max_frames: int = MAX_FRAMES,
 ) -> pyvips.Image:
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
 
@@ -50,6 +58,7 @@ def open_image(
         source: A file, recognised by its content, or what is in one.
         max_pixels: In all frames together.
         all_frames: Of an animation or a document, and not the first alone.
+        max_frames: In one file, if all are read.
 
     Raises:
         UnsupportedImage: If it is not a picture, or one too large.
@@ -73,12 +82,18 @@ def open_image(
             exif = tiff.read_exif(file)
     with decoding(source):
         image = _open(source, loader)
-        if all_frames and field(image, "n-pages", 1) > 1 and loader != "heif":
+        _check_metadata(name, image)
+        if all_frames and (count := field(image, "n-pages", 1)) > 1 and loader != "heif":
+            if count > max_frames:
+                raise UnsupportedImage(
+                    f"{name} has {count:,} frames; expected at most {max_frames:,}. Allow more "
+                    "with --max-frames, or cut it into parts."
+                )
             with suppress(pyvips.Error):  # of several sizes: a pyramid, or with thumbnails
                 image = _open(source, loader, n=-1)
-        if field(image, "orientation", 1) > 2:
+        frames = field(image, "page-height", image.height) < image.height
+        if field(image, "orientation", 1) > (1 if frames else 2):
             # To be turned; a large one waits on the disk.
-            frames = field(image, "page-height", image.height) < image.height
             options = {"n": -1} if frames else {}
             image = _open(source, loader, access="random", **options)
     colours, profile = _COLOURS.get(str(image.interpretation), (0, b""))
@@ -108,7 +123,7 @@ def open_image(
     image = image.copy()
     if exif:
         image.set_type(pyvips.GValue.blob_type, "exif-data", exif)
-    if not 8 <= len(field(image, "exif-data", b"")) <= _MAX_EXIF:
+    if len(field(image, "exif-data", b"")) < 8:
         image.remove("exif-data")
     if field(image, "icc-profile-data", b"")[16:20] != profile:
         image.remove("icc-profile-data")
@@ -148,6 +163,15 @@ def field(image: pyvips.Image, name: str, default: _Value) -> _Value:
     """Returns what an opened picture says of itself, or `default`."""
     value = image.get(name) if image.get_typeof(name) else default
     return value if isinstance(value, type(default)) else default
+
+
+def _check_metadata(name: str, image: pyvips.Image) -> None:
+    for key, kind in _METADATA.items():
+        if (size := len(field(image, key, b""))) > _MAX_METADATA:
+            raise UnsupportedImage(
+                f"{name} has {size / 1e6:,.1f} megabytes of {kind}; expected at most "
+                f"{_MAX_METADATA / 1e6:.1f}. Remove it, for example with exiftool."
+            )
 
 
 @contextmanager

@@ -5,7 +5,8 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -165,7 +166,7 @@ class Model:
         cut: tiling.TileLayout,
         dtype: images.Sample = np.uint8,
         progress: Callable[[], None] | None = None,
-    ) -> Iterator[np.ndarray]:
+    ) -> Generator[np.ndarray, None, None]:
         """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
 
         Args:
@@ -181,10 +182,12 @@ class Model:
         run = partial(self._upscale, halo=cut.halo, dtype=dtype)
         padded = _padded(bands, cut.height - height, cut.width - width)
         left = scale * height
-        for band in tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress):
-            if left > 0:
-                yield band[:left, : scale * width]
-            left -= len(band)
+        enlarged = tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress)
+        with closing(enlarged):  # as `tiling.upscale` says why
+            for band in enlarged:
+                if left > 0:
+                    yield band[:left, : scale * width]
+                left -= len(band)
 
     def _upscale(self, lr: np.ndarray, halo: int, dtype: images.Sample) -> np.ndarray:
         """Upscales a tile; in parts, which become ever smaller, while memory is short."""

@@ -22,7 +22,7 @@ _NAMES = {".jpeg": "jpeg", ".tiff": "tiff"} | {suffix: name for name, suffix in 
 _LONGEST = 10_000_000  # pixels a side, of any file
 
 # Fields on which the pixels do not depend: a folder may be continued with others.
-_WITHOUT_INFLUENCE = {"tile", "max_megapixels"}
+_WITHOUT_INFLUENCE = {"tile", "max_megapixels", "max_frames"}
 
 
 def _format(value: Any) -> Any:
@@ -98,6 +98,13 @@ class UpscaleOptions(BaseModel):
     )
     max_megapixels: float = Field(
         default=268.0, ge=0, le=1e9, description="Pictures that claim more megapixels are refused."
+    )
+
+    max_frames: int = Field(
+        default=10_000,
+        ge=1,
+        le=10_000,
+        description="Animations and documents of more frames are refused.",
     )
 
     @classmethod

@@ -182,7 +182,7 @@ def prepare(
     formats.check_format(destination)
     if options.format and UpscaleOptions.parse(format=suffix).format != options.format:
         raise ValueError(f"{destination} does not have the suffix of a {options.format} file.")
-    picture = stream.Picture(source, options.max_pixels, suffix, options.srgb)
+    picture = stream.Picture(source, options.max_pixels, suffix, options.srgb, options.max_frames)
     if not isinstance(model, Model):
         name = model or options.default_model
         model = loading.load(name, realism=options.realism, self_ensemble=options.self_ensemble)
