@@ -319,14 +319,14 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         served: Models.
         limits: What differs from `server.DEFAULT_LIMITS`.
     """
-    uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn")
     server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+    running = pytest.importorskip("srgan.server.running", exc_type=ImportError)
 
     @contextmanager
     def run(*served: str, **limits: Any) -> Iterator[int]:
         app = server.application(served, server.DEFAULT_LIMITS._replace(**limits))
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            service = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+            service = running.Server(app, header_timeout=10, drain=5, log="warning")
             thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
             thread.start()
             try:

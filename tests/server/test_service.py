@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -56,6 +57,10 @@ def until(condition, seconds=30):
 def is_running(port, job):
     status, _, body = ask(port, f"/v1/jobs/{job}")
     return status == 200 and json.loads(body)["state"] == "running"
+
+
+def jobs(port):
+    return json.loads(ask(port, "/health")[2])["jobs"]
 
 
 def detail(body):
@@ -255,7 +260,7 @@ def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large,
         first.close()  # hangs up: what it wanted is given up, and it is the other's turn
         assert second.getresponse().status == 200
         second.close()
-        until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
+        until(lambda: jobs(port) == 0)
         for name in ("first", "second"):
             status, _, body = ask(port, f"/v1/jobs/{name}")
             ended = {"state": "ended", "done": 1, "seconds_left": 0}
@@ -276,51 +281,54 @@ def test_what_takes_too_long_is_given_up(serving, large):
         status, _, body = ask(port, "/v1/upscale", large)
         assert status == 504
         assert "longer than the 0.5 seconds" in detail(body)
-        assert json.loads(ask(port, "/health")[2])["jobs"] == 0
+        until(lambda: jobs(port) == 0)
 
 
-def test_a_picture_that_does_not_come_is_not_waited_for(monkeypatch, port):
-    monkeypatch.setattr(transfer, "_PATIENCE", 0.3)
-    monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
-        slow.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf")
-        answer = slow.recv(4096)
+def test_a_picture_that_does_not_come_is_not_waited_for(serving, tiny_model):
+    with (
+        serving(str(tiny_model), body_timeout=0.3) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=30) as slow,
+    ):
+        slow.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 100\r\n\r\nhalf")
+        answer = b"".join(iter(lambda: slow.recv(4096), b""))
         assert answer.startswith(b"HTTP/1.1 408 ")
-    until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
+        assert b"The picture came too slowly." in answer
 
 
 def test_a_result_that_nobody_reads_is_given_up(serving, monkeypatch, tiny_model, tmp_path):
-    monkeypatch.setattr(transfer, "_PATIENCE", 0.5)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
-    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
     noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
     images.write(tmp_path / "noise.png", noise)
-    with serving(str(tiny_model)) as port:
+    with serving(str(tiny_model), body_timeout=0.5) as port:
         begun = begin(port, (tmp_path / "noise.png").read_bytes(), job="deaf")
-        until(lambda: ask(port, "/v1/jobs/deaf")[0] == 200)
-        until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0, seconds=60)
+        until(lambda: list(tmp_path.glob("srgan-serve-*/*/*.png")), seconds=60)
+        until(lambda: jobs(port) == 0, seconds=60)  # others get its place while it is sent
+        until(lambda: not list(tmp_path.glob("srgan-serve-*/*/")))
         begun.close()
-        until(lambda: not list(tmp_path.glob("srgan-*")))
+    assert not list(tmp_path.glob("srgan-serve-*"))
 
 
-def test_nothing_is_left_on_the_disk(monkeypatch, port, photo, tmp_path):
-    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
-    before = sorted(tmp_path.iterdir())
-    assert ask(port, "/v1/upscale", photo)[0] == 200
-    assert ask(port, "/v1/upscale", b"no picture")[0] == 422
-    assert ask(port, "/v1/upscale", photo, scale=16)[0] == 413
-    until(lambda: sorted(tmp_path.iterdir()) == before)
+def test_nothing_is_left_on_the_disk(serving, monkeypatch, tiny_model, photo, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with serving(str(tiny_model), megapixels=2) as port:
+        assert ask(port, "/v1/upscale", photo)[0] == 200
+        assert ask(port, "/v1/upscale", b"no picture")[0] == 422
+        assert ask(port, "/v1/upscale", photo, width=5000)[0] == 422
+        (folder,) = tmp_path.glob("srgan-serve-*")
+        until(lambda: [path.name for path in folder.iterdir()] == ["lock"])
+    assert not folder.exists()
 
 
 def test_a_full_disk_is_said(serving, tiny_model, monkeypatch, full_disk):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     png = pyvips.Image.new_from_array(noise).write_to_buffer(".png")
-    monkeypatch.setattr(server.tempfile, "tempdir", str(full_disk))
+    monkeypatch.setattr(tempfile, "tempdir", str(full_disk))
     with serving(str(tiny_model)) as port:
         status, _, body = ask(port, "/v1/upscale", png)
         assert status == 507
         assert detail(body) == "The disk of the server is full."
-        assert list(full_disk.iterdir()) == []
+        assert [path.name for path in full_disk.glob("*/*")] == ["lock"]
         assert ask(port, "/health")[0] == 200
 
 
