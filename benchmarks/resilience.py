@@ -40,6 +40,7 @@ from srgan.io import images
 PHOTOS = Path(images.__file__).parents[1] / "photos"
 MODEL = "srgan-fast-x4"
 PLACES = 18  # of the service, by default: in work and waiting
+OURS = "srgan-*"  # ONNX Runtime leaves a file ".ses" among the temporary ones
 PROMISED = 0.25  # seconds for an answer of /health
 GROWTH = 1.1  # of memory, at most
 
@@ -325,7 +326,7 @@ def kill_at_random(kills: int, seed: int) -> bool:
                 print(f"kill {number}: the answer is {'' if same else 'not '}the same; left {left}")
         service.process.terminate()
         code = service.process.wait(60)
-        left = [path.name for path in Path(folder).iterdir()]
+        left = [path.name for path in Path(folder).glob(OURS)]
     print(f"{recovered} of {kills} recovered; after SIGTERM, code {code} and {len(left)} left")
     return recovered == kills and not code and not left
 
@@ -340,9 +341,9 @@ def _left(folder: Path) -> list[str]:
     """What there is beside the empty folder of the service that runs, when it is idle."""
     left: list[str] = []
     for _ in range(50):
-        left = [str(path.relative_to(folder)) for path in folder.rglob("*")]
-        folders = [name for name in left if "/" not in name]
-        if len(folders) == 1 and len(left) == 2:  # with its lock
+        folders = list(folder.glob(OURS))
+        left = [f"{found.name}/{path.name}" for found in folders for path in found.iterdir()]
+        if len(folders) == len(left) == 1:  # with its lock
             return []
         time.sleep(0.1)
     return left
