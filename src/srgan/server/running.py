@@ -19,7 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from srgan.server import logs
 
 _CONNECTIONS = 256  # at once; each may hold a file that is being sent, of often 1024
-_READ_AT_ONCE = 2**14  # bytes, so that a request in a million parts is read in many turns
+_READ_AT_ONCE = 2**13  # bytes, so that a request in a million parts is read in many turns
+_SWITCH = 0.0005  # seconds that a thread may keep others from the interpreter; by default ten times
 _GRACE = 3.0  # seconds for the last answers to be sent
 
 
@@ -107,6 +108,7 @@ def serve(
         drain: Likewise.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the end is the same
+    sys.setswitchinterval(_SWITCH)  # the event loop often needs it, and work in numpy seldom
     server = Server(app, header_timeout, drain, "info")
     with logs.in_background(), contextlib.suppress(KeyboardInterrupt):  # which is how it ends
         server.run(sockets=[listening])
