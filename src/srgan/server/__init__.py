@@ -196,8 +196,21 @@ def application(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]
         )
     app.add_middleware(Guard, hosts=hosts, origins=origins)
-    app.openapi()  # made now, and kept: it takes too long for the event loop
+    _describe(app, service.catalogue)
     return app
+
+
+def _describe(app: FastAPI, catalogue: Catalogue) -> None:
+    """Makes the OpenAPI description, which is kept; it takes too long for the event loop."""
+    for path, methods in app.openapi()["paths"].items():
+        names = [
+            name
+            for name, model in catalogue.described.items()
+            if path == "/v1/upscale" or model["error_map"]
+        ]
+        for parameter in methods.get("post", {}).get("parameters", ()):
+            if parameter["name"] == "model":
+                parameter["schema"]["enum"] = ["", *names]
 
 
 @contextlib.asynccontextmanager
