@@ -190,6 +190,11 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"scale": "1e307"}, None, 422, "less than or equal to 1000"),
         ({"megapixels": "1e303"}, None, 422, "less than or equal to 1000000"),
         ({"width": "9" * 400}, None, 422, "width: "),
+        ({"height": -1}, None, 422, "height: Input should be greater than 0"),
+        ({"megapixels": "nan"}, None, 422, "megapixels: "),
+        ({"megapixels": "-inf"}, None, 422, "megapixels: Input should be greater than 0"),
+        ({"realism": "nan"}, None, 422, "realism: "),
+        ({"realism": "-1e-300"}, None, 422, "realism: Input should be greater than or equal to 0"),
         ({"scale": 17}, None, 422, "at most 16 times"),
         ({"width": 0}, b"", 422, "width: Input should be greater than 0"),
         ({"format": "bmp"}, b"", 422, "format: Input should be 'png'"),
@@ -203,6 +208,34 @@ def test_what_is_wrong_is_said(query, data, status, words, port, photo):
     found = ask(port, "/v1/upscale", photo if data is None else data, **query)
     assert found[0] == status
     assert words in detail(found[2])
+
+
+def test_messages_name_no_folder_of_the_server(serving, tiny_model, make_model, tmp_path):
+    images.write(tmp_path / "wide.png", np.zeros((2, 4200, 3)))
+    orphan = tmp_path / "orphan.onnx"  # its PSNR model is missing
+    orphan.write_bytes(make_model(name="orphan", psnr_model="nowhere").read_bytes())
+    with serving(str(tiny_model), str(orphan)) as port:
+        wide = (tmp_path / "wide.png").read_bytes()
+        listed = json.loads(ask(port, "/v1/models")[2])["models"]
+        assert not listed[1]["realism"]
+        for query, words in (
+            ({"scale": 4, "format": "webp"}, "Cannot write enlarged.webp: .webp files have at"),
+            ({"model": "orphan", "realism": 0.5}, "There is no model 'nowhere'"),
+            ({"model": "tiny", "realism": 0.5}, "tiny does not name the PSNR model"),
+        ):
+            status, _, body = ask(port, "/v1/upscale", wide, **query)
+            assert (status, detail(body)[: len(words)]) == (422, words)
+            assert str(tmp_path.parent) not in detail(body)
+            assert tempfile.gettempdir() not in detail(body)
+        status, _, body = ask(port, "/v1/error-map", wide, model="orphan")
+        assert (status, detail(body)[:29]) == (422, "There is no model 'nowhere': ")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/..%2f", "/health/", "/v1/models/", "//evil.example/"])
+def test_no_answer_leads_elsewhere(port, path):
+    status, headers, _ = ask(port, path)
+    assert status in (404, 422)
+    assert "Location" not in headers
 
 
 def test_a_form_is_refused_with_what_to_do(port):

@@ -8,7 +8,7 @@ that may wait runs in the event loop. Knows nothing of Keras and of the command 
 """
 
 import contextlib
-import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -184,7 +184,8 @@ def application(
         service.uploads.give_up("The service is about to end; try again later.")
 
     def without_folders(text: str) -> str:
-        return service.catalogue.without_folders(text.replace(f"{app.state.folder}{os.sep}", ""))
+        of_job = rf"{re.escape(str(app.state.folder))}[\\/]\w+[\\/]"
+        return service.catalogue.without_folders(re.sub(of_job, "", text))
 
     app.state.give_up = give_up
     add_errors(app, without_folders)
@@ -305,14 +306,15 @@ def _draw_map(
     service: _Service, asked: ErrorMapRequest, data: bytes, path: Path, ticket: Ticket
 ) -> None:
     catalogue, limits = service.catalogue, service.limits
-    job = error_map.prepare(
-        data,
-        path,
-        catalogue.file(asked.model),
-        max_pixels=round(1e6 * limits.megapixels),
-        engine=catalogue.engine,
-        precision=catalogue.precision,
-    )
+    with catalogue.lacking():
+        job = error_map.prepare(
+            data,
+            path,
+            catalogue.file(asked.model),
+            max_pixels=round(1e6 * limits.megapixels),
+            engine=catalogue.engine,
+            precision=catalogue.precision,
+        )
     _check_size(job.pixels, limits)
     job.run(limits.tile, ticket.progress)
 

@@ -1,8 +1,8 @@
 """The models that may be asked for, by name and never by path."""
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,16 @@ class Catalogue:
             ValueError: If there is no such model here, or it has no PSNR model to start from.
         """
         file = self.file(name, options)
-        return self._load(file, realism=options.realism, self_ensemble=options.self_ensemble)
+        with self.lacking():
+            return self._load(file, realism=options.realism, self_ensemble=options.self_ensemble)
+
+    @contextmanager
+    def lacking(self) -> Iterator[None]:
+        """Raises a ValueError where the PSNR model of a model is missing."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise ValueError(str(error)) from error
 
     def without_folders(self, text: str) -> str:
         """Returns a message in which the files of models have names, and no paths."""
