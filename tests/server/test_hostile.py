@@ -75,6 +75,15 @@ def test_what_was_given_up_is_freed_where_it_worked(serving, connect, monkeypatc
     assert [name.rpartition("_")[0] for name in threads] == ["srgan-job"]
 
 
+def test_what_nobody_wants_ends_before_its_tiles_do(serving, connect, png):
+    with serving("srgan-x4") as port:
+        client = connect(port)
+        begun = client.begin(data=png(1000, 1000), job="mine")
+        client.until(lambda: client.is_running("mine"))
+        begun.close()
+        client.until(lambda: client.jobs() == 0, seconds=8)  # its first tiles take 10 s, or more
+
+
 def test_the_answer_to_a_time_out_does_not_wait_for_the_work(serving, connect, monkeypatch, png):
     ends = threading.Event()
     monkeypatch.setattr("srgan.upscaling.pipeline.UpscaleJob.run", lambda *_: ends.wait(30))

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from srgan.util import parallel
+
 _Result = TypeVar("_Result")
 
 _REMEMBERED = 100  # jobs that have ended: who asks how far one is may be late
@@ -47,6 +49,7 @@ class Ticket:
         self._done = 0.0
         self._lock = threading.Lock()
         self._stopped = self._finished = False
+        self.stopping = parallel.Stop()
 
     def begin(self) -> None:
         """Takes note that the work begins."""
@@ -74,14 +77,16 @@ class Ticket:
             self._finished = True
 
     def stop(self) -> bool:
-        """Ends the work when it next tells how far it is, unless it has finished.
+        """Ends the work at once, or when it next tells how far it is, unless it has finished.
 
         Returns:
             Whether it will end without a result.
         """
         with self._lock:
             self._stopped = not self._finished
-            return self._stopped
+        if self._stopped:
+            self.stopping()
+        return self._stopped
 
     def status(self) -> Status:
         if not self._done:
@@ -201,7 +206,8 @@ class Jobs:
 def _do(work: Callable[[], _Result], ticket: Ticket) -> _Result:
     ticket.begin()
     try:
-        return work()
+        with ticket.stopping.ends():
+            return work()
     except BaseException as error:
         # What its frames know may wait when it is freed, as generators do for tiles that run. That
         # must happen here, and not wherever the error ends, which is in the event loop.
