@@ -68,6 +68,7 @@ def test_work_that_nobody_wants_does_not_delay_the_end(program, connect, png, tm
         client = connect(port)
         begun = client.begin(data=png(600, 600), job="mine", self_ensemble=True)
         client.until(lambda: client.is_running("mine"))
+        time.sleep(1.5)  # until its first tile runs, which takes half a minute
         begun.close()
         service.send_signal(signal.SIGTERM)
         told = time.monotonic()
