@@ -100,3 +100,13 @@ def test_the_next_start_removes_what_a_kill_left_and_nothing_else(
             assert not (tmp_path / killed).exists()
             assert len(left(tmp_path)) == 3
         assert connect(port).ask(data=png(8, 8))[0] == 200
+
+
+def test_a_log_that_nobody_reads_keeps_nobody_waiting(program, connect, tiny_model, tmp_path):
+    with program("--model", str(tiny_model)) as (service, port):
+        client = connect(port)
+        for _ in range(50):  # more than a pipe holds
+            assert client.ask("/v1/jobs/" + 4000 * "x")[0] == 422
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(timeout=30) == 0
+    assert left(tmp_path) == []

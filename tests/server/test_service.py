@@ -124,6 +124,13 @@ def test_all_formats_are_read_again(kind, port, photo, lr, tmp_path):
     assert images.read(tmp_path / "result").shape == (2 * lr.shape[0], 2 * lr.shape[1], 3)
 
 
+def test_a_result_comes_whole_whatever_part_is_asked_for(port, photo):
+    whole = ask(port, "/v1/upscale", photo, model="tiny")[2]
+    for wanted in ("bytes=0-9", "bytes=9999999-", "bytes=x"):
+        status, _, body = ask(port, "/v1/upscale", photo, {"Range": wanted}, model="tiny")
+        assert (status, body) == (200, whole)
+
+
 def test_realism_interpolates_the_networks(port, photo, lr, tmp_path):
     _, _, body = ask(port, "/v1/upscale", photo, realism=0.3)
     (tmp_path / "sr.png").write_bytes(body)

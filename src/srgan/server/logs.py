@@ -18,6 +18,7 @@ CONFIG: dict[str, Any] = LOGGING_CONFIG | {
 """That of uvicorn, all of it on stderr."""
 
 _LINES = 10_000  # that wait to be written; more are lost
+_THREAD = "srgan-log"
 _SECONDS = 1.0  # for the last lines
 
 
@@ -28,7 +29,7 @@ class _Background(logging.Handler):
         super().__init__()
         self._handler = handler
         self._waiting: queue.Queue[logging.LogRecord | None] = queue.Queue(_LINES)
-        self._thread = threading.Thread(target=self._write, name="srgan-log", daemon=True)
+        self._thread = threading.Thread(target=self._write, name=_THREAD, daemon=True)
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -43,6 +44,11 @@ class _Background(logging.Handler):
     def _write(self) -> None:
         while record := self._waiting.get():
             self._handler.handle(record)
+
+
+def is_stuck() -> bool:
+    """Returns whether lines still wait, though the block of `in_background` has ended."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 @contextlib.contextmanager

@@ -112,7 +112,5 @@ def serve(
     server = Server(app, header_timeout, drain, "info")
     with logs.in_background(), contextlib.suppress(KeyboardInterrupt):  # which is how it ends
         server.run(sockets=[listening])
-    if app.state.jobs:  # a tile, or what a library does, cannot be stopped
-        sys.stdout.flush()
-        sys.stderr.flush()
+    if app.state.jobs or logs.is_stuck():  # what a library does, or waits for, cannot be stopped
         os._exit(0)

@@ -5,10 +5,11 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fastapi import HTTPException, Request
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from srgan.server.jobs import Busy
 
@@ -162,10 +163,12 @@ class ResultResponse(FileResponse):
         self._folder = result.path.parent
         self._seconds = seconds + result.size / _SLOWEST
 
-    async def __call__(self, *arguments: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # There is nothing to continue: the next request would make another file.
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
         try:
             with contextlib.suppress(TimeoutError):  # nobody reads any more
                 async with asyncio.timeout(self._seconds):
-                    await super().__call__(*arguments)
+                    await super().__call__({**scope, "headers": headers}, receive, send)
         finally:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
