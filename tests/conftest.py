@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -317,16 +317,26 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
 
     Args of the returned function:
         served: Models.
+        hosts: As `server.application` takes them.
+        origins: Likewise.
+        header_timeout: As `running.Server` takes it.
         limits: What differs from `server.DEFAULT_LIMITS`.
     """
-    uvicorn = pytest.importorskip("uvicorn", reason="needs uvicorn")
     server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+    running = pytest.importorskip("srgan.server.running", exc_type=ImportError)
 
     @contextmanager
-    def run(*served: str, **limits: Any) -> Iterator[int]:
-        app = server.application(served, server.DEFAULT_LIMITS._replace(**limits))
+    def run(
+        *served: str,
+        hosts: Sequence[str] = (),
+        origins: Sequence[str] = (),
+        header_timeout: float = 10,
+        **limits: Any,
+    ) -> Iterator[int]:
+        limits = server.DEFAULT_LIMITS._replace(**limits)
+        app = server.application(served, limits, hosts=hosts, origins=origins)
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            service = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+            service = running.Server(app, header_timeout, drain=5, log="warning")
             thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
             thread.start()
             try:

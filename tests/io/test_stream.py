@@ -13,7 +13,16 @@ import numpy as np
 import pytest
 import pyvips
 import tifffile
-from PIL import ExifTags, Image, ImageCms, ImageOps, ImageSequence, IptcImagePlugin, TiffImagePlugin
+from PIL import (
+    ExifTags,
+    Image,
+    ImageCms,
+    ImageOps,
+    ImageSequence,
+    IptcImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+)
 from skimage import color
 
 from srgan.io import formats, images
@@ -135,6 +144,44 @@ def test_every_page_is_turned_by_itself(tmp_path, photo, orientation):
     assert (picture.frames, picture.height, picture.width) == expected.shape[:3]
     found = np.concatenate(list(picture.rows())).reshape(expected.shape)
     np.testing.assert_array_equal(found, expected)
+
+
+def turned_frames(count):
+    """An animation of pixels, all of which have to be turned."""
+    dots = np.arange(3 * count, dtype=np.uint8).reshape(count, 1, 3)
+    image = pyvips.Image.new_from_array(dots).copy()
+    image.set_type(pyvips.GValue.gint_type, "page-height", 1)
+    image.set_type(pyvips.GValue.array_int_type, "delay", [100] * count)
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    return image.webpsave_buffer(lossless=True, effort=0)
+
+
+def test_the_time_to_open_does_not_grow_with_the_square_of_the_frames():
+    data = turned_frames(5000)
+    began = time.thread_time()
+    picture = Picture(data)
+    assert time.thread_time() - began < 0.6  # with the square it would be 2 s
+    assert picture.frames == 5000
+    assert sum(map(len, picture.rows())) == 5000
+
+
+def test_more_frames_than_allowed_are_refused():
+    data = turned_frames(20)
+    with pytest.raises(formats.UnsupportedImage, match=r"has 20 frames; expected at most 19\."):
+        Picture(data, max_frames=19)
+    assert Picture(data, max_frames=20).frames == 20
+    assert Picture(data, max_frames=19, into=".png").frames == 1  # the others are not read
+
+
+def test_metadata_longer_than_those_of_any_photo_are_refused():
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", "x" * 5_000_000, zip=True)
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG", pnginfo=text)
+    with pytest.raises(
+        formats.UnsupportedImage, match=r"5\.0 megabytes of XMP; expected at most 4\.2"
+    ):
+        Picture(file.getvalue())
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])

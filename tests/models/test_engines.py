@@ -10,7 +10,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from srgan.models import engines
+from srgan.models import catalogue, engines
+from srgan.util import parallel
 
 KINDS = ["onnxruntime", "openvino"]
 
@@ -227,3 +228,14 @@ def test_the_first_calls_of_a_process_may_come_from_two_threads_at_once(tripling
     pytest.importorskip("openvino")
     for _ in range(12):  # without what prevents it, one in seven waited for ever
         subprocess.run([sys.executable, "-c", _AT_ONCE, tripling], check=True, timeout=60)
+
+
+def test_a_run_ends_when_it_is_told_to():
+    engine = engines.open_engine(catalogue.path("srgan-x4"), "onnxruntime", 1, "float32")
+    lr = np.zeros((1, 400, 400, 3), np.float32)
+    stop = parallel.Stop()
+    timer = threading.Timer(0.3, stop)
+    timer.start()
+    with stop.ends(), pytest.raises(ValueError, match="terminate"):  # not a result, after seconds
+        engine.run(lr)
+    timer.join()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -56,6 +57,10 @@ def until(condition, seconds=30):
 def is_running(port, job):
     status, _, body = ask(port, f"/v1/jobs/{job}")
     return status == 200 and json.loads(body)["state"] == "running"
+
+
+def jobs(port):
+    return json.loads(ask(port, "/health")[2])["jobs"]
 
 
 def detail(body):
@@ -117,6 +122,13 @@ def test_all_formats_are_read_again(kind, port, photo, lr, tmp_path):
     assert (status, headers["Content-Type"]) == (200, f"image/{kind}")
     (tmp_path / "result").write_bytes(body)
     assert images.read(tmp_path / "result").shape == (2 * lr.shape[0], 2 * lr.shape[1], 3)
+
+
+def test_a_result_comes_whole_whatever_part_is_asked_for(port, photo):
+    whole = ask(port, "/v1/upscale", photo, model="tiny")[2]
+    for wanted in ("bytes=0-9", "bytes=9999999-", "bytes=x"):
+        status, _, body = ask(port, "/v1/upscale", photo, {"Range": wanted}, model="tiny")
+        assert (status, body) == (200, whole)
 
 
 def test_realism_interpolates_the_networks(port, photo, lr, tmp_path):
@@ -185,6 +197,11 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"scale": "1e307"}, None, 422, "less than or equal to 1000"),
         ({"megapixels": "1e303"}, None, 422, "less than or equal to 1000000"),
         ({"width": "9" * 400}, None, 422, "width: "),
+        ({"height": -1}, None, 422, "height: Input should be greater than 0"),
+        ({"megapixels": "nan"}, None, 422, "megapixels: "),
+        ({"megapixels": "-inf"}, None, 422, "megapixels: Input should be greater than 0"),
+        ({"realism": "nan"}, None, 422, "realism: "),
+        ({"realism": "-1e-300"}, None, 422, "realism: Input should be greater than or equal to 0"),
         ({"scale": 17}, None, 422, "at most 16 times"),
         ({"width": 0}, b"", 422, "width: Input should be greater than 0"),
         ({"format": "bmp"}, b"", 422, "format: Input should be 'png'"),
@@ -198,6 +215,34 @@ def test_what_is_wrong_is_said(query, data, status, words, port, photo):
     found = ask(port, "/v1/upscale", photo if data is None else data, **query)
     assert found[0] == status
     assert words in detail(found[2])
+
+
+def test_messages_name_no_folder_of_the_server(serving, tiny_model, make_model, tmp_path):
+    images.write(tmp_path / "wide.png", np.zeros((2, 4200, 3)))
+    orphan = tmp_path / "orphan.onnx"  # its PSNR model is missing
+    orphan.write_bytes(make_model(name="orphan", psnr_model="nowhere").read_bytes())
+    with serving(str(tiny_model), str(orphan)) as port:
+        wide = (tmp_path / "wide.png").read_bytes()
+        listed = json.loads(ask(port, "/v1/models")[2])["models"]
+        assert not listed[1]["realism"]
+        for query, words in (
+            ({"scale": 4, "format": "webp"}, "Cannot write enlarged.webp: .webp files have at"),
+            ({"model": "orphan", "realism": 0.5}, "There is no model 'nowhere'"),
+            ({"model": "tiny", "realism": 0.5}, "tiny does not name the PSNR model"),
+        ):
+            status, _, body = ask(port, "/v1/upscale", wide, **query)
+            assert (status, detail(body)[: len(words)]) == (422, words)
+            assert str(tmp_path.parent) not in detail(body)
+            assert tempfile.gettempdir() not in detail(body)
+        status, _, body = ask(port, "/v1/error-map", wide, model="orphan")
+        assert (status, detail(body)[:29]) == (422, "There is no model 'nowhere': ")
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/..%2f", "/health/", "/v1/models/", "//evil.example/"])
+def test_no_answer_leads_elsewhere(port, path):
+    status, headers, _ = ask(port, path)
+    assert status in (404, 422)
+    assert "Location" not in headers
 
 
 def test_a_form_is_refused_with_what_to_do(port):
@@ -255,7 +300,7 @@ def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large,
         first.close()  # hangs up: what it wanted is given up, and it is the other's turn
         assert second.getresponse().status == 200
         second.close()
-        until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
+        until(lambda: jobs(port) == 0)
         for name in ("first", "second"):
             status, _, body = ask(port, f"/v1/jobs/{name}")
             ended = {"state": "ended", "done": 1, "seconds_left": 0}
@@ -276,51 +321,54 @@ def test_what_takes_too_long_is_given_up(serving, large):
         status, _, body = ask(port, "/v1/upscale", large)
         assert status == 504
         assert "longer than the 0.5 seconds" in detail(body)
-        assert json.loads(ask(port, "/health")[2])["jobs"] == 0
+        until(lambda: jobs(port) == 0)
 
 
-def test_a_picture_that_does_not_come_is_not_waited_for(monkeypatch, port):
-    monkeypatch.setattr(transfer, "_PATIENCE", 0.3)
-    monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as slow:
-        slow.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\nhalf")
-        answer = slow.recv(4096)
+def test_a_picture_that_does_not_come_is_not_waited_for(serving, tiny_model):
+    with (
+        serving(str(tiny_model), body_timeout=0.3) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=30) as slow,
+    ):
+        slow.sendall(b"POST /v1/upscale HTTP/1.1\r\nHost: [::1]\r\nContent-Length: 100\r\n\r\nhalf")
+        answer = b"".join(iter(lambda: slow.recv(4096), b""))
         assert answer.startswith(b"HTTP/1.1 408 ")
-    until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0)
+        assert b"The picture came too slowly." in answer
 
 
 def test_a_result_that_nobody_reads_is_given_up(serving, monkeypatch, tiny_model, tmp_path):
-    monkeypatch.setattr(transfer, "_PATIENCE", 0.5)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
-    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
     noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
     images.write(tmp_path / "noise.png", noise)
-    with serving(str(tiny_model)) as port:
+    with serving(str(tiny_model), body_timeout=0.5) as port:
         begun = begin(port, (tmp_path / "noise.png").read_bytes(), job="deaf")
-        until(lambda: ask(port, "/v1/jobs/deaf")[0] == 200)
-        until(lambda: json.loads(ask(port, "/health")[2])["jobs"] == 0, seconds=60)
+        until(lambda: list(tmp_path.glob("srgan-serve-*/*/*.png")), seconds=60)
+        until(lambda: jobs(port) == 0, seconds=60)  # others get its place while it is sent
+        until(lambda: not list(tmp_path.glob("srgan-serve-*/*/")))
         begun.close()
-        until(lambda: not list(tmp_path.glob("srgan-*")))
+    assert not list(tmp_path.glob("srgan-serve-*"))
 
 
-def test_nothing_is_left_on_the_disk(monkeypatch, port, photo, tmp_path):
-    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
-    before = sorted(tmp_path.iterdir())
-    assert ask(port, "/v1/upscale", photo)[0] == 200
-    assert ask(port, "/v1/upscale", b"no picture")[0] == 422
-    assert ask(port, "/v1/upscale", photo, scale=16)[0] == 413
-    until(lambda: sorted(tmp_path.iterdir()) == before)
+def test_nothing_is_left_on_the_disk(serving, monkeypatch, tiny_model, photo, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with serving(str(tiny_model), megapixels=2) as port:
+        assert ask(port, "/v1/upscale", photo)[0] == 200
+        assert ask(port, "/v1/upscale", b"no picture")[0] == 422
+        assert ask(port, "/v1/upscale", photo, width=5000)[0] == 422
+        (folder,) = tmp_path.glob("srgan-serve-*")
+        until(lambda: [path.name for path in folder.iterdir()] == ["lock"])
+    assert not folder.exists()
 
 
 def test_a_full_disk_is_said(serving, tiny_model, monkeypatch, full_disk):
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     png = pyvips.Image.new_from_array(noise).write_to_buffer(".png")
-    monkeypatch.setattr(server.tempfile, "tempdir", str(full_disk))
+    monkeypatch.setattr(tempfile, "tempdir", str(full_disk))
     with serving(str(tiny_model)) as port:
         status, _, body = ask(port, "/v1/upscale", png)
         assert status == 507
         assert detail(body) == "The disk of the server is full."
-        assert list(full_disk.iterdir()) == []
+        assert [path.name for path in full_disk.glob("*/*")] == ["lock"]
         assert ask(port, "/health")[0] == 200
 
 

@@ -109,3 +109,28 @@ def test_memory_is_what_the_machine_and_the_container_leave(tmp_path):
     (tmp_path / "memory.current").write_text("400000\n")
     assert parallel.available_memory(machine, tmp_path) == 600_000
     assert parallel.available_memory(tmp_path / "gone", tmp_path / "gone") == 4 * 2**30
+
+
+def test_what_runs_is_ended_from_another_thread():
+    stop, begun, ended, late = parallel.Stop(), threading.Event(), threading.Event(), []
+
+    def work(index):
+        with parallel.ended_by(ended.set):
+            begun.set()
+            assert ended.wait(30)
+            return index
+
+    def end():
+        assert begun.wait(30)
+        stop()
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    with ThreadPoolExecutor(1) as pool, stop.ends():
+        assert list(parallel.in_order(work, [(1,)], pool)) == [1]
+    thread.join()
+    with stop.ends(), parallel.ended_by(lambda: late.append(1)):
+        assert late == [1]  # what begins after that is ended as well
+    with parallel.ended_by(lambda: late.append(2)):
+        stop()
+    assert late == [1]  # it is other work

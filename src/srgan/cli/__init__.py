@@ -31,7 +31,7 @@ _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError,
 _SEVERAL = {  # options of commands that may have several values
     "check": ("--against",),
     "evaluate": ("--data", "--lr", "--model", "--realism"),
-    "serve": ("--model",),
+    "serve": ("--model", "--allow-host", "--allow-origin"),
 }
 
 _RENAMED = {  # options of commands, by their names in version 0.1; they work until 0.3

@@ -2,15 +2,11 @@
 
 import socket
 import sys
-from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from srgan.cli.options import Engine, Precision, Tile
-
-_CONNECTIONS = 128  # at once; each may hold a file that is being sent
-_SECONDS_TO_END = 10  # for what is being sent when the service ends
 
 
 def serve(
@@ -36,6 +32,9 @@ def serve(
     max_megapixels: Annotated[
         float, typer.Option(min=0, max=1e6, help="A model may make so many megapixels of it.")
     ] = 64.0,
+    max_frames: Annotated[
+        int, typer.Option(min=1, max=10_000, help="An animation may have so many frames.")
+    ] = 1000,
     timeout: Annotated[
         float, typer.Option(min=0, max=86400, help="A picture may take so many seconds.")
     ] = 300.0,
@@ -44,6 +43,41 @@ def serve(
     ] = 2,
     queue_size: Annotated[int, typer.Option(min=0, help="So many pictures may wait.")] = 16,
     tile: Tile = None,
+    header_timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            max=3600,
+            help="A client may take so many seconds to send the headers of a request, and read "
+            "nothing of an answer for as long.",
+        ),
+    ] = 10.0,
+    body_timeout: Annotated[
+        float,
+        typer.Option(min=0.1, max=3600, help="A picture may not move for so many seconds."),
+    ] = 30.0,
+    drain: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86400,
+            help="What was accepted may go on for so many seconds after Ctrl-C or SIGTERM.",
+        ),
+    ] = 25.0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME...",
+            help="The service goes by these names, too. [addresses, localhost and --host]",
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ORIGIN...",
+            help="Pages of these origins, as https://example.com, may use the service. [its own]",
+        ),
+    ] = None,
 ) -> None:
     """Serve the models by HTTP, with a page to try them on.
 
@@ -51,30 +85,30 @@ def serve(
     model is the default one. There is neither encryption nor a password: for others than yourself,
     put a proxy in front that has them.
     """
-    import uvicorn
-    from uvicorn.config import LOGGING_CONFIG
-
     from srgan import server
+    from srgan.server import running
 
-    limits = server.Limits(max_megabytes, max_megapixels, timeout, concurrency, queue_size, tile)
-    application = server.application(model or (), limits, engine, precision)
+    limits = server.Limits(
+        megabytes=max_megabytes,
+        megapixels=max_megapixels,
+        frames=max_frames,
+        seconds=timeout,
+        concurrency=concurrency,
+        queue_size=queue_size,
+        tile=tile,
+        body_timeout=body_timeout,
+    )
+    application = server.application(
+        model or (),
+        limits,
+        engine,
+        precision,
+        hosts=[host, *(allow_host or ())],
+        origins=allow_origin or (),
+    )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listening:
         place = f"[{host}]" if ":" in host else host
         print(f"http://{place}:{listening.getsockname()[1]}", flush=True)
         print("Ctrl-C ends it.", file=sys.stderr)
-        log: dict[str, Any] = LOGGING_CONFIG | {
-            "handlers": {
-                name: handler | {"stream": "ext://sys.stderr"}
-                for name, handler in LOGGING_CONFIG["handlers"].items()
-            }
-        }
-        config = uvicorn.Config(
-            application,
-            log_config=log,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_SECONDS_TO_END,
-            server_header=False,
-        )
-        with suppress(KeyboardInterrupt):  # which is how it ends
-            uvicorn.Server(config).run(sockets=[listening])
+        running.serve(application, listening, header_timeout, drain)

@@ -11,12 +11,18 @@ import pyvips
 
 from srgan.io import pillow, samples, xmp
 from srgan.io.contents import BY_KIND, Contents
-from srgan.io.formats import MAX_PIXELS, UnsupportedImage, decoding, describe
+from srgan.io.formats import MAX_FRAMES, MAX_PIXELS, UnsupportedImage, decoding, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
 from srgan.io.tiff import Page
 from srgan.util import files
 
-_MAX_EXIF = 2**23  # bytes that libvips takes
+_MAX_METADATA = 2**22  # bytes of EXIF, XMP and so on, each; libvips takes twice as much EXIF
+_METADATA = {
+    "exif-data": "EXIF",
+    "xmp-data": "XMP",
+    "iptc-data": "IPTC",
+    "icc-profile-data": "a colour profile",
+}
 
 
 class Seen(NamedTuple):
@@ -50,6 +56,7 @@ def open_image(
     all_frames: bool = False,
     page: int = 0,
     seen: Seen | None = None,
+    max_frames: int = MAX_FRAMES,
 ) -> Opened:
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
 
@@ -63,6 +70,7 @@ def open_image(
         all_frames: Of an animation or a document, and not the first alone.
         page: Of a TIFF file, thumbnails not counted: begin there.
         seen: What `look` returned of it, so that it is not looked at again.
+        max_frames: In one file, if all are read.
 
     Raises:
         UnsupportedImage: If it is not a picture, or one too large.
@@ -71,12 +79,14 @@ def open_image(
     name = describe(source)
     kind, found = seen or look(source)
     with decoding(source):
-        opened = _Opening(source, kind, found, max_pixels, all_frames, page)
+        opened = _Opening(source, kind, found, max_pixels, all_frames, page, max_frames)
         image = opened.image()
+        _check_metadata(name, image)
         data = samples.field(image, "xmp-data", b"")
         said = xmp.summarise(data) if data else xmp.Summary(True, 0, ())
         turned = said.orientation if opened.may_be_turned_by_xmp else 0
-        if (turned or samples.field(image, "orientation", 1)) > 2:
+        frames = samples.field(image, "page-height", image.height) < image.height
+        if (turned or samples.field(image, "orientation", 1)) > (1 if frames else 2):
             image = opened.image(access="random")  # a large one waits on the disk
         image = image.copy()
         if turned:
@@ -88,7 +98,7 @@ def open_image(
         _check_floats(opened, source, name)
     if found.exif and page == 0:
         samples.set_blob(image, "exif-data", found.exif)
-    if not 8 <= len(samples.field(image, "exif-data", b"")) <= _MAX_EXIF:
+    if len(samples.field(image, "exif-data", b"")) < 8:
         image.remove("exif-data")
     samples.set_profile(image, found)
     left_out = tuple(dict.fromkeys((*found.left_out, *said.left_out)))
@@ -159,6 +169,7 @@ class _Opening:
         max_pixels: That it may claim, in all frames together.
         all_frames: Open them all, as far as they are alike.
         page: Of TIFF, the first to be opened.
+        max_frames: That it may have, if all are opened.
 
     Attributes:
         pictures: As `Opened` has them.
@@ -175,6 +186,7 @@ class _Opening:
         max_pixels: int,
         all_frames: bool,
         page: int = 0,
+        max_frames: int = MAX_FRAMES,
     ) -> None:
         self._source, self._kind, self._found = source, kind, found
         self._options: dict[str, Any] = {}
@@ -187,6 +199,11 @@ class _Opening:
         self.pictures = max(len(found.delays), len(found.pages), 1)
         if self._header and not pages and not animated:
             self.pictures = samples.field(self._header, "n-pages", 1)
+        if all_frames and self.pictures > max_frames:
+            raise UnsupportedImage(
+                f"{describe(source)} has {self.pictures:,} frames; expected at most "
+                f"{max_frames:,}. Allow more with --max-frames, or cut it into parts."
+            )
         if not self._header or (animated and all_frames):
             self._frames = pillow.frames(source, kind.name, animated)
         count = _alike(pages) if pages else -1
@@ -254,6 +271,15 @@ class _Opening:
             raise UnsupportedImage(
                 f"{describe(self._source)} claims {width}x{height} pixels; expected at most "
                 f"{max_pixels:,} in all. Allow more with --max-megapixels, or cut it into parts."
+            )
+
+
+def _check_metadata(name: str, image: pyvips.Image) -> None:
+    for key, kind in _METADATA.items():
+        if (size := len(samples.field(image, key, b""))) > _MAX_METADATA:
+            raise UnsupportedImage(
+                f"{name} has {size / 1e6:,.1f} megabytes of {kind}; expected at most "
+                f"{_MAX_METADATA / 1e6:.1f}. Remove it, for example with exiftool."
             )
 
 

@@ -5,7 +5,8 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 """
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from functools import partial
 
 import numpy as np
@@ -167,7 +168,7 @@ class Model:
         dtype: images.Sample = np.uint8,
         progress: Callable[[], None] | None = None,
         strain: clipping.Strain | None = None,
-    ) -> Iterator[np.ndarray]:
+    ) -> Generator[np.ndarray, None, None]:
         """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
 
         Args:
@@ -184,10 +185,12 @@ class Model:
         run = partial(self._upscale, halo=cut.halo, dtype=dtype, strain=strain)
         padded = _padded(bands, cut.height - height, cut.width - width)
         left = scale * height
-        for band in tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress):
-            if left > 0:
-                yield band[:left, : scale * width]
-            left -= len(band)
+        enlarged = tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress)
+        with closing(enlarged):  # as `tiling.upscale` says why
+            for band in enlarged:
+                if left > 0:
+                    yield band[:left, : scale * width]
+                left -= len(band)
 
     def _upscale(
         self, lr: np.ndarray, halo: int, dtype: images.Sample, strain: clipping.Strain | None

@@ -138,7 +138,7 @@ def upscale(
     scale: int,
     pool: Executor | None = None,
     progress: Callable[[], None] | None = None,
-) -> Iterator[np.ndarray]:
+) -> Generator[np.ndarray, None, None]:
     """Upscales an image that comes in rows, to rows, in memory that is bounded by the tiles.
 
     The result equals `run` of the whole image if no pixel of it depends on lr pixels farther than

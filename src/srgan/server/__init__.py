@@ -3,27 +3,34 @@
 A picture is the body of a request, and its result that of the answer: no forms, no Base64. What a
 request may cost is bounded: bytes, pixels and seconds, and so is how many wait. `application` is
 what other programs import; `jobs` decides who is worked on, `transfer` moves pictures, `catalogue`
-knows the models by name. Knows nothing of Keras and of the command line.
+knows the models by name, `guard` which pages may ask, `running` looks after connections. Nothing
+that may wait runs in the event loop. Knows nothing of Keras and of the command line.
 """
 
 import contextlib
+import re
+import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi import Path as InPath
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from srgan.models import engines
 from srgan.server.catalogue import Catalogue
-from srgan.server.jobs import Jobs, Ticket
+from srgan.server.errors import add_errors, documented
+from srgan.server.guard import Guard
+from srgan.server.jobs import Jobs, Status, Ticket
 from srgan.server.page import add_page
-from srgan.server.transfer import TemporaryFileResponse, add_errors, read_body, wait_for_disconnect
+from srgan.server.transfer import Result, ResultResponse, Uploads, wait_for_disconnect
+from srgan.server.workspace import workspace
 from srgan.upscaling import error_map, pipeline
 from srgan.upscaling.options import SUFFIXES, UpscaleOptions
 from srgan.util import versions
@@ -37,19 +44,23 @@ class Limits(NamedTuple):
     Attributes:
         megabytes: Of the picture that is sent.
         megapixels: That the model makes of it, before they are scaled to the size asked for.
+        frames: Of an animation, or pages of a document.
         seconds: Of the work, waiting for its turn included.
         concurrency: Pictures that are worked on; they share the processor's cores.
         queue_size: Pictures that wait.
         tile: Side of the tiles, in pixels of the picture; by default as memory allows. What is
             given up ends after the tiles that run: smaller ones are sooner done, but overlap more.
+        body_timeout: Seconds for which a client may send or read nothing.
     """
 
     megabytes: float = 32.0
     megapixels: float = 64.0
+    frames: int = 1000
     seconds: float = 300.0
     concurrency: int = 2
     queue_size: int = 16
     tile: int | None = None
+    body_timeout: float = 30.0
 
 
 DEFAULT_LIMITS = Limits()
@@ -84,7 +95,7 @@ class _UpscaleRequest(ErrorMapRequest):
 
 
 # Whoever runs the service sets these, not whoever asks: memory depends on them.
-_SET_BY_SERVICE = ("tile", "halo", "max_megapixels")
+_SET_BY_SERVICE = ("tile", "halo", "max_megapixels", "max_frames")
 _ASKED = {name: f for name, f in UpscaleOptions.model_fields.items() if name not in _SET_BY_SERVICE}
 if TYPE_CHECKING:
 
@@ -99,11 +110,39 @@ else:
     )
 
 
+class Health(BaseModel):
+    """Whether the service is there."""
+
+    status: str = Field(description="ok")
+    jobs: int = Field(description="How many pictures it works on or has waiting.")
+
+
+class Listing(BaseModel):
+    """What is served."""
+
+    models: list[dict[str, Any]] = Field(
+        description="The default one first, each with its licence and scores."
+    )
+    formats: list[str] = Field(description="Of results.")
+    limits: dict[str, float | None] = Field(description="What requests may cost.")
+
+
+class _Service(NamedTuple):
+    """What the paths share."""
+
+    catalogue: Catalogue
+    jobs: Jobs
+    uploads: Uploads
+    limits: Limits
+
+
 def application(
     served: Sequence[str] = (),
     limits: Limits = DEFAULT_LIMITS,
     engine: engines.Kind = "onnxruntime",
     precision: engines.Precision = "float32",
+    hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """Returns the service, for any ASGI server.
 
@@ -113,73 +152,125 @@ def application(
         limits: What requests may cost.
         engine: What runs the models.
         precision: Of the arithmetic.
+        hosts: Names that requests may be sent to, besides addresses in digits and localhost; see
+            `guard.Guard`.
+        origins: Of pages elsewhere that may use the service; likewise.
 
     Raises:
         OSError: If a model is missing.
         ValueError: If a file is no model, or two have one name.
     """
-    catalogue = Catalogue(served, engine, precision)
-    jobs = Jobs(limits.concurrency, limits.queue_size, limits.seconds)
+    places = limits.concurrency + limits.queue_size
+    service = _Service(
+        Catalogue(served, engine, precision),
+        Jobs(limits.concurrency, limits.queue_size, limits.seconds),
+        Uploads(2 * places, limits.megabytes, limits.body_timeout),
+        limits,
+    )
     app = FastAPI(
         title="srgan",
         summary="Turns small pictures into large, sharp ones.",
         version=versions.of("srgan"),
         docs_url=None,  # pages that load programs from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # which would go to whatever host the request names
+        lifespan=_lifespan,
+        responses=documented(403, 500),
     )
-    add_errors(app)
+    app.state.jobs = service.jobs
+
+    def give_up() -> None:
+        service.jobs.give_up()
+        service.uploads.give_up("The service is about to end; try again later.")
+
+    def without_folders(text: str) -> str:
+        of_job = rf"{re.escape(str(app.state.folder))}[\\/]\w+[\\/]"
+        return service.catalogue.without_folders(re.sub(of_job, "", text))
+
+    app.state.give_up = give_up
+    add_errors(app, without_folders)
     add_page(app)
-    body = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
-    takes_picture: dict[str, Any] = {"openapi_extra": {"requestBody": body | {"required": True}}}
-    gives_picture: dict[str, Any] = {
-        "response_class": Response,
-        "responses": {
-            200: {"content": {"image/*": {}}, "description": "The picture."},
-            413: {"description": "Too many bytes or pixels."},
-            422: {"description": "Not a picture, or a wrong parameter."},
-            503: {"description": "Busy: try again after some seconds."},
-            504: {"description": "It took too long."},
-        },
-    }
+    _add_facts(app, service)
+    _add_work(app, service)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]
+        )
+    app.add_middleware(Guard, hosts=hosts, origins=origins)
+    _describe(app, service.catalogue)
+    return app
+
+
+def _describe(app: FastAPI, catalogue: Catalogue) -> None:
+    """Makes the OpenAPI description, which is kept; it takes too long for the event loop."""
+    for path, methods in app.openapi()["paths"].items():
+        names = [
+            name
+            for name, model in catalogue.described.items()
+            if path == "/v1/upscale" or model["error_map"]
+        ]
+        for parameter in methods.get("post", {}).get("parameters", ()):
+            if parameter["name"] == "model":
+                parameter["schema"]["enum"] = ["", *names]
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    with workspace() as folder:
+        app.state.folder = folder
+        yield
+
+
+def _add_facts(app: FastAPI, service: _Service) -> None:
+    """Adds the paths that tell how things are."""
 
     @app.get("/health")
-    async def health() -> dict[str, Any]:
+    async def health() -> Health:
         """Whether the service is there, and how many pictures it works on or has waiting."""
-        return {"status": "ok", "jobs": len(jobs)}
+        return Health(status="ok", jobs=len(service.jobs))
 
     @app.get("/v1/models")
-    async def list_models() -> dict[str, Any]:
+    async def list_models() -> Listing:
         """The models, the default one first, with their licence and scores; and the limits."""
-        return {
-            "models": list(catalogue.described.values()),
-            "formats": list(SUFFIXES),
-            "limits": limits._asdict(),
-        }
+        return Listing(
+            models=list(service.catalogue.described.values()),
+            formats=list(SUFFIXES),
+            limits=service.limits._asdict(),
+        )
 
-    @app.get("/v1/jobs/{job}")
-    async def show_job(job: Annotated[str, InPath(pattern=_JOB)]) -> dict[str, Any]:
+    @app.get("/v1/jobs/{job}", responses=documented(404, 422))
+    async def show_job(job: Annotated[str, InPath(pattern=_JOB)]) -> Status:
         """How far a request is that named itself by `job`."""
-        status = jobs.status(job)
+        status = service.jobs.status(job)
         if not status:
             raise HTTPException(404, f"There is no job {job!r}, or it ended long ago.")
-        return status._asdict()
+        return status
 
-    @app.post("/v1/upscale", **takes_picture, **gives_picture)
+
+def _add_work(app: FastAPI, service: _Service) -> None:
+    """Adds the paths that take a picture."""
+    body = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+    picture: dict[str, Any] = {
+        "openapi_extra": {"requestBody": body | {"required": True}},
+        "response_class": Response,
+        "responses": {200: {"content": {"image/*": {}}, "description": "The picture."}}
+        | documented(408, 413, 415, 422, 503, 504, 507),
+    }
+
+    @app.post("/v1/upscale", **picture)
     async def upscale(request: Request, asked: Annotated[UpscaleRequest, Query()]) -> Response:
         """Enlarges the picture that is the body of the request."""
-        catalogue.file(asked.model)
-        work = partial(_upscale, catalogue, limits, asked, _options(asked, limits))
-        return await _answer(request, jobs, limits, asked.job, asked.format or "png", work)
+        service.catalogue.file(asked.model)
+        work = partial(_upscale, service, asked, _options(asked, service.limits))
+        return await _answer(request, service, asked.job, asked.format or "png", work)
 
-    @app.post("/v1/error-map", **takes_picture, **gives_picture)
-    @app.post("/v1/map", deprecated=True, **takes_picture, **gives_picture)
+    @app.post("/v1/error-map", **picture)
+    @app.post("/v1/map", deprecated=True, **picture)
     async def draw_map(request: Request, asked: Annotated[ErrorMapRequest, Query()]) -> Response:
         """Draws the expected error of a GAN model, in grey levels, as PNG."""
-        catalogue.file(asked.model)
-        work = partial(_draw_map, catalogue, limits, asked)
-        return await _answer(request, jobs, limits, asked.job, "png", work)
-
-    return app
+        service.catalogue.file(asked.model)
+        work = partial(_draw_map, service, asked)
+        return await _answer(request, service, asked.job, "png", work)
 
 
 def _options(asked: UpscaleRequest, limits: Limits) -> UpscaleOptions:
@@ -189,40 +280,41 @@ def _options(asked: UpscaleRequest, limits: Limits) -> UpscaleOptions:
         values["realism"] = round(asked.realism, 2)  # few points, so that models stay open
     if not asked.metadata:
         values["strip_metadata"] = True
-    return UpscaleOptions.parse(**values, tile=limits.tile, max_megapixels=limits.megapixels)
+    return UpscaleOptions.parse(
+        **values,
+        tile=limits.tile,
+        max_megapixels=limits.megapixels,
+        max_frames=limits.frames,
+    )
 
 
 def _upscale(
-    catalogue: Catalogue,
-    limits: Limits,
+    service: _Service,
     asked: UpscaleRequest,
     options: UpscaleOptions,
     data: bytes,
     path: Path,
     ticket: Ticket,
 ) -> None:
-    model = catalogue.open(asked.model, options)
+    model = service.catalogue.open(asked.model, options)
     job = pipeline.prepare(data, path, model, options)
-    _check_size(job.pixels, limits)
+    _check_size(job.pixels, service.limits)
     job.run(ticket.progress)
 
 
 def _draw_map(
-    catalogue: Catalogue,
-    limits: Limits,
-    asked: ErrorMapRequest,
-    data: bytes,
-    path: Path,
-    ticket: Ticket,
+    service: _Service, asked: ErrorMapRequest, data: bytes, path: Path, ticket: Ticket
 ) -> None:
-    job = error_map.prepare(
-        data,
-        path,
-        catalogue.file(asked.model),
-        max_pixels=round(1e6 * limits.megapixels),
-        engine=catalogue.engine,
-        precision=catalogue.precision,
-    )
+    catalogue, limits = service.catalogue, service.limits
+    with catalogue.lacking():
+        job = error_map.prepare(
+            data,
+            path,
+            catalogue.file(asked.model),
+            max_pixels=round(1e6 * limits.megapixels),
+            engine=catalogue.engine,
+            precision=catalogue.precision,
+        )
     _check_size(job.pixels, limits)
     job.run(limits.tile, ticket.progress)
 
@@ -238,17 +330,31 @@ def _check_size(pixels: int, limits: Limits) -> None:
 
 async def _answer(
     request: Request,
-    jobs: Jobs,
-    limits: Limits,
+    service: _Service,
     name: str,
     kind: str,
     work: Callable[[bytes, Path, Ticket], None],
 ) -> Response:
-    """Lets a request in, reads its picture, does the work, and sends the file that came of it."""
-    with contextlib.ExitStack() as stack:
-        ticket = stack.enter_context(jobs.admit(name or uuid.uuid4().hex))
-        data = await read_body(request, limits.megabytes)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="srgan-"))
-        path = Path(folder) / f"enlarged{SUFFIXES[kind]}"
-        await jobs.run(ticket, partial(work, data, path, ticket), wait_for_disconnect(request))
-        return TemporaryFileResponse(stack.pop_all(), path, f"image/{kind}")
+    """Reads a picture, does the work when it is its turn, and sends the file that came of it."""
+    service.jobs.check()  # before the picture is sent for nothing
+    with service.jobs.named(name or uuid.uuid4().hex) as ticket:
+        data = await service.uploads.read(request)
+        result = await service.jobs.run(
+            ticket,
+            partial(_make, request.app.state.folder, kind, partial(work, data), ticket),
+            wait_for_disconnect(request),
+        )
+    return ResultResponse(result, f"image/{kind}", service.limits.body_timeout)
+
+
+def _make(root: Path, kind: str, work: Callable[[Path, Ticket], None], ticket: Ticket) -> Result:
+    """Does work in a folder of its own, which is gone if there is no result."""
+    path = Path(tempfile.mkdtemp(dir=root)) / f"enlarged{SUFFIXES[kind]}"
+    try:
+        work(path, ticket)
+        result = Result(path, path.stat().st_size)
+        ticket.finish()
+    except BaseException:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        raise
+    return result

@@ -1,7 +1,10 @@
 """The models that may be asked for, by name and never by path."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 from srgan.models import catalogue, engines, loading
@@ -48,7 +51,7 @@ class Catalogue:
             name = catalogue.path(model).stem
             if name in self._files:
                 raise ValueError(f"Two models are called {name!r}; rename the file of one.")
-            self._files[name] = str(model)
+            self._files[name] = str(catalogue.path(model).resolve())
         self.described = {name: self._describe(name) for name in self._files}
 
     def file(self, name: str, options: UpscaleOptions = DEFAULTS) -> str:
@@ -75,14 +78,31 @@ class Catalogue:
             ValueError: If there is no such model here, or it has no PSNR model to start from.
         """
         file = self.file(name, options)
-        return self._load(file, realism=options.realism, self_ensemble=options.self_ensemble)
+        with self.lacking():
+            return self._load(file, realism=options.realism, self_ensemble=options.self_ensemble)
+
+    @contextmanager
+    def lacking(self) -> Iterator[None]:
+        """Raises a ValueError where the PSNR model of a model is missing."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise ValueError(str(error)) from error
+
+    def without_folders(self, text: str) -> str:
+        """Returns a message in which the files of models have names, and no paths."""
+        for folder in {str(Path(file).parent) for file in self._files.values()}:
+            text = text.replace(f"{folder}{os.sep}", "")
+        return text
 
     def _default(self, options: UpscaleOptions = DEFAULTS) -> str:
         return options.default_model if self._chooses else next(iter(self._files))
 
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata
-        interpolates = bool(metadata.psnr_model)
+        interpolates = False
+        with suppress(FileNotFoundError, ValueError):
+            interpolates = catalogue.psnr_path(Path(self._files[name]), metadata).is_file()
         has_map = interpolates and metadata.calibration is not None
         added = {"name": name, "realism": interpolates, "error_map": has_map}
         return metadata.model_dump() | added | {"dial": interpolates, "map": has_map}

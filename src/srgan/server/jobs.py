@@ -1,12 +1,17 @@
-"""Which requests are worked on, which wait, and which are turned away."""
+"""Which pictures are worked on, which wait, and which are turned away."""
 
 import asyncio
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from srgan.util import parallel
 
 _Result = TypeVar("_Result")
 
@@ -14,34 +19,37 @@ _REMEMBERED = 100  # jobs that have ended: who asks how far one is may be late
 
 
 class Busy(Exception):  # noqa: N818 - nothing is wrong
-    """As many requests as may wait are waiting."""
+    """As many pictures as may wait are waiting, or the service is about to end."""
 
 
 class Gone(Exception):  # noqa: N818 - nothing is wrong
     """Nobody waits for the result any more."""
 
 
-class Status(NamedTuple):
+@dataclass(frozen=True)
+class Status:
     """How far a job is.
 
     Attributes:
-        state: "waiting", for its picture or its turn, "running" or "ended".
+        state: Waiting is for its picture or its turn.
         done: Share of the work, from 0 to 1.
         seconds_left: About; None if that is not known yet.
     """
 
-    state: str
+    state: Literal["waiting", "running", "ended"]
     done: float
     seconds_left: float | None
 
 
 class Ticket:
-    """One request, from when it is let in to its end."""
+    """One request, from when it is known to its end."""
 
     def __init__(self) -> None:
         self._began = 0.0  # not yet
         self._done = 0.0
-        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._stopped = self._finished = False
+        self.stopping = parallel.Stop()
 
     def begin(self) -> None:
         """Takes note that the work begins."""
@@ -53,13 +61,32 @@ class Ticket:
         Raises:
             Gone: If it is to end.
         """
-        if self._stopped.is_set():
+        if self._stopped:
             raise Gone
         self._done = done / total
 
-    def stop(self) -> None:
-        """Ends the work when it next tells how far it is."""
-        self._stopped.set()
+    def finish(self) -> None:
+        """Takes note that the result is there, and will be taken.
+
+        Raises:
+            Gone: If nobody will take it.
+        """
+        with self._lock:
+            if self._stopped:
+                raise Gone
+            self._finished = True
+
+    def stop(self) -> bool:
+        """Ends the work at once, or when it next tells how far it is, unless it has finished.
+
+        Returns:
+            Whether it will end without a result.
+        """
+        with self._lock:
+            self._stopped = not self._finished
+        if self._stopped:
+            self.stopping()
+        return self._stopped
 
     def status(self) -> Status:
         if not self._done:
@@ -70,7 +97,7 @@ class Ticket:
 
 
 class Jobs:
-    """All requests that were let in, in one event loop.
+    """All requests for work, in one event loop, which never waits for any of it.
 
     Args:
         concurrency: How many are worked on; the others wait, first come, first served.
@@ -80,83 +107,112 @@ class Jobs:
 
     def __init__(self, concurrency: int, queue_size: int, seconds: float) -> None:
         self._seconds = seconds
-        self._turns = asyncio.Semaphore(concurrency)
+        self._threads = ThreadPoolExecutor(concurrency, "srgan-job")
         self._most = concurrency + queue_size
-        self._jobs: dict[str, Ticket] = {}
+        self._working: set[Future[Any]] = set()
+        self._tickets: dict[str, Ticket] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
+        self._ending = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._jobs)
+        """How many pictures are worked on or wait, those included that nobody wants any more."""
+        return len(self._working)
 
     def status(self, name: str) -> Status | None:
         """Returns how far the job of that name is, if there is one, or was lately."""
-        if name in self._jobs:
-            return self._jobs[name].status()
+        if name in self._tickets:
+            return self._tickets[name].status()
         return Status("ended", 1.0, 0.0) if name in self._ended else None
 
     @contextmanager
-    def admit(self, name: str) -> Iterator[Ticket]:
-        """Lets a request in until the block ends.
+    def named(self, name: str) -> Iterator[Ticket]:
+        """Makes a request known by a name until the block ends.
 
         Raises:
-            Busy: If too many are in.
             ValueError: If there is one of that name.
         """
-        if len(self._jobs) >= self._most:
-            raise Busy(f"{len(self._jobs)} pictures are being enlarged already; try again later.")
-        if name in self._jobs:
+        if name in self._tickets:
             raise ValueError(f"There is a job {name!r} already; choose another name for this one.")
-        job = self._jobs[name] = Ticket()
+        ticket = self._tickets[name] = Ticket()
         try:
-            yield job
+            yield ticket
         finally:
-            del self._jobs[name]
+            del self._tickets[name]
             self._ended.append(name)
 
-    async def run(
-        self, job: Ticket, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]
-    ) -> _Result:
-        """Does the work of a job in a thread, when it is its turn.
+    def check(self) -> None:
+        """Raises Busy if there is no place for one more picture."""
+        if self._ending.is_set():
+            raise Busy("The service is about to end; try again later.")
+        if len(self) >= self._most:
+            raise Busy(f"{len(self)} pictures are being enlarged already; try again later.")
 
-        Whatever ends this early, the work is stopped and waited for.
+    def give_up(self) -> None:
+        """Ends all that is worked on or waits, and lets nothing new in."""
+        self._ending.set()
+
+    async def run(
+        self, ticket: Ticket, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]
+    ) -> _Result:
+        """Does work in a thread, when it is its turn.
+
+        Whatever ends this early, the work is told to stop, and not waited for: it keeps its place
+        until it has ended.
 
         Args:
-            job: What `admit` yields.
-            work: Calls `job.progress`.
+            ticket: What `named` yields.
+            work: Calls `ticket.progress`, and in the end `ticket.finish`. If that raises, or
+                anything else does, it leaves nothing behind.
             hanging_up: Ends when nobody waits for the result any more.
 
         Raises:
+            Busy: If there is no place, or the service ends.
             Gone: If `hanging_up` ended first.
             TimeoutError: If it took too long.
         """
-        working = asyncio.create_task(self._work(job, work))
         watching = asyncio.create_task(hanging_up)
-        both = {working, watching}
+        ending = asyncio.create_task(self._ending.wait())
         try:
-            done, _ = await asyncio.wait(
-                both, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
+            self.check()
+            job = self._threads.submit(_do, work, ticket)
+            self._working.add(job)
+            job.add_done_callback(self._working.discard)
+            working = asyncio.wrap_future(job)
+            try:
+                done, _ = await asyncio.wait(
+                    {working, watching, ending},
+                    timeout=self._seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if working in done or not ticket.stop():
+                    return await working
+            finally:
+                ticket.stop()
+                working.cancel()  # if it is not its turn yet, it ends here
+            if watching in done:
+                raise Gone
+            if ending in done:
+                self.check()
+            raise TimeoutError(
+                f"This takes longer than the {self._seconds:g} seconds that a picture may take "
+                "here, waiting included. Send a smaller one, or try again later."
             )
         finally:
-            working.cancel()
             watching.cancel()
-            await asyncio.wait(both)
-        if working in done:
-            return working.result()
-        if watching in done:
-            raise Gone
-        raise TimeoutError(
-            f"This takes longer than the {self._seconds:g} seconds that a picture may take here, "
-            "waiting included. Send a smaller one, or try again later."
-        )
+            ending.cancel()
+            await asyncio.wait({watching, ending})
 
-    async def _work(self, job: Ticket, work: Callable[[], _Result]) -> _Result:
-        async with self._turns:
-            job.begin()
-            thread = asyncio.create_task(asyncio.to_thread(work))
-            try:
-                return await asyncio.shield(thread)
-            except asyncio.CancelledError:
-                job.stop()
-                await asyncio.wait({thread})
-                thread.exception()  # it is known why
-                raise
+
+def _do(work: Callable[[], _Result], ticket: Ticket) -> _Result:
+    ticket.begin()
+    try:
+        with ticket.stopping.ends():
+            return work()
+    except BaseException as error:
+        # What its frames know may wait when it is freed, as generators do for tiles that run. That
+        # must happen here, and not wherever the error ends, which is in the event loop.
+        chained: BaseException | None = error
+        while chained:
+            traceback.clear_frames(chained.__traceback__)
+            chained = chained.__cause__ or chained.__context__
+        raise

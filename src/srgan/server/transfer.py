@@ -1,55 +1,128 @@
-"""How pictures come and go, and how it is told what is wrong."""
+"""How pictures come and go, and how long a client may take."""
 
 import asyncio
 import contextlib
-import errno
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
-from starlette.requests import ClientDisconnect
+from fastapi import HTTPException, Request
+from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
-from srgan.server.jobs import Busy, Gone
+from srgan.server.jobs import Busy
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of all that is not text for a program."""
 
-_PATIENCE = 60.0  # seconds for a picture to come or go, besides those that the slowest rate takes
-_SLOWEST = 250_000  # bytes a second
-_RETRY = {"Retry-After": "5"}  # seconds
+_SLOWEST = 50_000  # bytes a second, on average, after the seconds for which a client may be silent
+_YOUNG = 1.0  # seconds, in which nobody knows how fast a picture will come
 
 
-async def read_body(request: Request, megabytes: float) -> bytes:
-    """Returns the picture that is a request's body.
+class _Upload:
+    """A picture on its way here."""
 
-    Raises:
-        HTTPException: If it is a form, has more than `megabytes`, or comes too slowly.
+    def __init__(self) -> None:
+        self.began = asyncio.get_running_loop().time()
+        self.timeout = asyncio.timeout(None)
+        self.size = 0
+        self.reason = ""  # why it was given up
+
+    def rate(self, now: float) -> float:
+        """Bytes a second."""
+        return self.size / max(now - self.began, 1e-9)
+
+    def give_up(self, reason: str) -> None:
+        if not self.timeout.expired():
+            self.reason = reason
+            self.timeout.reschedule(self.began)
+
+    def extend(self, seconds: float) -> None:
+        """Allows for as many seconds of silence, and for the slowest rate."""
+        if not self.reason and not self.timeout.expired():
+            now = asyncio.get_running_loop().time()
+            slowest = self.began + seconds + self.size / _SLOWEST
+            self.timeout.reschedule(min(now + seconds, slowest))
+
+
+class Uploads:
+    """Pictures on their way here. If there are too many, the slowest makes room for the next.
+
+    Args:
+        most: How many there may be at once.
+        megabytes: Of each.
+        seconds: For which a client may send nothing.
     """
-    if request.headers.get("Content-Type", "").startswith("multipart/"):
-        raise HTTPException(
-            415, "Expected the picture itself, not a form: curl --data-binary @photo.jpg"
-        )
-    most = round(1e6 * megabytes)
-    length = request.headers.get("Content-Length", "0")
-    parts, total = [], int(length) if length.isdecimal() else 0
-    try:
-        async with asyncio.timeout(_PATIENCE + most / _SLOWEST):
-            if total <= most:
-                total = 0
-                async for part in request.stream():
-                    parts.append(part)
-                    total += len(part)
-                    if total > most:
-                        break
-    except TimeoutError as error:
-        raise HTTPException(408, "The picture came too slowly.") from error
-    if total > most:
-        raise HTTPException(
-            413, f"The picture has more than the {megabytes:g} megabytes that it may have here."
-        )
-    return b"".join(parts)
+
+    def __init__(self, most: int, megabytes: float, seconds: float) -> None:
+        self._most, self._megabytes, self._seconds = most, megabytes, seconds
+        self._coming: set[_Upload] = set()
+        self._ending = ""
+
+    async def read(self, request: Request) -> bytes:
+        """Returns the picture that is a request's body.
+
+        Raises:
+            HTTPException: If it is a form, is too large, or comes too slowly.
+            Busy: If too many began to come just now, or the service ends.
+        """
+        if request.headers.get("Content-Type", "").startswith("multipart/"):
+            raise HTTPException(
+                415, "Expected the picture itself, not a form: curl --data-binary @photo.jpg"
+            )
+        length = request.headers.get("Content-Length", "0")
+        self._check_size(int(length) if length.isdecimal() else 0)
+        parts = []
+        with self._one() as upload:
+            try:
+                async with upload.timeout:
+                    upload.extend(self._seconds)
+                    async for part in request.stream():
+                        parts.append(part)
+                        upload.size += len(part)
+                        upload.extend(self._seconds)
+                        self._check_size(upload.size)
+            except TimeoutError as error:
+                if self._ending:
+                    raise Busy(self._ending) from error
+                reason = upload.reason or "The picture came too slowly."
+                raise HTTPException(408, reason, {"Connection": "close"}) from error
+        return b"".join(parts)
+
+    def give_up(self, reason: str) -> None:
+        """Ends all that are on their way."""
+        self._ending = reason
+        for upload in self._coming:
+            upload.give_up(reason)
+
+    def _check_size(self, size: int) -> None:
+        if size > 1e6 * self._megabytes:
+            raise HTTPException(
+                413,
+                f"The picture has more than the {self._megabytes:g} megabytes that it may have "
+                "here.",
+            )
+
+    @contextlib.contextmanager
+    def _one(self) -> Iterator[_Upload]:
+        if len(self._coming) >= self._most:
+            self._make_room()
+        upload = _Upload()
+        self._coming.add(upload)
+        try:
+            yield upload
+        finally:
+            self._coming.discard(upload)
+
+    def _make_room(self) -> None:
+        now = asyncio.get_running_loop().time()
+        known = [upload for upload in self._coming if now - upload.began > _YOUNG]
+        if not known:
+            raise Busy(f"{len(self._coming)} pictures are on their way already; try again later.")
+        slowest = min(known, key=lambda upload: upload.rate(now))
+        self._coming.discard(slowest)
+        slowest.give_up("The picture came too slowly, and others had to wait for it.")
 
 
 async def wait_for_disconnect(request: Request) -> None:
@@ -58,66 +131,44 @@ async def wait_for_disconnect(request: Request) -> None:
         pass
 
 
-class TemporaryFileResponse(FileResponse):
-    """A file that exists until it was sent, or could not be.
+class Result(NamedTuple):
+    """A file to be sent, alone in a folder of its own.
 
-    Args:
-        stack: What ends with it.
+    Attributes:
         path: Of the file.
-        media_type: Likewise.
+        size: In bytes.
     """
 
-    def __init__(self, stack: contextlib.ExitStack, path: Path, media_type: str) -> None:
+    path: Path
+    size: int
+
+
+class ResultResponse(FileResponse):
+    """A result, which exists until it was sent, or could not be.
+
+    Args:
+        result: What is sent.
+        media_type: Of it.
+        seconds: For which a client may read nothing.
+    """
+
+    def __init__(self, result: Result, media_type: str, seconds: float) -> None:
         super().__init__(
-            path,
+            result.path,
             headers=SAFE,
             media_type=media_type,
-            filename=path.name,
+            filename=result.path.name,
             content_disposition_type="inline",
         )
-        self._stack = stack
-        self._seconds = _PATIENCE + path.stat().st_size / _SLOWEST
+        self._folder = result.path.parent
+        self._seconds = seconds + result.size / _SLOWEST
 
-    async def __call__(self, *arguments: Any) -> None:
-        with self._stack, contextlib.suppress(TimeoutError):  # nobody reads any more
-            async with asyncio.timeout(self._seconds):
-                await super().__call__(*arguments)
-
-
-def add_errors(app: FastAPI) -> None:
-    """Makes a service tell whoever asked what is wrong, as {"detail": one sentence}."""
-
-    def respond(code: int, text: str, headers: dict[str, str] | None = None) -> Response:
-        return JSONResponse({"detail": text}, code, headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def refuse(request: Request, error: RequestValidationError) -> Response:
-        faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
-        return respond(422, "; ".join(faults))
-
-    @app.exception_handler(ValueError)
-    async def explain(request: Request, error: ValueError) -> Response:
-        return respond(422, str(error))
-
-    @app.exception_handler(Busy)
-    async def put_off(request: Request, error: Busy) -> Response:
-        return respond(503, str(error), _RETRY)
-
-    @app.exception_handler(MemoryError)
-    async def run_short(request: Request, error: MemoryError) -> Response:
-        return respond(503, str(error) or "There is not enough memory.", _RETRY)
-
-    @app.exception_handler(TimeoutError)
-    async def give_up(request: Request, error: TimeoutError) -> Response:
-        return respond(504, str(error))
-
-    @app.exception_handler(OSError)
-    async def run_full(request: Request, error: OSError) -> Response:
-        if error.errno != errno.ENOSPC:
-            raise error
-        return respond(507, "The disk of the server is full.")
-
-    @app.exception_handler(Gone)
-    @app.exception_handler(ClientDisconnect)
-    async def forget(request: Request, error: Exception) -> Response:
-        return Response(status_code=499)  # which nobody reads; as other servers log it
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # There is nothing to continue: the next request would make another file.
+        headers = [header for header in scope["headers"] if header[0] != b"range"]
+        try:
+            with contextlib.suppress(TimeoutError):  # nobody reads any more
+                async with asyncio.timeout(self._seconds):
+                    await super().__call__({**scope, "headers": headers}, receive, send)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)

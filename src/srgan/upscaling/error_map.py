@@ -1,5 +1,6 @@
 """The error map: the expected error of a GAN model, drawn."""
 
+import contextlib
 import itertools
 import os
 from functools import cache
@@ -95,24 +96,29 @@ class ErrorMapJob:
             sr, psnr_sr = np.split(pair, 2, axis=2)
             return draw(uncertainty.expected_error(sr, psnr_sr, calibration))
 
-        enlarged = [
-            model.upscale_rows(rows, height, width, cut, progress=tell)
-            for model, rows in zip(
-                (self._gan, self._psnr), itertools.tee(self._picture.rows()), strict=True
+        with contextlib.ExitStack() as stack:
+            # Closed here, as `tiling.upscale` says why.
+            enlarged = [
+                stack.enter_context(
+                    contextlib.closing(model.upscale_rows(rows, height, width, cut, progress=tell))
+                )
+                for model, rows in zip(
+                    (self._gan, self._psnr), itertools.tee(self._picture.rows()), strict=True
+                )
+            ]
+            pairs = (np.concatenate(pair, axis=2) for pair in zip(*enlarged, strict=True))
+            tall, wide = scale * height, scale * width
+            strips = tiling.TileLayout(tall, wide, uncertainty.REACH, (_MAP_ROWS, wide))
+            bands = tiling.upscale(draw_pair, pairs, strips, scale=1, pool=parallel.shared_pool())
+            stack.enter_context(contextlib.closing(bands))
+            explained = legend(wide)
+            stream.write_rows(
+                self._destination,
+                itertools.chain(bands, [explained]),
+                tall + len(explained),
+                wide,
+                overwrite=self._overwrite,
             )
-        ]
-        pairs = (np.concatenate(pair, axis=2) for pair in zip(*enlarged, strict=True))
-        tall, wide = scale * height, scale * width
-        strips = tiling.TileLayout(tall, wide, uncertainty.REACH, (_MAP_ROWS, wide))
-        bands = tiling.upscale(draw_pair, pairs, strips, scale=1, pool=parallel.shared_pool())
-        explained = legend(wide)
-        stream.write_rows(
-            self._destination,
-            itertools.chain(bands, [explained]),
-            tall + len(explained),
-            wide,
-            overwrite=self._overwrite,
-        )
 
 
 def prepare(

@@ -3,10 +3,12 @@
 import ctypes
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar, copy_context
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -83,6 +85,57 @@ def shared_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_cores(), "srgan")
 
 
+class Stop:
+    """Ends work from another thread and at once, as far as it can be ended."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: set[Callable[[], None]] = set()
+        self._is_set = False
+
+    def __call__(self) -> None:
+        """Ends what runs now, or will; does not wait for it."""
+        with self._lock:
+            self._is_set = True
+            for end in self._ends:
+                end()
+
+    @contextmanager
+    def ends(self) -> Iterator[None]:
+        """Makes the block, and what other threads do for it by `in_order`, such work."""
+        token = _stop.set(self)
+        try:
+            yield
+        finally:
+            _stop.reset(token)
+
+    def add(self, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._ends.add(end)
+            if self._is_set:
+                end()
+
+    def discard(self, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._ends.discard(end)
+
+
+_stop: ContextVar[Stop | None] = ContextVar("stop", default=None)
+
+
+@contextmanager
+def ended_by(end: Callable[[], None]) -> Iterator[None]:
+    """Has `end` called, which must not wait, if what runs in the block is to end."""
+    if not (stop := _stop.get()):
+        yield
+        return
+    stop.add(end)
+    try:
+        yield
+    finally:
+        stop.discard(end)
+
+
 def in_order(
     function: Callable[..., _Result], jobs: Iterable[tuple], pool: Executor | None = None
 ) -> Generator[_Result, None, None]:
@@ -104,7 +157,7 @@ def in_order(
     running: deque[Future[_Result]] = deque()
     try:
         for job in jobs:
-            running.append(pool.submit(function, *job))
+            running.append(pool.submit(copy_context().run, function, *job))
             if len(running) > 2 * available_cores():
                 yield running.popleft().result()
         while running:

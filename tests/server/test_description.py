@@ -1,0 +1,67 @@
+"""What the service answers is what its OpenAPI description says."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+
+
+@pytest.fixture(scope="module")
+def port(serving, tiny_model):
+    with serving("srgan-fast-x4", str(tiny_model)) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def described(port, connect):
+    return json.loads(connect(port).ask("/openapi.json")[2])
+
+
+def test_each_error_is_described_with_the_body_that_comes(described):
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for path, methods in described["paths"].items():
+        for method in methods.values():
+            codes = {"200", "403", "500"}
+            codes |= {"404", "422"} if "{job}" in path else set()
+            if method.get("requestBody"):
+                codes |= {"408", "413", "415", "422", "503", "504", "507"}
+            assert set(method["responses"]) == codes
+            for code in codes - {"200"}:
+                assert method["responses"][code]["content"]["application/json"]["schema"] == problem
+    assert set(described["components"]["schemas"]["Problem"]["required"]) == {"detail"}
+
+
+def test_the_models_are_named_where_they_can_be_asked_for(described):
+    names = {
+        path: parameter["schema"]["enum"]
+        for path, methods in described["paths"].items()
+        for parameter in methods.get("post", {}).get("parameters", ())
+        if parameter["name"] == "model"
+    }
+    assert names["/v1/upscale"] == ["", "srgan-fast-x4", "tiny"]
+    assert names["/v1/error-map"] == ["", "srgan-fast-x4"]
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_nothing(port, tmp_path):
+    pytest.importorskip("schemathesis", reason="needs schemathesis")
+    address = f"http://127.0.0.1:{port}/openapi.json"
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", address, "--no-color"),
+            *("--seed", "1", "--max-examples", "30", "--generation-database", "none"),
+            # A picture may be as described, and too small or too large for the size asked for.
+            *("--exclude-checks", "positive_data_acceptance"),
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "Tested: 6" in done.stdout
