@@ -64,7 +64,7 @@ def test_what_was_given_up_is_freed_where_it_worked(serving, connect, monkeypatc
     monkeypatch.setattr(parallel, "in_order", watched)
     monkeypatch.setattr("srgan.models.tiling.closing", contextlib.nullcontext)
     monkeypatch.setattr("srgan.models.model.closing", contextlib.nullcontext)
-    monkeypatch.setattr("srgan.upscaling.pipeline.closing", contextlib.nullcontext)
+    monkeypatch.setattr("srgan.upscaling.jobs.closing", contextlib.nullcontext)
     with serving("srgan-fast-x4", tile=16) as port:
         client = connect(port)
         begun = client.begin(data=png(400, 400), job="mine")

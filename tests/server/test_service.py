@@ -204,7 +204,7 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"realism": "-1e-300"}, None, 422, "realism: Input should be greater than or equal to 0"),
         ({"scale": 17}, None, 422, "at most 16 times"),
         ({"width": 0}, b"", 422, "width: Input should be greater than 0"),
-        ({"format": "bmp"}, b"", 422, "format: Input should be 'png'"),
+        ({"format": "bmp"}, b"", 422, "format: expected png, jpeg, webp"),
         ({"realsm": 0.5}, b"", 422, "realsm: Extra inputs are not permitted"),
         ({"job": "../x"}, b"", 422, "job: String should match pattern"),
         ({}, bytes(1_000_001), 413, "more than the 1 megabytes"),
@@ -444,3 +444,17 @@ def test_a_service_that_cannot_begin_says_why(arguments, words):
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_picture_chooses_the_model_and_the_answer_says_so(serving):
+    hr = images.read_uint8(PHOTOS / "cat.webp")[:192, :192]
+    clean = pyvips.Image.new_from_array(resize.downscale(hr, 2))
+    with serving() as port:
+        assert json.loads(ask(port, "/v1/models")[2])["auto"]
+        _, headers, _ = ask(port, "/v1/upscale", clean.pngsave_buffer())
+        assert (headers["Srgan-Model"], headers["Srgan-Notes"]) == ("srgan-x4", None)
+        _, headers, _ = ask(port, "/v1/upscale", clean.jpegsave_buffer(Q=50), scale=2)
+        assert headers["Srgan-Model"] == "srgan-photo-x4"
+        assert "compressed as JPEG" in headers["Srgan-Notes"]
+        _, headers, _ = ask(port, "/v1/upscale", clean.jpegsave_buffer(Q=50), model="srgan-fast-x4")
+        assert (headers["Srgan-Model"], headers["Srgan-Notes"]) == ("srgan-fast-x4", None)

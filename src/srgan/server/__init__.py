@@ -29,7 +29,7 @@ from srgan.server.errors import add_errors, documented
 from srgan.server.guard import Guard
 from srgan.server.jobs import Jobs, Status, Ticket
 from srgan.server.page import add_page
-from srgan.server.transfer import Result, ResultResponse, Uploads, wait_for_disconnect
+from srgan.server.transfer import TOLD, Result, ResultResponse, Uploads, said, wait_for_disconnect
 from srgan.server.workspace import workspace
 from srgan.upscaling import error_map, pipeline
 from srgan.upscaling.options import SUFFIXES, UpscaleOptions
@@ -85,7 +85,8 @@ class _UpscaleRequest(ErrorMapRequest):
     model: str = Field(
         default="",
         description="The name of a model; by default the first of /v1/models, or, where all "
-        "shipped ones are served, srgan-x2 up to a scale of 2.",
+        "shipped ones are served, the one that fits the picture, which the header Srgan-Model "
+        "names.",
     )
     metadata: bool = Field(
         default=True,
@@ -123,6 +124,7 @@ class Listing(BaseModel):
     models: list[dict[str, Any]] = Field(
         description="The default one first, each with its licence and scores."
     )
+    auto: bool = Field(description="Whether a request without a model gets the one that fits.")
     formats: list[str] = Field(description="Of results.")
     limits: dict[str, float | None] = Field(description="What requests may cost.")
 
@@ -194,7 +196,11 @@ def application(
     _add_work(app, service)
     if origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[*TOLD],
         )
     app.add_middleware(Guard, hosts=hosts, origins=origins)
     _describe(app, service.catalogue)
@@ -234,6 +240,7 @@ def _add_facts(app: FastAPI, service: _Service) -> None:
         """The models, the default one first, with their licence and scores; and the limits."""
         return Listing(
             models=list(service.catalogue.described.values()),
+            auto=service.catalogue.chooses,
             formats=list(SUFFIXES),
             limits=service.limits._asdict(),
         )
@@ -253,7 +260,9 @@ def _add_work(app: FastAPI, service: _Service) -> None:
     picture: dict[str, Any] = {
         "openapi_extra": {"requestBody": body | {"required": True}},
         "response_class": Response,
-        "responses": {200: {"content": {"image/*": {}}, "description": "The picture."}}
+        "responses": {
+            200: {"content": {"image/*": {}}, "description": "The picture.", "headers": TOLD}
+        }
         | documented(408, 413, 415, 422, 503, 504, 507),
     }
 
@@ -295,16 +304,17 @@ def _upscale(
     data: bytes,
     path: Path,
     ticket: Ticket,
-) -> None:
-    model = service.catalogue.open(asked.model, options)
+) -> dict[str, str]:
+    model, chosen = service.catalogue.open_for(asked.model, options, data)
     job = pipeline.prepare(data, path, model, options)
     _check_size(job.pixels, service.limits)
     job.run(ticket.progress)
+    return said(chosen, job.notes)
 
 
 def _draw_map(
     service: _Service, asked: ErrorMapRequest, data: bytes, path: Path, ticket: Ticket
-) -> None:
+) -> dict[str, str]:
     catalogue, limits = service.catalogue, service.limits
     with catalogue.lacking():
         job = error_map.prepare(
@@ -317,6 +327,7 @@ def _draw_map(
         )
     _check_size(job.pixels, limits)
     job.run(limits.tile, ticket.progress)
+    return {}
 
 
 def _check_size(pixels: int, limits: Limits) -> None:
@@ -333,7 +344,7 @@ async def _answer(
     service: _Service,
     name: str,
     kind: str,
-    work: Callable[[bytes, Path, Ticket], None],
+    work: Callable[[bytes, Path, Ticket], dict[str, str]],
 ) -> Response:
     """Reads a picture, does the work when it is its turn, and sends the file that came of it."""
     service.jobs.check()  # before the picture is sent for nothing
@@ -347,12 +358,14 @@ async def _answer(
     return ResultResponse(result, f"image/{kind}", service.limits.body_timeout)
 
 
-def _make(root: Path, kind: str, work: Callable[[Path, Ticket], None], ticket: Ticket) -> Result:
+def _make(
+    root: Path, kind: str, work: Callable[[Path, Ticket], dict[str, str]], ticket: Ticket
+) -> Result:
     """Does work in a folder of its own, which is gone if there is no result."""
     path = Path(tempfile.mkdtemp(dir=root)) / f"enlarged{SUFFIXES[kind]}"
     try:
-        work(path, ticket)
-        result = Result(path, path.stat().st_size)
+        headers = work(path, ticket)
+        result = Result(path, path.stat().st_size, headers)
         ticket.finish()
     except BaseException:
         shutil.rmtree(path.parent, ignore_errors=True)

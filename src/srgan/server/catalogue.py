@@ -9,6 +9,7 @@ from typing import Any
 
 from srgan.models import catalogue, engines, loading
 from srgan.models.model import Model
+from srgan.upscaling import choice
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 
 _OPENED = 16  # models that are kept open, each value of realism being one
@@ -26,6 +27,7 @@ class Catalogue:
     Attributes:
         described: By name, what each says about itself, and whether it takes a `realism` and
             has an `error_map`; `dial` and `map` are the old names of these.
+        chooses: Whether a request that names no model gets the one that fits its picture.
         engine: As given.
         precision: As given.
 
@@ -43,7 +45,7 @@ class Catalogue:
         self.engine: engines.Kind = engine
         self.precision: engines.Precision = precision
         self._load = lru_cache(_OPENED)(partial(loading.load, engine=engine, precision=precision))
-        self._chooses = not served
+        self.chooses = not served
         self._files: dict[str, str] = {}
         for model in served or sorted(
             catalogue.shipped(), key=lambda name: name != self._default()
@@ -81,6 +83,25 @@ class Catalogue:
         with self.lacking():
             return self._load(file, realism=options.realism, self_ensemble=options.self_ensemble)
 
+    def open_for(
+        self, name: str, options: UpscaleOptions, data: bytes
+    ) -> tuple[Model, choice.Choice]:
+        """Returns the model for a picture, and why it was taken; see `choice.choose`.
+
+        Args:
+            name: As `file` takes it; "" lets the picture decide where all shipped ones are served.
+            options: What is asked for.
+            data: What is in the picture's file.
+
+        Raises:
+            UnsupportedImage: If it is not a picture.
+            ValueError: As `open` does.
+        """
+        if name or not self.chooses:
+            return self.open(name, options), choice.Choice(name or self._default(options), "")
+        chosen = choice.choose(data, options)
+        return self.open(chosen.model, options), chosen
+
     @contextmanager
     def lacking(self) -> Iterator[None]:
         """Raises a ValueError where the PSNR model of a model is missing."""
@@ -96,7 +117,7 @@ class Catalogue:
         return text
 
     def _default(self, options: UpscaleOptions = DEFAULTS) -> str:
-        return options.default_model if self._chooses else next(iter(self._files))
+        return options.default_model if self.chooses else next(iter(self._files))
 
     def _describe(self, name: str) -> dict[str, Any]:
         metadata = self.open(name).metadata

@@ -59,7 +59,10 @@ def add_errors(app: FastAPI, without_folders: Callable[[str], str]) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def check(request: Request, error: RequestValidationError) -> Response:
-        faults = (f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors())
+        faults = (
+            f"{fault['loc'][-1]}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        )
         return refuse(422, "; ".join(faults))
 
     @app.exception_handler(ValueError)

@@ -3,18 +3,28 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fastapi import HTTPException, Request
 from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from srgan.server.jobs import Busy
+from srgan.upscaling.choice import Choice
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of all that is not text for a program."""
+
+TOLD: dict[str, Any] = {
+    "Srgan-Model": {"schema": {"type": "string"}, "description": "The model that made it."},
+    "Srgan-Notes": {
+        "schema": {"type": "string"},
+        "description": "Why that model was taken, and what of the picture the result lacks.",
+    },
+}
+"""Headers that tell of a result, as OpenAPI describes them."""
 
 _SLOWEST = 50_000  # bytes a second, on average, after the seconds for which a client may be silent
 _YOUNG = 1.0  # seconds, in which nobody knows how fast a picture will come
@@ -137,10 +147,27 @@ class Result(NamedTuple):
     Attributes:
         path: Of the file.
         size: In bytes.
+        headers: That tell of it.
     """
 
     path: Path
     size: int
+    headers: dict[str, str]
+
+
+def said(chosen: Choice, notes: Sequence[str]) -> dict[str, str]:
+    """Returns the headers that tell what was done: the model, why, and what the result lacks.
+
+    Args:
+        chosen: The model.
+        notes: Sentences; what ISO 8859-1 does not have becomes a question mark.
+    """
+    headers = {"Srgan-Model": chosen.model}
+    if notes:
+        headers["Srgan-Notes"] = "; ".join(" ".join(note.split()) for note in notes)
+    return {
+        name: text.encode("latin-1", "replace").decode("latin-1") for name, text in headers.items()
+    }
 
 
 class ResultResponse(FileResponse):
@@ -155,7 +182,7 @@ class ResultResponse(FileResponse):
     def __init__(self, result: Result, media_type: str, seconds: float) -> None:
         super().__init__(
             result.path,
-            headers=SAFE,
+            headers=SAFE | result.headers,
             media_type=media_type,
             filename=result.path.name,
             content_disposition_type="inline",

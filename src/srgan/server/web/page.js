@@ -11,7 +11,9 @@ import { say } from "./status.js";
 function changeModel() {
   const model = models.get(byId("model", HTMLSelectElement).value);
   byId("realism-choice").hidden = !model?.realism;
-  byId("promise").textContent = model?.consistency_rounds
+  byId("promise").textContent = !model
+    ? "A picture with JPEG artifacts, noise or blur gets the model that takes them away."
+    : model.consistency_rounds
     ? "Scaled down again, the result gives the picture back."
     : "The result need not give the picture back: a model for degraded photos takes JPEG's blocks and some of the noise away.";
 }
@@ -22,10 +24,11 @@ function turnDial() {
 }
 
 /** @param {Offer} offered */
-function showOffer({ models: all, limits }) {
+function showOffer({ models: all, auto, limits }) {
   limit(limits.megabytes);
   byId("most").textContent =
     `PNG, JPEG, WebP, TIFF, AVIF or GIF of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
+  if (auto) byId("model").append(make("option", { value: "" }, "the one that fits"));
   for (const model of all) {
     models.set(model.name, model);
     byId("model").append(make("option", { value: model.name }, `${model.name} (${model.scale}×)`));

@@ -14,7 +14,8 @@ import { hideProgress, say, showProgress } from "./status.js";
  *
  * @typedef {{ job: string, signal: AbortSignal, ended: boolean }} Work
  * @typedef {{ state: string, done: number, seconds_left: number | null }} Job
- * @typedef {{ models: Model[], limits: { megabytes: number, megapixels: number } }} Offer
+ * @typedef {{ file: Blob, model: string, notes: string }} Answer
+ * @typedef {{ models: Model[], auto: boolean, limits: { megabytes: number, megapixels: number } }} Offer
  */
 
 let running = new AbortController();
@@ -39,6 +40,7 @@ export async function read(address) {
  * @param {string} what
  * @param {Record<string, string>} query
  * @param {Blob} file
+ * @returns {Promise<Answer>} The picture, who made it, and what is to be said of it.
  * @throws {Error} With what the service says is wrong; an AbortError if something else is asked for.
  */
 export async function ask(what, query, file) {
@@ -56,7 +58,8 @@ export async function ask(what, query, file) {
       const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
       throw new Error(detail);
     }
-    return await answer.blob();
+    const [model, notes] = ["Srgan-Model", "Srgan-Notes"].map((name) => answer.headers.get(name) ?? "");
+    return { file: await answer.blob(), model, notes };
   } finally {
     clearInterval(timer);
     work.ended = true;

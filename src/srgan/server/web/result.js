@@ -101,13 +101,13 @@ export async function enlarge() {
   const began = performance.now();
   const query = wishes();
   try {
-    const sr = await ask("upscale", query, file);
+    const { file: sr, model, notes } = await ask("upscale", query, file);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    state.result = { file: sr, query };
+    state.result = { file: sr, query: { ...query, model } };
     await showResult();
     const { naturalWidth: width, naturalHeight: height } = byId("after", HTMLImageElement);
-    byId("facts").textContent = `${width}x${height} pixels, ${(sr.size / 1e6).toFixed(2)} MB, in ${seconds} s`;
-    say("");
+    byId("facts").textContent = `${width}x${height} pixels, ${(sr.size / 1e6).toFixed(2)} MB, in ${seconds} s, by ${model}`;
+    say(notes && `Note: ${notes}.`);
   } catch (error) {
     complain(error);
   }
@@ -147,9 +147,9 @@ async function showMap() {
   if (!state.result || !state.photo) return;
   say("Working …");
   try {
-    const map = await ask("error-map", { model: state.result.query.model }, state.photo.file);
+    const { file } = await ask("error-map", { model: state.result.query.model }, state.photo.file);
     const after = byId("after", HTMLImageElement);
-    await show(after, map);
+    await show(after, file);
     after.alt = "Error map";
     press("shown", (button) => button.id === "show-map");
     byId("legend").hidden = false;
