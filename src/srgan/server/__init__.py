@@ -309,7 +309,7 @@ def _upscale(
     job = pipeline.prepare(data, path, model, options)
     _check_size(job.pixels, service.limits)
     job.run(ticket.progress)
-    return said(chosen, job.notes)
+    return said(chosen.model, (*chosen.notes, *job.notes))
 
 
 def _draw_map(

@@ -12,7 +12,6 @@ from fastapi.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
 from srgan.server.jobs import Busy
-from srgan.upscaling.choice import Choice
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of all that is not text for a program."""
@@ -155,14 +154,14 @@ class Result(NamedTuple):
     headers: dict[str, str]
 
 
-def said(chosen: Choice, notes: Sequence[str]) -> dict[str, str]:
+def said(model: str, notes: Sequence[str]) -> dict[str, str]:
     """Returns the headers that tell what was done: the model, why, and what the result lacks.
 
     Args:
-        chosen: The model.
+        model: Its name.
         notes: Sentences; what ISO 8859-1 does not have becomes a question mark.
     """
-    headers = {"Srgan-Model": chosen.model}
+    headers = {"Srgan-Model": model}
     if notes:
         headers["Srgan-Notes"] = "; ".join(" ".join(note.split()) for note in notes)
     return {

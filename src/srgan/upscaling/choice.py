@@ -42,6 +42,11 @@ class Choice(NamedTuple):
         """For people."""
         return f"{self.model} was taken, since {self.reason}"
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The sentence, if the choice may surprise: of `DEGRADED`, by the picture."""
+        return (self.sentence,) if self.reason and self.model == DEGRADED else ()
+
 
 class Models:
     """Opens the model for each picture, and keeps it open; for many threads.

@@ -10,7 +10,7 @@ from srgan.io import formats, images, stream, tiff
 from srgan.models import tiling
 from srgan.models.model import Model
 from srgan.numeric import clipping, resize
-from srgan.upscaling.choice import DEGRADED, Choice
+from srgan.upscaling.choice import Choice
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel
 from srgan.util.counting import Progress, counter
