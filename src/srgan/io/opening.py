@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyvips
 
-from srgan.io import pillow, samples, xmp
+from srgan.io import pillow, png, samples, xmp
 from srgan.io.contents import BY_KIND, Contents
 from srgan.io.formats import MAX_PIXELS, UnsupportedImage, decoding, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
@@ -33,6 +33,7 @@ class Opened(NamedTuple):
         image: Its pixels, not decoded yet, with what it says of itself.
         pictures: How many frames or pages there are; `image` may be fewer of them.
         left_out: What it has that no result gets, each for people.
+        texts: Of PNG.
         following: The page of another form that comes after those in `image`, if there is one.
         kept: What must live as long as `image` does.
     """
@@ -40,6 +41,7 @@ class Opened(NamedTuple):
     image: pyvips.Image
     pictures: int
     left_out: tuple[str, ...]
+    texts: tuple[png.Text, ...] = ()
     following: int | None = None
     kept: object = None
 
@@ -91,8 +93,17 @@ def open_image(
     if not 8 <= len(samples.field(image, "exif-data", b"")) <= _MAX_EXIF:
         image.remove("exif-data")
     samples.set_profile(image, found)
-    left_out = tuple(dict.fromkeys((*found.left_out, *said.left_out)))
-    return Opened(image, opened.pictures, left_out, opened.following, opened.kept)
+    left_out = [*found.left_out, *said.left_out]
+    if said.has_regions and samples.field(image, "orientation", 1) > 1:
+        left_out.append("the places of faces, which were those before it was turned")
+    return Opened(
+        image,
+        opened.pictures,
+        tuple(dict.fromkeys(left_out)),
+        found.texts,
+        opened.following,
+        opened.kept,
+    )
 
 
 def look(source: str | os.PathLike[str] | bytes) -> Seen:

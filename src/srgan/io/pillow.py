@@ -5,6 +5,7 @@ Frames are decoded one at a time, when their rows are asked for.
 
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from srgan.io.encoder import uncompressed_png
 from srgan.io.formats import UnsupportedImage, describe
 from srgan.io.kinds import EXPECTED
 from srgan.util import files
+
+# What is wrong with a file is raised, or is no matter: its frames are counted anew.
+warnings.filterwarnings("ignore", "Invalid APNG", UserWarning, r"PIL\.PngImagePlugin")
 
 # Not by Image.open, which tries other formats too, and whose limit of pixels is the process's.
 _READERS: dict[str, type[ImageFile.ImageFile]] = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, opening, samples, tiff
+from srgan.io import formats, opening, png, samples, tiff
 from srgan.io.encoder import encode
 from srgan.io.kinds import HEAD, WRITTEN, written_as
 from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
@@ -43,6 +43,7 @@ class Picture:
         channels: 1 for grey, 3 for RGB, and one more with alpha, which comes last.
         dtype: uint8 or uint16.
         notes: What of the file the result will lack, in sentences.
+        texts: Of PNG, which only PNG holds.
         following: The page of another form that comes after these, if there is one.
 
     Raises:
@@ -70,6 +71,7 @@ class Picture:
         self.frames = self._image.height // self.height
         self.channels = self._image.bands
         self.dtype = np.dtype(np.uint16 if self._image.format == "ushort" else np.uint8)
+        self.texts = self._opened.texts
         self.following = self._opened.following if self._bare else None
         self.notes = tuple(self._notes(into, held, page))
 
@@ -107,9 +109,10 @@ class Picture:
         xres, yres = self._resolution()
         image, fields = image.copy(xres=xres, yres=yres), {}
         size, old = (height, image.width), (self.height, self.width)
+        turned = samples.field(self._opened.image, "orientation", 1) > 1
         for name in self._image.get_fields():
             if is_carried(name, metadata):
-                value = fix_field(name, self._image.get(name), size, old, self._bare)
+                value = fix_field(name, self._image.get(name), size, old, turned, self._bare)
                 if value != b"":
                     fields[name] = self._image.get_typeof(name), value
         if self.frames > 1:
@@ -127,8 +130,11 @@ class Picture:
                 else f"{into} files hold one, and {_with_frames()} files all"
             )
             yield f"{missing} of its {self._opened.pictures} pictures are left out: {why}"
-        if self._opened.left_out:
-            yield f"left out: {', '.join(self._opened.left_out)}"
+        left_out = list(self._opened.left_out)
+        if self.texts and into != ".png":
+            left_out.append(f"its texts ({', '.join(map(png.keyword, self.texts))})")
+        if left_out:
+            yield f"left out: {', '.join(left_out)}"
         if self._opened.image.hasalpha() and not held.alpha:
             yield f"its transparent parts lie on white: {into} files have no transparency"
         if self.dtype == np.uint16 and held.bits < 16:
@@ -270,6 +276,8 @@ def save_rows(
         formats.save(image, path, suffix, keep="all", big=big)  # what there is has been chosen
         if suffix in formats.TIFF and (exif or iptc):
             tiff.add(path, exif, iptc)
+        if suffix == ".png" and like and like.texts and metadata:
+            png.add(path, like.texts)
         if suffix == ".webp" and total != height:
             fix_exif_of_frames(path, height, total)
 
