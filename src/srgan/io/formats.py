@@ -31,6 +31,7 @@ for _domain in (b"VIPS", b"GLib-GObject"):
 pyvips.cache_set_max(0)
 
 MAX_PIXELS = 2**28  # beyond any camera; a small hostile file could claim enough to fill a disk
+MAX_FRAMES = 10_000  # beyond any animation; see `tiff` on pages
 LONGEST = 10_000_000  # rows, or pixels of one: of libvips
 
 

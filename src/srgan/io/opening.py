@@ -11,12 +11,18 @@ import pyvips
 
 from srgan.io import pillow, png, samples, xmp
 from srgan.io.contents import BY_KIND, Contents
-from srgan.io.formats import MAX_PIXELS, UnsupportedImage, decoding, describe
+from srgan.io.formats import MAX_FRAMES, MAX_PIXELS, UnsupportedImage, decoding, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
 from srgan.io.tiff import Page
 from srgan.util import files
 
-_MAX_EXIF = 2**23  # bytes that libvips takes
+_MAX_METADATA = 2**22  # bytes of EXIF, XMP and so on, each; libvips takes twice as much EXIF
+_METADATA = {
+    "exif-data": "EXIF",
+    "xmp-data": "XMP",
+    "iptc-data": "IPTC",
+    "icc-profile-data": "a colour profile",
+}
 
 
 class Seen(NamedTuple):
@@ -50,6 +56,7 @@ def open_image(
     source: str | os.PathLike[str] | bytes,
     max_pixels: int = MAX_PIXELS,
     all_frames: bool = False,
+    max_frames: int = MAX_FRAMES,
     page: int = 0,
     seen: Seen | None = None,
 ) -> Opened:
@@ -63,6 +70,7 @@ def open_image(
         source: A file, recognised by its content, or what is in one.
         max_pixels: In all frames together.
         all_frames: Of an animation or a document, and not the first alone.
+        max_frames: In one file, if all are read.
         page: Of a TIFF file, thumbnails not counted: begin there.
         seen: What `look` returned of it, so that it is not looked at again.
 
@@ -73,12 +81,15 @@ def open_image(
     name = describe(source)
     kind, found = seen or look(source)
     with decoding(source):
-        opened = _Opening(source, kind, found, max_pixels, all_frames, page)
+        most = max_frames if all_frames else 0
+        opened = _Opening(source, kind, found, max_pixels, most, page)
         image = opened.image()
+        _check_metadata(image, name)
         data = samples.field(image, "xmp-data", b"")
         said = xmp.summarise(data) if data else xmp.Summary(True, 0, ())
         turned = said.orientation if opened.may_be_turned_by_xmp else 0
-        if (turned or samples.field(image, "orientation", 1)) > 2:
+        frames = samples.field(image, "page-height", image.height) < image.height
+        if (turned or samples.field(image, "orientation", 1)) > (1 if frames else 2):
             image = opened.image(access="random")  # a large one waits on the disk
         image = image.copy()
         if turned:
@@ -90,7 +101,7 @@ def open_image(
         _check_floats(opened, source, name)
     if found.exif and page == 0:
         samples.set_blob(image, "exif-data", found.exif)
-    if not 8 <= len(samples.field(image, "exif-data", b"")) <= _MAX_EXIF:
+    if len(samples.field(image, "exif-data", b"")) < 8:
         image.remove("exif-data")
     samples.set_profile(image, found)
     left_out = [*found.left_out, *said.left_out]
@@ -144,7 +155,7 @@ def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
     """
     kind, found = look(source)
     with decoding(source):
-        return kind, _Opening(source, kind, found, MAX_PIXELS, False).pictures
+        return kind, _Opening(source, kind, found, MAX_PIXELS, 0).pictures
 
 
 def _alike(pages: Sequence[Page]) -> int:
@@ -168,7 +179,7 @@ class _Opening:
         kind: Its format.
         found: What is in it.
         max_pixels: That it may claim, in all frames together.
-        all_frames: Open them all, as far as they are alike.
+        max_frames: Open all that are alike, if there are no more; by 0, the first alone.
         page: Of TIFF, the first to be opened.
 
     Attributes:
@@ -184,7 +195,7 @@ class _Opening:
         kind: Kind,
         found: Contents,
         max_pixels: int,
-        all_frames: bool,
+        max_frames: int,
         page: int = 0,
     ) -> None:
         self._source, self._kind, self._found = source, kind, found
@@ -198,10 +209,15 @@ class _Opening:
         self.pictures = max(len(found.delays), len(found.pages), 1)
         if self._header and not pages and not animated:
             self.pictures = samples.field(self._header, "n-pages", 1)
-        if not self._header or (animated and all_frames):
+        if self.pictures > max_frames > 0:
+            raise UnsupportedImage(
+                f"{describe(source)} has {self.pictures:,} frames; expected at most "
+                f"{max_frames:,}. Allow more with --max-frames, or cut it into parts."
+            )
+        if not self._header or (animated and max_frames):
             self._frames = pillow.frames(source, kind.name, animated)
         count = _alike(pages) if pages else -1
-        if all_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
+        if max_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
             self._options["n"] = count
             try:
                 self._header = self._load()
@@ -283,6 +299,15 @@ def _not_read(name: str, kind: Kind) -> UnsupportedImage:
         f"{name} is a {kind.name} file, which is not read here; expected a {EXPECTED} file. "
         f"{kind.advice}"
     )
+
+
+def _check_metadata(image: pyvips.Image, name: str) -> None:
+    for key, kind in _METADATA.items():
+        if (size := len(samples.field(image, key, b""))) > _MAX_METADATA:
+            raise UnsupportedImage(
+                f"{name} has {size / 1e6:,.1f} megabytes of {kind}; expected at most "
+                f"{_MAX_METADATA / 1e6:.1f}. Remove it, for example with exiftool."
+            )
 
 
 def _check_floats(opened: _Opening, source: str | os.PathLike[str] | bytes, name: str) -> None:

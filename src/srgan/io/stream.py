@@ -33,6 +33,7 @@ class Picture:
         into: Suffix of the file that it becomes, which decides what of it is read: all frames or
             the first, and transparency, or what it shows on white.
         srgb: Convert colours to sRGB, for programs that ignore profiles.
+        max_frames: Refuse pictures that have more.
         page: Of TIFF, where to begin.
         seen: What `opening.look` returned of it, so that it is not looked at again.
 
@@ -56,19 +57,26 @@ class Picture:
         max_pixels: int = formats.MAX_PIXELS,
         into: str = ".tif",
         srgb: bool = False,
+        max_frames: int = formats.MAX_FRAMES,
         page: int = 0,
         seen: opening.Seen | None = None,
     ):
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        self._opened = opening.open_image(source, max_pixels, held.frames, page, seen)
+        self._opened = opening.open_image(source, max_pixels, held.frames, max_frames, page, seen)
+        image = self._opened.image
+        height = samples.field(image, "page-height", image.height) if held.frames else image.height
+        self.frames = image.height // height
         with formats.decoding(source):
-            self._image = _prepare(self._opened.image, held, srgb)
-        height = self._image.height
-        self.height = samples.field(self._image, "page-height", height) if held.frames else height
+            self._turned = None
+            if self.frames > 1 and samples.field(image, "orientation", 1) > 1:
+                self._turned = _without_fields(_prepare(image, held, srgb))
+                image = image.crop(0, 0, image.width, height)
+            self._image = _prepare(image.autorot(), held, srgb)
+        turned = self._turned is not None or self.frames == 1
+        self.height = self._image.height if turned else height
         self.width = self._image.width
-        self.frames = self._image.height // self.height
         self.channels = self._image.bands
         self.dtype = np.dtype(np.uint16 if self._image.format == "ushort" else np.uint8)
         self.texts = self._opened.texts
@@ -87,16 +95,26 @@ class Picture:
             UnsupportedImage: If the file is damaged or cut short.
         """
         with formats.decoding(self._source):
-            # One region for all: each evaluation of its own would begin to read at the top.
-            region = pyvips.Region.new(self._image)
-            for top in range(0, self._image.height, _BANDS):
-                count = min(_BANDS, self._image.height - top)
-                band = np.frombuffer(region.fetch(0, top, self.width, count), self.dtype)
-                yield band.reshape(count, self.width, self.channels)
+            for image in self._upright():
+                # One region for all: each evaluation of its own would begin to read at the top.
+                region = pyvips.Region.new(image)
+                for top in range(0, image.height, _BANDS):
+                    count = min(_BANDS, image.height - top)
+                    band = np.frombuffer(region.fetch(0, top, self.width, count), self.dtype)
+                    yield band.reshape(count, self.width, self.channels)
+
+    def _upright(self) -> Iterator[pyvips.Image]:
+        """All frames at once, or, if they have to be turned, one after the other."""
+        if self._turned is None:
+            yield self._image
+            return
+        height = self._turned.height // self.frames
+        for top in range(0, self._turned.height, height):
+            yield self._turned.crop(0, top, self._turned.width, height).autorot()
 
     def close(self) -> None:
         """Lets go of the file; only what is known of the picture is left."""
-        del self._image, self._opened
+        del self._image, self._opened, self._turned
 
     def with_metadata(self, image: pyvips.Image, height: int, metadata: bool) -> pyvips.Image:
         """Returns what was made of this picture with all that it carried, with its sizes corrected.
@@ -149,7 +167,11 @@ class Picture:
 
 
 def open_pages(
-    source: str | os.PathLike[str] | bytes, max_pixels: int, into: str, srgb: bool
+    source: str | os.PathLike[str] | bytes,
+    max_pixels: int = formats.MAX_PIXELS,
+    into: str = ".tif",
+    srgb: bool = False,
+    max_frames: int = formats.MAX_FRAMES,
 ) -> list[Picture]:
     """Opens a file for a result that holds all of its pages, in whatever sizes they are.
 
@@ -158,6 +180,7 @@ def open_pages(
         max_pixels: In all pages together.
         into: Likewise.
         srgb: Likewise.
+        max_frames: Likewise.
 
     Returns:
         One picture, or, of TIFF that becomes TIFF, one for each run of pages of one form.
@@ -167,7 +190,7 @@ def open_pages(
     """
     seen = opening.look(source)
     pages = len(seen.found.pages)
-    pictures = [Picture(source, max_pixels, into, srgb, seen=seen)]
+    pictures = [Picture(source, max_pixels, into, srgb, max_frames, 0, seen)]
     total = pictures[0].pixels
     while (page := pictures[-1].following) is not None:
         if len(pictures) * pages > _MAX_STEPS:
@@ -175,7 +198,7 @@ def open_pages(
                 f"{formats.describe(source)} has {pages:,} pages, whose size changes more than "
                 f"{len(pictures) - 1:,} times; expected fewer. Split it."
             )
-        pictures.append(Picture(source, max_pixels - total, into, srgb, page, seen))
+        pictures.append(Picture(source, max_pixels - total, into, srgb, max_frames, page, seen))
         total += pictures[-1].pixels
     return pictures
 
@@ -285,8 +308,7 @@ def save_rows(
 
 
 def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Image:
-    """Upright, in a colour space and with samples that the output can have."""
-    image = _upright(image)
+    """In a colour space and with samples that the output can have."""
     grey = image.bands - image.hasalpha() == 1
     lost = image.get_typeof("icc-profile-data") and not (held.profile and (held.grey or not grey))
     if srgb or lost or image.interpretation in ("cmyk", "lab", "labs"):
@@ -300,13 +322,10 @@ def _prepare(image: pyvips.Image, held: formats.Format, srgb: bool) -> pyvips.Im
     return image
 
 
-def _upright(image: pyvips.Image) -> pyvips.Image:
-    """Each frame turned as the orientation says."""
-    if samples.field(image, "orientation", 1) == 1:
-        return image
-    height = samples.field(image, "page-height", image.height)
-    tops = range(0, image.height, height)
-    frames = [image.crop(0, top, image.width, height).autorot() for top in tops]
-    image = pyvips.Image.arrayjoin(frames, across=1).copy()
-    image.set_type(pyvips.GValue.gint_type, "page-height", frames[0].height)
+def _without_fields(image: pyvips.Image) -> pyvips.Image:
+    """The pixels, and how to turn them; each of many frames would copy all that the file says."""
+    image = image.copy()
+    for name in image.get_fields():
+        if name != "orientation":
+            image.remove(name)
     return image

@@ -20,7 +20,7 @@ _NAMES = {suffix: kind.name.lower() for kind in kinds.WRITTEN for suffix in kind
 _LONGEST = 10_000_000  # pixels a side, of any file
 
 # Fields on which the pixels do not depend: a folder may be continued with others.
-_WITHOUT_INFLUENCE = {"tile", "max_megapixels"}
+_WITHOUT_INFLUENCE = {"tile", "max_megapixels", "max_frames"}
 
 
 def _said(message: str) -> str:
@@ -105,6 +105,13 @@ class UpscaleOptions(BaseModel):
     )
     max_megapixels: float = Field(
         default=268.0, ge=0, le=1e9, description="Pictures that claim more megapixels are refused."
+    )
+
+    max_frames: int = Field(
+        default=10_000,
+        ge=1,
+        le=10_000,
+        description="Animations and documents of more frames are refused.",
     )
 
     @classmethod

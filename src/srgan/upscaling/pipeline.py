@@ -49,7 +49,9 @@ def prepare(
     wanted = options.format and UpscaleOptions.parse(format=suffix_for(source, options)).format
     if wanted and UpscaleOptions.parse(format=suffix).format != wanted:
         raise ValueError(f"{destination} does not have the suffix of a {wanted} file.")
-    pictures = stream.open_pages(source, options.max_pixels, suffix, options.srgb)
+    pictures = stream.open_pages(
+        source, options.max_pixels, suffix, options.srgb, options.max_frames
+    )
     if not isinstance(model, Model):
         name = model or options.default_model
         model = loading.load(name, realism=options.realism, self_ensemble=options.self_ensemble)
