@@ -14,6 +14,7 @@ import urllib.parse
 import numpy as np
 import pytest
 import pyvips
+from PIL import Image
 
 from srgan.io import images
 from srgan.models import catalogue, loading
@@ -187,7 +188,7 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"width": "9" * 400}, None, 422, "width: "),
         ({"scale": 17}, None, 422, "at most 16 times"),
         ({"width": 0}, b"", 422, "width: Input should be greater than 0"),
-        ({"format": "bmp"}, b"", 422, "format: Input should be 'png'"),
+        ({"format": "bmp"}, b"", 422, "format: Expected png, jpeg"),
         ({"realsm": 0.5}, b"", 422, "realsm: Extra inputs are not permitted"),
         ({"job": "../x"}, b"", 422, "job: String should match pattern"),
         ({}, bytes(1_000_001), 413, "more than the 1 megabytes"),
@@ -396,3 +397,16 @@ def test_a_service_that_cannot_begin_says_why(arguments, words):
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_a_result_lacks_is_in_a_header(port, tmp_path):
+    frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 90, 180)]
+    path = tmp_path / "a.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    _, headers, _ = ask(port, "/v1/upscale", path.read_bytes(), model="tiny")
+    assert headers["Srgan-Notes"].startswith("2 of its 3 pictures are left out: .png files hold")
+    _, headers, body = ask(port, "/v1/upscale", path.read_bytes(), model="tiny", format="same")
+    assert (headers["Content-Type"], headers.get("Srgan-Notes")) == ("image/gif", None)
+    (tmp_path / "large.gif").write_bytes(body)
+    with Image.open(tmp_path / "large.gif") as large:
+        assert large.n_frames == 3

@@ -14,6 +14,7 @@ from srgan.io.xmp import C2PA, DEPTH, GAIN_MAP
 
 _MAX_PARTS = 100_000  # segments of a file that are looked at
 _MAX_PROFILE = 2**24  # bytes
+_MOST = 2**31 - 1  # of libvips' numbers
 _LARGEST_CHUNK = 32  # of PNG, of those that are read
 
 
@@ -73,7 +74,10 @@ def of_png(file: BinaryIO) -> Contents:
         elif name == b"IDAT" and frames < 2:
             break
     found = Contents(
-        delays=tuple(delays), loop=loop, left_out=tuple(left_out), texts=tuple(png.texts(file))
+        delays=tuple(delays),
+        loop=min(loop, _MOST),
+        left_out=tuple(left_out),
+        texts=tuple(png.texts(file)),
     )
     if codes and codes[:2] != b"\1\x0d":
         return found._replace(colours=from_codes(codes[0], codes[1]), hdr=hdr(codes[1]))

@@ -48,7 +48,8 @@ def texts(file: BinaryIO) -> Iterator[Text]:
 
 def keyword(text: Text) -> str:
     """What a text is about, as "Title"."""
-    return text[1].partition(b"\0")[0][:79].decode("latin-1")
+    word = text[1].partition(b"\0")[0][:79].decode("latin-1")
+    return "".join(letter if letter.isprintable() else "?" for letter in word)
 
 
 def add(path: Path, added: Iterable[Text]) -> None:

@@ -19,13 +19,20 @@ from fastapi import Path as InPath
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from srgan.io import kinds
 from srgan.models import engines
 from srgan.server.catalogue import Catalogue
 from srgan.server.jobs import Jobs, Ticket
 from srgan.server.page import add_page
-from srgan.server.transfer import TemporaryFileResponse, add_errors, read_body, wait_for_disconnect
+from srgan.server.transfer import (
+    NOTES,
+    TemporaryFileResponse,
+    add_errors,
+    read_body,
+    wait_for_disconnect,
+)
 from srgan.upscaling import error_map, pipeline
-from srgan.upscaling.options import SUFFIXES, UpscaleOptions
+from srgan.upscaling.options import SAME, SUFFIXES, UpscaleOptions
 from srgan.util import versions
 
 _JOB = r"^[A-Za-z0-9_-]{1,64}$"
@@ -134,7 +141,16 @@ def application(
     gives_picture: dict[str, Any] = {
         "response_class": Response,
         "responses": {
-            200: {"content": {"image/*": {}}, "description": "The picture."},
+            200: {
+                "content": {"image/*": {}},
+                "description": "The picture.",
+                "headers": {
+                    NOTES: {
+                        "description": "What of the picture the result lacks, if anything.",
+                        "schema": {"type": "string"},
+                    }
+                },
+            },
             413: {"description": "Too many bytes or pixels."},
             422: {"description": "Not a picture, or a wrong parameter."},
             503: {"description": "Busy: try again after some seconds."},
@@ -152,6 +168,7 @@ def application(
         """The models, the default one first, with their licence and scores; and the limits."""
         return {
             "models": list(catalogue.described.values()),
+            "reads": kinds.EXPECTED,
             "formats": list(SUFFIXES),
             "limits": limits._asdict(),
         }
@@ -200,11 +217,12 @@ def _upscale(
     data: bytes,
     path: Path,
     ticket: Ticket,
-) -> None:
+) -> tuple[str, ...]:
     model = catalogue.open(asked.model, options)
     job = pipeline.prepare(data, path, model, options)
     _check_size(job.pixels, limits)
     job.run(ticket.progress)
+    return job.notes
 
 
 def _draw_map(
@@ -214,7 +232,7 @@ def _draw_map(
     data: bytes,
     path: Path,
     ticket: Ticket,
-) -> None:
+) -> tuple[str, ...]:
     job = error_map.prepare(
         data,
         path,
@@ -225,6 +243,7 @@ def _draw_map(
     )
     _check_size(job.pixels, limits)
     job.run(limits.tile, ticket.progress)
+    return ()
 
 
 def _check_size(pixels: int, limits: Limits) -> None:
@@ -242,13 +261,16 @@ async def _answer(
     limits: Limits,
     name: str,
     kind: str,
-    work: Callable[[bytes, Path, Ticket], None],
+    work: Callable[[bytes, Path, Ticket], tuple[str, ...]],
 ) -> Response:
     """Lets a request in, reads its picture, does the work, and sends the file that came of it."""
     with contextlib.ExitStack() as stack:
         ticket = stack.enter_context(jobs.admit(name or uuid.uuid4().hex))
         data = await read_body(request, limits.megabytes)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="srgan-"))
+        if kind == SAME:
+            kind = kinds.written_as(data[: kinds.HEAD]).name.lower()
         path = Path(folder) / f"enlarged{SUFFIXES[kind]}"
-        await jobs.run(ticket, partial(work, data, path, ticket), wait_for_disconnect(request))
-        return TemporaryFileResponse(stack.pop_all(), path, f"image/{kind}")
+        todo = partial(work, data, path, ticket)
+        notes = await jobs.run(ticket, todo, wait_for_disconnect(request))
+        return TemporaryFileResponse(stack.pop_all(), path, f"image/{kind}", notes)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from srgan.server.jobs import Busy, Gone
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of all that is not text for a program."""
+
+NOTES = "Srgan-Notes"
+"""The header that says what of a picture its result lacks."""
 
 _PATIENCE = 60.0  # seconds for a picture to come or go, besides those that the slowest rate takes
 _SLOWEST = 250_000  # bytes a second
@@ -65,12 +69,20 @@ class TemporaryFileResponse(FileResponse):
         stack: What ends with it.
         path: Of the file.
         media_type: Likewise.
+        notes: What of the picture that was sent it lacks.
     """
 
-    def __init__(self, stack: contextlib.ExitStack, path: Path, media_type: str) -> None:
+    def __init__(
+        self,
+        stack: contextlib.ExitStack,
+        path: Path,
+        media_type: str,
+        notes: Sequence[str] = (),
+    ) -> None:
+        text = "; ".join(notes).encode("ascii", "replace").decode()  # as headers are
         super().__init__(
             path,
-            headers=SAFE,
+            headers=SAFE | ({NOTES: text} if text else {}),
             media_type=media_type,
             filename=path.name,
             content_disposition_type="inline",

@@ -22,10 +22,10 @@ function turnDial() {
 }
 
 /** @param {Offer} offered */
-function showOffer({ models: all, limits }) {
+function showOffer({ models: all, reads, limits }) {
   limit(limits.megabytes);
   byId("most").textContent =
-    `PNG, JPEG, WebP, TIFF, AVIF or GIF of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
+    `${reads} of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
   for (const model of all) {
     models.set(model.name, model);
     byId("model").append(make("option", { value: model.name }, `${model.name} (${model.scale}×)`));

@@ -14,7 +14,7 @@ import { hideProgress, say, showProgress } from "./status.js";
  *
  * @typedef {{ job: string, signal: AbortSignal, ended: boolean }} Work
  * @typedef {{ state: string, done: number, seconds_left: number | null }} Job
- * @typedef {{ models: Model[], limits: { megabytes: number, megapixels: number } }} Offer
+ * @typedef {{ models: Model[], reads: string, limits: { megabytes: number, megapixels: number } }} Offer
  */
 
 let running = new AbortController();
