@@ -78,20 +78,17 @@ def pictures() -> list[bytes]:
 def tiff_files(rgb: np.ndarray) -> list[bytes]:
     import tifffile
 
-    seeds = []
+    planes, seeds = np.moveaxis(rgb, -1, 0).astype(np.uint16, order="C"), []
     for pixels, options in (
         (rgb, {"tile": (16, 16), "bigtiff": True}),
-        (rgb.astype(np.uint16), {"planarconfig": "separate", "byteorder": ">"}),
+        (planes, {"planarconfig": "separate", "byteorder": ">"}),
         (rgb / np.float32(255), {"compression": "zlib"}),
         (np.stack([rgb, rgb]), {"rowsperstrip": 5}),
     ):
         file = io.BytesIO()
-        if options.get("planarconfig"):
-            pixels = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
         tifffile.imwrite(file, pixels, photometric="rgb", **options)
         seeds.append(file.getvalue())
-    file = io.BytesIO()
-    with tifffile.TiffWriter(file) as writer:  # a thumbnail, and pages of two sizes
+    with tifffile.TiffWriter(file := io.BytesIO()) as writer:  # a thumbnail, and pages of two sizes
         writer.write(rgb[::4, ::4], photometric="rgb", subfiletype=1)
         writer.write(rgb, photometric="rgb")
         writer.write(rgb[:16], photometric="rgb")
@@ -105,8 +102,8 @@ def with_colours(png: bytes) -> bytes:
         (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)),
         (b"tEXt", b"Title\0holiday"),
     )
-    made = b"".join(struct.pack(">I", len(body)) + name + body + bytes(4) for name, body in chunks)
-    return _with_checksums(png[:33] + made + png[33:])
+    made = (struct.pack(">I", len(body)) + name + body + bytes(4) for name, body in chunks)
+    return _with_checksums(png[:33] + b"".join(made) + png[33:])
 
 
 def with_header_of_version_5(rgb: np.ndarray) -> bytes:
@@ -116,10 +113,10 @@ def with_header_of_version_5(rgb: np.ndarray) -> bytes:
     profile = profiles.profile(profiles.ADOBE_RGB)
     height, width = rgb.shape[:2]
     place = struct.pack("<II", 124 + rgb.size, len(profile))
-    head = struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, rgb.size, 0, 0, 0, 0)
+    head = struct.pack("<IHHI", 138 + rgb.size + len(profile), 0, 0, 138)
+    head += struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, rgb.size, 0, 0, 0, 0)
     head += bytes(16) + b"DEBM" + bytes(52) + place + bytes(4)
-    start = b"BM" + struct.pack("<IHHI", 138 + rgb.size + len(profile), 0, 0, 138)
-    return start + head + rgb[::-1, :, ::-1].tobytes() + profile
+    return b"BM" + head + rgb[::-1, :, ::-1].tobytes() + profile
 
 
 def models() -> list[bytes]:
@@ -212,12 +209,12 @@ def _with_checksums(data: bytes) -> bytes:
 
 def use_picture(data: bytes, folder: Path) -> None:
     from srgan.io import formats, images
-    from srgan.io.stream import Picture, natural_suffix, open_pages, write_rows
+    from srgan.io.stream import Picture, open_pages, write_rows
+    from srgan.io.suffixes import natural_suffix
 
-    path = folder / "fuzz.tif"
+    path, suffixes = folder / "fuzz.tif", tuple(formats.FORMATS)
     path.write_bytes(data)
     natural_suffix(path)
-    suffixes = tuple(formats.FORMATS)
     into = suffixes[zlib.crc32(data) % len(suffixes)]
 
     def carry() -> None:
@@ -227,7 +224,7 @@ def use_picture(data: bytes, folder: Path) -> None:
             )
 
     results = []
-    for use in (lambda: images.read(path) if Picture(data, PIXELS) else None, carry):
+    for use in (lambda: Picture(data, PIXELS) and images.read(path), carry):
         try:
             use()
         except EXPECTED as error:

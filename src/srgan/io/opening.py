@@ -1,20 +1,17 @@
 """Opening a picture file with care for hostile ones."""
 
-import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pyvips
 
 from srgan.io import pillow, png, samples, xmp
-from srgan.io.contents import BY_KIND, Contents
+from srgan.io.contents import Contents
 from srgan.io.formats import MAX_FRAMES, MAX_PIXELS, UnsupportedImage, decoding, describe
-from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
+from srgan.io.kinds import Kind
+from srgan.io.looking import Seen, look, not_read
 from srgan.io.tiff import Page
-from srgan.util import files
 
 _MAX_METADATA = 2**22  # bytes of EXIF, XMP and so on, each; libvips takes twice as much EXIF
 _METADATA = {
@@ -23,13 +20,6 @@ _METADATA = {
     "iptc-data": "IPTC",
     "icc-profile-data": "a colour profile",
 }
-
-
-class Seen(NamedTuple):
-    """The format of a picture file, and what is in it beside pixels."""
-
-    kind: Kind
-    found: Contents
 
 
 class Opened(NamedTuple):
@@ -115,36 +105,6 @@ def open_image(
         opened.following,
         opened.kept,
     )
-
-
-def look(source: str | os.PathLike[str] | bytes) -> Seen:
-    """Looks at a picture file without opening it.
-
-    Raises:
-        UnsupportedImage: If it is not a picture, or one that is not read.
-        OSError: If there is no such file, or it may not be read.
-    """
-    name = describe(source)
-    with open_bytes(source) as file:
-        head = file.read(HEAD)
-        kind = recognise(head)
-        if kind is None:
-            raise UnsupportedImage(
-                f"{name} is {'not an image in a known format' if head else 'empty'}; expected a "
-                f"{EXPECTED} file, whatever its name. Convert it, or copy it again from where it "
-                "came."
-            )
-        if not kind.loader:
-            raise _not_read(name, kind)
-        found = BY_KIND[kind.name](file)
-    if found.fault:
-        raise UnsupportedImage(f"{name} {found.fault}")
-    if found.hdr:
-        raise UnsupportedImage(
-            f"{name} has HDR colours ({found.hdr}), brighter than sRGB can be; expected others. "
-            "Convert it to sRGB or Display P3 with a program that maps its tones."
-        )
-    return Seen(kind, found)
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
@@ -268,7 +228,7 @@ class _Opening:
         try:
             self._load().crop(0, 0, 1, 1).avg()
         except pyvips.Error as error:
-            raise _not_read(describe(self._source), self._kind) from error
+            raise not_read(describe(self._source), self._kind) from error
 
     def _check_size(self, max_pixels: int) -> None:
         if self._frames:
@@ -294,13 +254,6 @@ def _with_fields(image: pyvips.Image, other: pyvips.Image) -> pyvips.Image:
     return image
 
 
-def _not_read(name: str, kind: Kind) -> UnsupportedImage:
-    return UnsupportedImage(
-        f"{name} is a {kind.name} file, which is not read here; expected a {EXPECTED} file. "
-        f"{kind.advice}"
-    )
-
-
 def _check_metadata(image: pyvips.Image, name: str) -> None:
     for key, kind in _METADATA.items():
         if (size := len(samples.field(image, key, b""))) > _MAX_METADATA:
@@ -322,28 +275,3 @@ def _check_floats(opened: _Opening, source: str | os.PathLike[str] | bytes, name
             f"{name} has float samples of {fault}; expected them from 0 to 1. Replace what is "
             "NaN, divide by the largest, or convert it to 16 bits."
         )
-
-
-@contextmanager
-def open_bytes(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
-    """Yields what is in a source of `open_image`, to be read in the block.
-
-    Raises:
-        UnsupportedImage: If it is no file.
-        OSError: If there is no such file, or it may not be read.
-    """
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    path = Path(source)
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a file"
-        raise UnsupportedImage(f"{path} is {kind}; expected one {EXPECTED} file.")
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{path} does not exist; expected a {EXPECTED} file. Check the name and the folder."
-        ) from error
-    with files.naming(path), file:
-        yield file

@@ -40,6 +40,7 @@ _MODES = {  # what becomes of Pillow's modes: its name, channels and samples
     "I;16": ("I;16", 1, np.uint16),
     "I": ("I", 1, np.uint16),
 }
+_BANDS = 64  # rows at a time
 _CLEAR = ("RGBA", 4, np.uint8)
 
 
@@ -91,11 +92,13 @@ class Frames(NamedTuple):
         with _opened(self.source, self.kind) as image:
             for place in range(self.first, self.first + self.number):
                 image.seek(place)
-                shown = image if image.mode == name else image.convert(name)
-                array = np.asarray(shown)
-                if array.dtype != dtype:
-                    array = array.clip(0, 65535).astype(dtype)
-                yield array.reshape(self.height, self.width, channels)
+                image.load()
+                for top in range(0, self.height, _BANDS):  # no copy of all of them
+                    rows = min(_BANDS, self.height - top)
+                    band = np.asarray(image.crop((0, top, self.width, top + rows)).convert(name))
+                    if band.dtype != dtype:
+                        band = band.clip(0, 65535).astype(dtype)
+                    yield band.reshape(rows, self.width, channels)
 
 
 def frames(source: str | os.PathLike[str] | bytes, kind: str, animated: bool) -> Frames:

@@ -15,8 +15,9 @@ import pyvips
 
 from srgan.io import formats, opening, png, samples, tiff
 from srgan.io.encoder import encode
-from srgan.io.kinds import HEAD, WRITTEN, written_as
+from srgan.io.looking import Seen, look
 from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
+from srgan.io.suffixes import with_frames
 from srgan.util import files
 
 _BANDS = 64  # rows read at a time
@@ -59,7 +60,7 @@ class Picture:
         srgb: bool = False,
         max_frames: int = formats.MAX_FRAMES,
         page: int = 0,
-        seen: opening.Seen | None = None,
+        seen: Seen | None = None,
     ):
         self._source = source
         self._bare = into in formats.TIFF
@@ -145,7 +146,7 @@ class Picture:
             why = (
                 "they differ from the first in size or samples"
                 if held.frames
-                else f"{into} files hold one, and {_with_frames()} files all"
+                else f"{into} files hold one, and {with_frames()} files all"
             )
             yield f"{missing} of its {self._opened.pictures} pictures are left out: {why}"
         left_out = list(self._opened.left_out)
@@ -188,7 +189,7 @@ def open_pages(
     Raises:
         UnsupportedImage, OSError: As `Picture` says.
     """
-    seen = opening.look(source)
+    seen = look(source)
     pages = len(seen.found.pages)
     pictures = [Picture(source, max_pixels, into, srgb, max_frames, 0, seen)]
     total = pictures[0].pixels
@@ -201,33 +202,6 @@ def open_pages(
         pictures.append(Picture(source, max_pixels - total, into, srgb, max_frames, page, seen))
         total += pictures[-1].pixels
     return pictures
-
-
-def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
-    """Returns the suffix of a format that keeps all of a picture: .png, if it has one frame."""
-    try:
-        kind, count = opening.count_pictures(source)
-    except (OSError, ValueError):
-        return ".png"  # what is wrong with it will be said when it is upscaled
-    if count == 1:
-        return ".png"
-    return ".tif" if kind.name == "TIFF" else ".webp"
-
-
-def same_suffix(source: str | os.PathLike[str] | bytes) -> str:
-    """Returns the suffix of a picture's own format, or .png if that is not written."""
-    try:
-        with opening.open_bytes(source) as file:
-            kind = written_as(file.read(HEAD))
-    except (OSError, ValueError):
-        return ".png"
-    own = "" if isinstance(source, bytes) else Path(source).suffix.lower()
-    return own if own in kind.suffixes else kind.suffixes[0]
-
-
-def _with_frames() -> str:
-    names = [kind.suffixes[0] for kind in WRITTEN if formats.FORMATS[kind.suffixes[0]].frames]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def write_rows(

@@ -25,7 +25,7 @@ from srgan.server.catalogue import Catalogue
 from srgan.server.jobs import Jobs, Ticket
 from srgan.server.page import add_page
 from srgan.server.transfer import (
-    NOTES,
+    PICTURE,
     TemporaryFileResponse,
     add_errors,
     read_body,
@@ -141,16 +141,7 @@ def application(
     gives_picture: dict[str, Any] = {
         "response_class": Response,
         "responses": {
-            200: {
-                "content": {"image/*": {}},
-                "description": "The picture.",
-                "headers": {
-                    NOTES: {
-                        "description": "What of the picture the result lacks, if anything.",
-                        "schema": {"type": "string"},
-                    }
-                },
-            },
+            200: PICTURE,
             413: {"description": "Too many bytes or pixels."},
             422: {"description": "Not a picture, or a wrong parameter."},
             503: {"description": "Busy: try again after some seconds."},

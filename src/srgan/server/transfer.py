@@ -20,6 +20,18 @@ SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 NOTES = "Srgan-Notes"
 """The header that says what of a picture its result lacks."""
 
+PICTURE = {
+    "content": {"image/*": {}},
+    "description": "The picture.",
+    "headers": {
+        NOTES: {
+            "description": "What of the picture the result lacks, if anything.",
+            "schema": {"type": "string"},
+        }
+    },
+}
+"""What OpenAPI says of answers with a picture."""
+
 _PATIENCE = 60.0  # seconds for a picture to come or go, besides those that the slowest rate takes
 _SLOWEST = 250_000  # bytes a second
 _RETRY = {"Retry-After": "5"}  # seconds
