@@ -33,8 +33,12 @@ EXPECTED = (ValueError, OSError, MemoryError)
 EXTREME = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\0\0\0\0")
 
 
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"
+ xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" tiff:Orientation="6" hdrgm:Version="1.0">
+<tiff:ImageWidth>32</tiff:ImageWidth></x:xmpmeta>"""
+
+
 def pictures() -> list[bytes]:
-    import tifffile
     from PIL import Image
 
     y, x = np.mgrid[:24, :32]
@@ -47,32 +51,72 @@ def pictures() -> list[bytes]:
     exif.get_ifd(0x8825)[1] = "N"
     seeds = []
     for picture in (photo, clear, photo.convert("L"), photo.convert("P"), photo.convert("CMYK")):
-        for kind, options in {
-            "PNG": {"exif": exif},
-            "JPEG": {"exif": exif, "progressive": True, "xmp": b"<x tiff:Orientation='6'/>"},
-            "WEBP": {"exif": exif, "save_all": True, "append_images": [photo]},
-            "GIF": {"save_all": True, "append_images": [picture.rotate(90)]},
-            "AVIF": {"exif": exif},
-            "TIFF": {"exif": exif, "compression": "tiff_lzw", "dpi": (300, 300)},
-        }.items():
+        others = {"save_all": True, "append_images": [picture.rotate(180)]}
+        for kind, options in (
+            ("PNG", {"exif": exif}),
+            ("PNG", others | {"duration": [100, 50]}),
+            ("JPEG", {"exif": exif, "progressive": True, "xmp": XMP}),
+            ("MPO", others),
+            ("WEBP", {"exif": exif, "xmp": XMP} | others),
+            ("GIF", others),
+            ("AVIF", {"exif": exif}),
+            ("AVIF", others | {"duration": [100, 50]}),
+            ("TIFF", {"exif": exif, "compression": "tiff_lzw", "dpi": (300, 300)}),
+            ("BMP", {"dpi": (300, 300)}),
+            ("JPEG2000", {}),
+            ("JPEG2000", {"no_jp2": True, "tile_size": (16, 16)}),
+        ):
             file = io.BytesIO()
             try:
                 picture.save(file, kind, **options)
             except (OSError, ValueError, KeyError):
                 continue  # not every format has every mode
             seeds.append(file.getvalue())
+    return seeds + tiff_files(rgb) + [with_colours(seeds[0]), with_header_of_version_5(rgb)]
+
+
+def tiff_files(rgb: np.ndarray) -> list[bytes]:
+    import tifffile
+
+    planes, seeds = np.moveaxis(rgb, -1, 0).astype(np.uint16, order="C"), []
     for pixels, options in (
         (rgb, {"tile": (16, 16), "bigtiff": True}),
-        (rgb.astype(np.uint16), {"planarconfig": "separate", "byteorder": ">"}),
-        (rgb / np.float32(255), {"compression": "zlib", "predictor": True}),
+        (planes, {"planarconfig": "separate", "byteorder": ">"}),
+        (rgb / np.float32(255), {"compression": "zlib"}),
         (np.stack([rgb, rgb]), {"rowsperstrip": 5}),
     ):
         file = io.BytesIO()
-        if options.get("planarconfig"):
-            pixels = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
         tifffile.imwrite(file, pixels, photometric="rgb", **options)
         seeds.append(file.getvalue())
-    return seeds
+    with tifffile.TiffWriter(file := io.BytesIO()) as writer:  # a thumbnail, and pages of two sizes
+        writer.write(rgb[::4, ::4], photometric="rgb", subfiletype=1)
+        writer.write(rgb, photometric="rgb")
+        writer.write(rgb[:16], photometric="rgb")
+    return [*seeds, file.getvalue()]
+
+
+def with_colours(png: bytes) -> bytes:
+    """A PNG file with its colours in numbers, and a text."""
+    chunks = (
+        (b"gAMA", struct.pack(">I", 100_000)),
+        (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)),
+        (b"tEXt", b"Title\0holiday"),
+    )
+    made = (struct.pack(">I", len(body)) + name + body + bytes(4) for name, body in chunks)
+    return _with_checksums(png[:33] + b"".join(made) + png[33:])
+
+
+def with_header_of_version_5(rgb: np.ndarray) -> bytes:
+    """A BMP file whose header has a place for a profile."""
+    from srgan.io import profiles
+
+    profile = profiles.profile(profiles.ADOBE_RGB)
+    height, width = rgb.shape[:2]
+    place = struct.pack("<II", 124 + rgb.size, len(profile))
+    head = struct.pack("<IHHI", 138 + rgb.size + len(profile), 0, 0, 138)
+    head += struct.pack("<IiiHHIIiiII", 124, width, height, 1, 24, 0, rgb.size, 0, 0, 0, 0)
+    head += bytes(16) + b"DEBM" + bytes(52) + place + bytes(4)
+    return b"BM" + head + rgb[::-1, :, ::-1].tobytes() + profile
 
 
 def models() -> list[bytes]:
@@ -165,23 +209,22 @@ def _with_checksums(data: bytes) -> bytes:
 
 def use_picture(data: bytes, folder: Path) -> None:
     from srgan.io import formats, images
-    from srgan.io.stream import Picture, natural_suffix, write_rows
+    from srgan.io.stream import Picture, open_pages, write_rows
+    from srgan.io.suffixes import natural_suffix
 
-    path = folder / "fuzz.tif"
+    path, suffixes = folder / "fuzz.tif", tuple(formats.FORMATS)
     path.write_bytes(data)
     natural_suffix(path)
-    suffixes = tuple(formats.FORMATS)
     into = suffixes[zlib.crc32(data) % len(suffixes)]
-    results = []
-    for use in (
-        lambda: images.read(path) if Picture(data, PIXELS) else None,
-        lambda: (
-            (picture := Picture(data, PIXELS, into))
-            and write_rows(
+
+    def carry() -> None:
+        for picture in open_pages(data, PIXELS, into, srgb=False)[:3]:
+            write_rows(
                 folder / f"out{into}", picture.rows(), picture.height, picture.width, picture, True
             )
-        ),
-    ):
+
+    results = []
+    for use in (lambda: Picture(data, PIXELS) and images.read(path), carry):
         try:
             use()
         except EXPECTED as error:

@@ -344,7 +344,7 @@ def test_pictures_go_through_pipes(photo, tiny_model, tmp_path, capfdbinary, mon
 
 def test_an_unknown_format_for_a_pipe_is_named(photo, tiny_model, fails):
     error = fails("upscale", photo, "-o", "-", "--format", "bmp", "--model", tiny_model)
-    assert "--format: expected png, jpeg, webp, tiff, avif, gif or same; got 'bmp'." in error
+    assert "--format: Expected png, jpeg, webp, tiff, avif, gif or same; got 'bmp'." in error
 
 
 def test_a_dry_run_goes_on_after_a_bad_file(photo, tiny_model, tmp_path, capsys):

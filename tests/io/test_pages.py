@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image, ImageSequence
 
 from srgan.io import formats, images, tiff
-from srgan.io.stream import Picture, natural_suffix, open_pages
+from srgan.io.stream import Picture, open_pages
+from srgan.io.suffixes import natural_suffix
 from srgan.models import loading
 from srgan.upscaling import pipeline
 from srgan.upscaling.options import UpscaleOptions

@@ -26,7 +26,8 @@ from PIL import (
 from skimage import color
 
 from srgan.io import formats, images
-from srgan.io.stream import Picture, natural_suffix, write_rows
+from srgan.io.stream import Picture, write_rows
+from srgan.io.suffixes import natural_suffix
 
 METADATA = [".jpg", ".png", ".webp", ".tif", ".avif"]  # the formats that hold EXIF
 IPTC = b"\x1c\x02\x05\x00\x05Title\x1c\x02\x78\x00\x07Caption"

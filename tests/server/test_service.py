@@ -15,6 +15,7 @@ import urllib.parse
 import numpy as np
 import pytest
 import pyvips
+from PIL import Image
 
 from srgan.io import images
 from srgan.models import catalogue, loading
@@ -204,7 +205,7 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"realism": "-1e-300"}, None, 422, "realism: Input should be greater than or equal to 0"),
         ({"scale": 17}, None, 422, "at most 16 times"),
         ({"width": 0}, b"", 422, "width: Input should be greater than 0"),
-        ({"format": "bmp"}, b"", 422, "format: expected png, jpeg, webp"),
+        ({"format": "bmp"}, b"", 422, "format: Expected png, jpeg"),
         ({"realsm": 0.5}, b"", 422, "realsm: Extra inputs are not permitted"),
         ({"job": "../x"}, b"", 422, "job: String should match pattern"),
         ({}, bytes(1_000_001), 413, "more than the 1 megabytes"),
@@ -458,3 +459,16 @@ def test_the_picture_chooses_the_model_and_the_answer_says_so(serving):
         assert "compressed as JPEG" in headers["Srgan-Notes"]
         _, headers, _ = ask(port, "/v1/upscale", clean.jpegsave_buffer(Q=50), model="srgan-fast-x4")
         assert (headers["Srgan-Model"], headers["Srgan-Notes"]) == ("srgan-fast-x4", None)
+
+
+def test_what_a_result_lacks_is_in_a_header(port, tmp_path):
+    frames = [Image.new("RGB", (8, 8), (shade, 0, 0)) for shade in (0, 90, 180)]
+    path = tmp_path / "a.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    _, headers, _ = ask(port, "/v1/upscale", path.read_bytes(), model="tiny")
+    assert headers["Srgan-Notes"].startswith("2 of its 3 pictures are left out: .png files hold")
+    _, headers, body = ask(port, "/v1/upscale", path.read_bytes(), model="tiny", format="same")
+    assert (headers["Content-Type"], headers.get("Srgan-Notes")) == ("image/gif", None)
+    (tmp_path / "large.gif").write_bytes(body)
+    with Image.open(tmp_path / "large.gif") as large:
+        assert large.n_frames == 3

@@ -151,11 +151,7 @@ def upscale(
     if loaded.specification:
         print(f"{loaded.metadata.name}: {loaded.specification}", file=sys.stderr)
     if error_map:
-        if not is_piped and len(plan.sources) + len(plan.skipped) != 1:
-            raise ValueError("--error-map draws one photo; name one.")
-        files = (*inputs, *plan.sources, *plan.sources.values(), *filter(None, [output]))
-        if error_map.resolve() in (file.resolve() for file in files):
-            raise ValueError(f"The map cannot go to {error_map}, which is the photo's.")
+        _check_map(error_map, inputs, output, plan, is_piped)
     source = pipes.read_stdin() if inputs == [pipes.PIPE] else [*plan.sources.values(), *inputs][0]
     named = output or Path()
     if output == pipes.PIPE:
@@ -244,6 +240,17 @@ def _run(
         count = messages.counted(len(plan.sources), "photo")
         messages.fail(f"{len(failed)} of {count} could not be upscaled.")
     results.finish(plan, as_json, bool(failed))
+
+
+def _check_map(
+    error_map: Path, inputs: list[Path], output: Path | None, plan: "BatchPlan", is_piped: bool
+) -> None:
+    """Raises unless there is one photo, and another place for its map."""
+    if not is_piped and len(plan.sources) + len(plan.skipped) != 1:
+        raise ValueError("--error-map draws one photo; name one.")
+    files = (*inputs, *plan.sources, *plan.sources.values(), *filter(None, [output]))
+    if error_map.resolve() in (file.resolve() for file in files):
+        raise ValueError(f"The map cannot go to {error_map}, which is the photo's.")
 
 
 def _prepare_map(

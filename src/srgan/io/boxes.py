@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 _MAX_BOXES = 20_000
 _MAX_BYTES = 2**22  # of a box that is read; a table of 10,000 frames has much less
 _MAX_FRAMES = 2**20
+_LONGEST = 2**24 - 1  # milliseconds of a frame: of WebP
 
 
 class Heif(NamedTuple):
@@ -58,7 +59,9 @@ def _delays(walk: "_Walk") -> tuple[int, ...]:
     delays: list[int] = []
     for place in range(8, len(table) - 7, 8):
         count, length = struct.unpack_from(">II", table, place)
-        delays += [round(1000 * length / unit)] * min(count, _MAX_FRAMES - len(delays))
+        delays += [min(round(1000 * length / unit), _LONGEST)] * min(
+            count, _MAX_FRAMES - len(delays)
+        )
     return tuple(delays) if len(delays) > 1 else ()
 
 

@@ -8,13 +8,14 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from srgan.io import boxes, tiff
+from srgan.io import boxes, png, tiff
 from srgan.io.profiles import Colours, from_codes, from_gamma, hdr
+from srgan.io.xmp import C2PA, DEPTH, GAIN_MAP
 
-_MAX_PARTS = 100_000  # segments or chunks of a file that are looked at
+_MAX_PARTS = 100_000  # segments of a file that are looked at
 _MAX_PROFILE = 2**24  # bytes
-C2PA = "a signed record of its origin (C2PA), which holds for no other file"
-GAIN_MAP = "its HDR gain map"
+_MOST = 2**31 - 1  # of libvips' numbers
+_LARGEST_CHUNK = 32  # of PNG, of those that are read
 
 
 class Contents(NamedTuple):
@@ -30,6 +31,7 @@ class Contents(NamedTuple):
         exif: Likewise.
         fault: Why it should not be opened.
         left_out: What it has that no result gets, each for people.
+        texts: Of PNG, which only PNG holds.
     """
 
     pages: tuple[tiff.Page, ...] = ()
@@ -41,52 +43,48 @@ class Contents(NamedTuple):
     exif: bytes = b""
     fault: str = ""
     left_out: tuple[str, ...] = ()
+    texts: tuple[png.Text, ...] = ()
 
 
 def of_png(file: BinaryIO) -> Contents:
     """gAMA, cHRM and cICP; the frames of an APNG; what is signed."""
     gamma, primaries, codes, loop = None, None, None, 0
-    delays, left_out, frames = [], [], 0
-    for name, size in _png_chunks(file):
-        if name == b"gAMA" and size == 4:
-            gamma = int.from_bytes(file.read(4))
-        elif name == b"cHRM" and size == 32:
-            wx, wy, *rgb = (number / 1e5 for number in struct.unpack(">8I", file.read(32)))
+    delays, left_out, frames, has_profile = [], [], 0, False
+    for name, size in png.chunks(file):
+        body = file.read(size) if size <= _LARGEST_CHUNK else b""
+        if name == b"gAMA" and len(body) == 4:
+            gamma = int.from_bytes(body)
+        elif name == b"cHRM" and len(body) == 32:
+            wx, wy, *rgb = (number / 1e5 for number in struct.unpack(">8I", body))
             primaries = (*rgb, wx, wy)
-        elif name == b"cICP" and size == 4:
-            codes = file.read(4)
+        elif name == b"cICP" and len(body) == 4:
+            codes = body
+        elif name == b"iCCP":
+            has_profile = True
         elif name == b"sRGB":
             gamma = primaries = None
             codes = codes or bytes((1, 13, 0, 1))
-        elif name == b"acTL" and size == 8:
-            frames, loop = struct.unpack(">II", file.read(8))
-        elif name == b"fcTL" and size == 26 and len(delays) < frames:
-            count, unit = struct.unpack_from(">HH", file.read(26), 20)
+        elif name == b"acTL" and len(body) == 8:
+            frames, loop = struct.unpack(">II", body)
+        elif name == b"fcTL" and len(body) == 26 and len(delays) < frames:
+            count, unit = struct.unpack_from(">HH", body, 20)
             delays.append(round(1000 * count / (unit or 100)))
         elif name == b"caBX":
             left_out.append(C2PA)
         elif name == b"IDAT" and frames < 2:
             break
-    found = Contents(delays=tuple(delays), loop=loop, left_out=tuple(left_out))
+    found = Contents(
+        delays=tuple(delays),
+        loop=min(loop, _MOST),
+        left_out=tuple(left_out),
+        texts=tuple(png.texts(file)),
+    )
     if codes and codes[:2] != b"\1\x0d":
         return found._replace(colours=from_codes(codes[0], codes[1]), hdr=hdr(codes[1]))
-    if codes or (gamma is None and primaries is None):
+    if codes or has_profile or (gamma is None and primaries is None):
         return found
     gamma = 1e5 / gamma if gamma else gamma
     return found._replace(colours=from_gamma(gamma, primaries))
-
-
-def _png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """The chunks of a PNG file, each with its size, and the file at its content."""
-    place = 8
-    for _ in range(_MAX_PARTS):
-        file.seek(place)
-        head = file.read(8)
-        if len(head) < 8:
-            return
-        size, name = struct.unpack(">I4s", head)
-        yield name, size
-        place += 12 + size
 
 
 def of_jpeg(file: BinaryIO) -> Contents:
@@ -142,8 +140,8 @@ def of_heif(file: BinaryIO) -> Contents:
         for sign, text in {
             b"hdrgainmap": GAIN_MAP,
             b"tmap": GAIN_MAP,
-            b"aux:depth": "its depth map",
-            b"auxid:2": "its depth map",
+            b"aux:depth": DEPTH,
+            b"auxid:2": DEPTH,
             b"portraiteffectsmatte": "its mattes",
             b"c2pa": C2PA,
         }.items()
@@ -172,7 +170,7 @@ def of_bmp(file: BinaryIO) -> Contents:
     head = file.read(124)
     size = int.from_bytes(head[:4], "little")
     space = head[56:60]
-    if size == 124 and space == b"DEBM":
+    if size == len(head) == 124 and space == b"DEBM":
         place, length = struct.unpack_from("<II", head, 112)
         file.seek(14 + place)
         return Contents(profile=file.read(min(length, _MAX_PROFILE)))

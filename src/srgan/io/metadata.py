@@ -10,7 +10,7 @@ import pyvips
 from srgan.io import xmp
 
 SHOWN = ("icc-profile-data", "delay", "loop")  # the fields without which it looks different
-CARRIED = (*SHOWN, "exif-", "xmp-data", "iptc-data", "resolution-unit", "png-comment-")
+CARRIED = (*SHOWN, "exif-", "xmp-data", "iptc-data", "resolution-unit")
 _DIMENSIONS = {  # the tags of EXIF that repeat the size
     "PixelXDimension": 1,
     "PixelYDimension": 0,
@@ -54,7 +54,7 @@ def exif_of(image: pyvips.Image) -> bytes:
 
 
 def fix_field(
-    name: str, value: Any, size: tuple[int, int], old: tuple[int, int], bare: bool
+    name: str, value: Any, size: tuple[int, int], old: tuple[int, int], turned: bool, bare: bool
 ) -> Any:
     """The value of a field with the new size, and without what is no longer true.
 
@@ -63,10 +63,11 @@ def fix_field(
         value: Its value.
         size: Height and width of a frame of the result.
         old: Those of the picture.
+        turned: The picture was turned.
         bare: IPTC stands for itself, and not among the resources of Photoshop.
     """
     if name == "xmp-data" and isinstance(value, bytes):
-        return xmp.fix(value, *size, (size[0] / old[0], size[1] / old[1]))
+        return xmp.fix(value, *size, (size[0] / old[0], size[1] / old[1]), turned)
     if name == "iptc-data" and isinstance(value, bytes):
         return _iptc(value, bare)
     axis = _DIMENSIONS.get(name.rpartition("-")[2]) if name.startswith("exif-ifd") else None
@@ -96,6 +97,8 @@ def _resources(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         at = place + 6 + named + named % 2
         size = int.from_bytes(data[at : at + 4])
         kind = int.from_bytes(data[place + 4 : place + 6])
+        if at + 4 + size > len(data):
+            return
         yield kind, data[place + 7 : place + 6 + named], data[at + 4 : at + 4 + size]
         place = at + 4 + size + size % 2
 

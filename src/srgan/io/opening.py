@@ -1,20 +1,17 @@
 """Opening a picture file with care for hostile ones."""
 
-import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import pyvips
 
-from srgan.io import pillow, samples, xmp
-from srgan.io.contents import BY_KIND, Contents
+from srgan.io import pillow, png, samples, xmp
+from srgan.io.contents import Contents
 from srgan.io.formats import MAX_FRAMES, MAX_PIXELS, UnsupportedImage, decoding, describe
-from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
+from srgan.io.kinds import Kind
+from srgan.io.looking import Seen, look, not_read
 from srgan.io.tiff import Page
-from srgan.util import files
 
 _MAX_METADATA = 2**22  # bytes of EXIF, XMP and so on, each; libvips takes twice as much EXIF
 _METADATA = {
@@ -25,13 +22,6 @@ _METADATA = {
 }
 
 
-class Seen(NamedTuple):
-    """The format of a picture file, and what is in it beside pixels."""
-
-    kind: Kind
-    found: Contents
-
-
 class Opened(NamedTuple):
     """A picture file that was opened.
 
@@ -39,6 +29,7 @@ class Opened(NamedTuple):
         image: Its pixels, not decoded yet, with what it says of itself.
         pictures: How many frames or pages there are; `image` may be fewer of them.
         left_out: What it has that no result gets, each for people.
+        texts: Of PNG.
         following: The page of another form that comes after those in `image`, if there is one.
         kept: What must live as long as `image` does.
     """
@@ -46,6 +37,7 @@ class Opened(NamedTuple):
     image: pyvips.Image
     pictures: int
     left_out: tuple[str, ...]
+    texts: tuple[png.Text, ...] = ()
     following: int | None = None
     kept: object = None
 
@@ -54,9 +46,9 @@ def open_image(
     source: str | os.PathLike[str] | bytes,
     max_pixels: int = MAX_PIXELS,
     all_frames: bool = False,
+    max_frames: int = MAX_FRAMES,
     page: int = 0,
     seen: Seen | None = None,
-    max_frames: int = MAX_FRAMES,
 ) -> Opened:
     """Opens a picture, decoding nothing yet; rows are then to be read from top to bottom.
 
@@ -68,9 +60,9 @@ def open_image(
         source: A file, recognised by its content, or what is in one.
         max_pixels: In all frames together.
         all_frames: Of an animation or a document, and not the first alone.
+        max_frames: In one file, if all are read.
         page: Of a TIFF file, thumbnails not counted: begin there.
         seen: What `look` returned of it, so that it is not looked at again.
-        max_frames: In one file, if all are read.
 
     Raises:
         UnsupportedImage: If it is not a picture, or one too large.
@@ -79,9 +71,10 @@ def open_image(
     name = describe(source)
     kind, found = seen or look(source)
     with decoding(source):
-        opened = _Opening(source, kind, found, max_pixels, all_frames, page, max_frames)
+        most = max_frames if all_frames else 0
+        opened = _Opening(source, kind, found, max_pixels, most, page)
         image = opened.image()
-        _check_metadata(name, image)
+        _check_metadata(image, name)
         data = samples.field(image, "xmp-data", b"")
         said = xmp.summarise(data) if data else xmp.Summary(True, 0, ())
         turned = said.orientation if opened.may_be_turned_by_xmp else 0
@@ -101,38 +94,17 @@ def open_image(
     if len(samples.field(image, "exif-data", b"")) < 8:
         image.remove("exif-data")
     samples.set_profile(image, found)
-    left_out = tuple(dict.fromkeys((*found.left_out, *said.left_out)))
-    return Opened(image, opened.pictures, left_out, opened.following, opened.kept)
-
-
-def look(source: str | os.PathLike[str] | bytes) -> Seen:
-    """Looks at a picture file without opening it.
-
-    Raises:
-        UnsupportedImage: If it is not a picture, or one that is not read.
-        OSError: If there is no such file, or it may not be read.
-    """
-    name = describe(source)
-    with open_bytes(source) as file:
-        head = file.read(HEAD)
-        kind = recognise(head)
-        if kind is None:
-            raise UnsupportedImage(
-                f"{name} is {'not an image in a known format' if head else 'empty'}; expected a "
-                f"{EXPECTED} file, whatever its name. Convert it, or copy it again from where it "
-                "came."
-            )
-        if not kind.loader:
-            raise _not_read(name, kind)
-        found = BY_KIND[kind.name](file)
-    if found.fault:
-        raise UnsupportedImage(f"{name} {found.fault}")
-    if found.hdr:
-        raise UnsupportedImage(
-            f"{name} has HDR colours ({found.hdr}), brighter than sRGB can be; expected others. "
-            "Convert it to sRGB or Display P3 with a program that maps its tones."
-        )
-    return Seen(kind, found)
+    left_out = [*found.left_out, *said.left_out]
+    if said.has_regions and samples.field(image, "orientation", 1) > 1:
+        left_out.append("the places of faces, which were those before it was turned")
+    return Opened(
+        image,
+        opened.pictures,
+        tuple(dict.fromkeys(left_out)),
+        found.texts,
+        opened.following,
+        opened.kept,
+    )
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
@@ -143,7 +115,7 @@ def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
     """
     kind, found = look(source)
     with decoding(source):
-        return kind, _Opening(source, kind, found, MAX_PIXELS, False).pictures
+        return kind, _Opening(source, kind, found, MAX_PIXELS, 0).pictures
 
 
 def _alike(pages: Sequence[Page]) -> int:
@@ -167,9 +139,8 @@ class _Opening:
         kind: Its format.
         found: What is in it.
         max_pixels: That it may claim, in all frames together.
-        all_frames: Open them all, as far as they are alike.
+        max_frames: Open all that are alike, if there are no more; by 0, the first alone.
         page: Of TIFF, the first to be opened.
-        max_frames: That it may have, if all are opened.
 
     Attributes:
         pictures: As `Opened` has them.
@@ -184,9 +155,8 @@ class _Opening:
         kind: Kind,
         found: Contents,
         max_pixels: int,
-        all_frames: bool,
+        max_frames: int,
         page: int = 0,
-        max_frames: int = MAX_FRAMES,
     ) -> None:
         self._source, self._kind, self._found = source, kind, found
         self._options: dict[str, Any] = {}
@@ -199,15 +169,15 @@ class _Opening:
         self.pictures = max(len(found.delays), len(found.pages), 1)
         if self._header and not pages and not animated:
             self.pictures = samples.field(self._header, "n-pages", 1)
-        if all_frames and self.pictures > max_frames:
+        if self.pictures > max_frames > 0:
             raise UnsupportedImage(
                 f"{describe(source)} has {self.pictures:,} frames; expected at most "
                 f"{max_frames:,}. Allow more with --max-frames, or cut it into parts."
             )
-        if not self._header or (animated and all_frames):
+        if not self._header or (animated and max_frames):
             self._frames = pillow.frames(source, kind.name, animated)
         count = _alike(pages) if pages else -1
-        if all_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
+        if max_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
             self._options["n"] = count
             try:
                 self._header = self._load()
@@ -258,7 +228,7 @@ class _Opening:
         try:
             self._load().crop(0, 0, 1, 1).avg()
         except pyvips.Error as error:
-            raise _not_read(describe(self._source), self._kind) from error
+            raise not_read(describe(self._source), self._kind) from error
 
     def _check_size(self, max_pixels: int) -> None:
         if self._frames:
@@ -274,15 +244,6 @@ class _Opening:
             )
 
 
-def _check_metadata(name: str, image: pyvips.Image) -> None:
-    for key, kind in _METADATA.items():
-        if (size := len(samples.field(image, key, b""))) > _MAX_METADATA:
-            raise UnsupportedImage(
-                f"{name} has {size / 1e6:,.1f} megabytes of {kind}; expected at most "
-                f"{_MAX_METADATA / 1e6:.1f}. Remove it, for example with exiftool."
-            )
-
-
 def _with_fields(image: pyvips.Image, other: pyvips.Image) -> pyvips.Image:
     """An image with what another one says of the file that both come from."""
     image = image.copy(xres=other.xres, yres=other.yres)
@@ -293,11 +254,13 @@ def _with_fields(image: pyvips.Image, other: pyvips.Image) -> pyvips.Image:
     return image
 
 
-def _not_read(name: str, kind: Kind) -> UnsupportedImage:
-    return UnsupportedImage(
-        f"{name} is a {kind.name} file, which is not read here; expected a {EXPECTED} file. "
-        f"{kind.advice}"
-    )
+def _check_metadata(image: pyvips.Image, name: str) -> None:
+    for key, kind in _METADATA.items():
+        if (size := len(samples.field(image, key, b""))) > _MAX_METADATA:
+            raise UnsupportedImage(
+                f"{name} has {size / 1e6:,.1f} megabytes of {kind}; expected at most "
+                f"{_MAX_METADATA / 1e6:.1f}. Remove it, for example with exiftool."
+            )
 
 
 def _check_floats(opened: _Opening, source: str | os.PathLike[str] | bytes, name: str) -> None:
@@ -312,28 +275,3 @@ def _check_floats(opened: _Opening, source: str | os.PathLike[str] | bytes, name
             f"{name} has float samples of {fault}; expected them from 0 to 1. Replace what is "
             "NaN, divide by the largest, or convert it to 16 bits."
         )
-
-
-@contextmanager
-def open_bytes(source: str | os.PathLike[str] | bytes) -> Iterator[BinaryIO]:
-    """Yields what is in a source of `open_image`, to be read in the block.
-
-    Raises:
-        UnsupportedImage: If it is no file.
-        OSError: If there is no such file, or it may not be read.
-    """
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-        return
-    path = Path(source)
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a file"
-        raise UnsupportedImage(f"{path} is {kind}; expected one {EXPECTED} file.")
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{path} does not exist; expected a {EXPECTED} file. Check the name and the folder."
-        ) from error
-    with files.naming(path), file:
-        yield file

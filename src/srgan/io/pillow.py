@@ -5,6 +5,7 @@ Frames are decoded one at a time, when their rows are asked for.
 
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from srgan.io.encoder import uncompressed_png
 from srgan.io.formats import UnsupportedImage, describe
 from srgan.io.kinds import EXPECTED
 from srgan.util import files
+
+# What is wrong with a file is raised, or is no matter: its frames are counted anew.
+warnings.filterwarnings("ignore", "Invalid APNG", UserWarning, r"PIL\.PngImagePlugin")
 
 # Not by Image.open, which tries other formats too, and whose limit of pixels is the process's.
 _READERS: dict[str, type[ImageFile.ImageFile]] = {
@@ -36,6 +40,7 @@ _MODES = {  # what becomes of Pillow's modes: its name, channels and samples
     "I;16": ("I;16", 1, np.uint16),
     "I": ("I", 1, np.uint16),
 }
+_BANDS = 64  # rows at a time
 _CLEAR = ("RGBA", 4, np.uint8)
 
 
@@ -87,11 +92,13 @@ class Frames(NamedTuple):
         with _opened(self.source, self.kind) as image:
             for place in range(self.first, self.first + self.number):
                 image.seek(place)
-                shown = image if image.mode == name else image.convert(name)
-                array = np.asarray(shown)
-                if array.dtype != dtype:
-                    array = array.clip(0, 65535).astype(dtype)
-                yield array.reshape(self.height, self.width, channels)
+                image.load()
+                for top in range(0, self.height, _BANDS):  # no copy of all of them
+                    rows = min(_BANDS, self.height - top)
+                    band = np.asarray(image.crop((0, top, self.width, top + rows)).convert(name))
+                    if band.dtype != dtype:
+                        band = band.clip(0, 65535).astype(dtype)
+                    yield band.reshape(rows, self.width, channels)
 
 
 def frames(source: str | os.PathLike[str] | bytes, kind: str, animated: bool) -> Frames:

@@ -87,11 +87,16 @@ def from_gamma(gamma: float | None, primaries: tuple[float, ...] | None) -> Colo
     """
     if (gamma is not None and not 0.1 <= gamma <= 10) or not _is_possible(primaries):
         return None
-    curve = gamma if gamma and abs(gamma / _SRGB_GAMMA - 1) > 0.02 else _SRGB_CURVE
+    colours = Colours("", primaries or _PRIMARIES[1][1])
+    is_usual = not gamma or (colours.is_srgb and abs(gamma / _SRGB_GAMMA - 1) < 0.02)
+    curve = _SRGB_CURVE if is_usual or not gamma else gamma
     name = f"gamma {gamma:.4g}" if gamma else "sRGB curve"
-    return Colours(
-        f"{name}, own primaries" if primaries else name, primaries or _PRIMARIES[1][1], curve
-    )
+    return Colours(f"{name}, own primaries" if primaries else name, colours.primaries, curve)
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether bytes that claim to be an ICC profile can be one."""
+    return data[36:40] == b"acsp" and 128 < int.from_bytes(data[:4]) <= len(data)
 
 
 def profile(colours: Colours, grey: bool = False) -> bytes:

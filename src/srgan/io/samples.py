@@ -6,7 +6,7 @@ import pyvips
 
 from srgan.io.contents import Contents
 from srgan.io.formats import UnsupportedImage
-from srgan.io.profiles import ADOBE_RGB, profile
+from srgan.io.profiles import ADOBE_RGB, is_whole, profile
 
 _Value = TypeVar("_Value")
 _COLOURS = {  # of the pictures that are read: how many channels, and what a profile calls them
@@ -35,8 +35,8 @@ def check(image: pyvips.Image, name: str) -> None:
 
 def set_profile(image: pyvips.Image, found: Contents) -> None:
     """Leaves out a profile of other colours, and makes one of what is said without."""
-    channels, space = _COLOURS[str(image.interpretation)]
-    if found.profile:
+    channels, space = _COLOURS.get(str(image.interpretation), (0, b""))
+    if is_whole(found.profile):
         set_blob(image, "icc-profile-data", found.profile)
     if field(image, "icc-profile-data", b"")[16:20] != space:
         image.remove("icc-profile-data")

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from srgan.io import formats, opening, samples, tiff
+from srgan.io import formats, opening, png, samples, tiff
 from srgan.io.encoder import encode
-from srgan.io.kinds import HEAD, WRITTEN, written_as
+from srgan.io.looking import Seen, look
 from srgan.io.metadata import exif_of, fix_exif_of_frames, fix_field, is_carried, set_fields
+from srgan.io.suffixes import with_frames
 from srgan.util import files
 
 _BANDS = 64  # rows read at a time
@@ -33,9 +34,9 @@ class Picture:
         into: Suffix of the file that it becomes, which decides what of it is read: all frames or
             the first, and transparency, or what it shows on white.
         srgb: Convert colours to sRGB, for programs that ignore profiles.
+        max_frames: Refuse pictures that have more.
         page: Of TIFF, where to begin.
         seen: What `opening.look` returned of it, so that it is not looked at again.
-        max_frames: Refuse pictures that have more.
 
     Attributes:
         height: Of one frame.
@@ -44,6 +45,7 @@ class Picture:
         channels: 1 for grey, 3 for RGB, and one more with alpha, which comes last.
         dtype: uint8 or uint16.
         notes: What of the file the result will lack, in sentences.
+        texts: Of PNG, which only PNG holds.
         following: The page of another form that comes after these, if there is one.
 
     Raises:
@@ -56,14 +58,14 @@ class Picture:
         max_pixels: int = formats.MAX_PIXELS,
         into: str = ".tif",
         srgb: bool = False,
-        page: int = 0,
-        seen: opening.Seen | None = None,
         max_frames: int = formats.MAX_FRAMES,
+        page: int = 0,
+        seen: Seen | None = None,
     ):
         self._source = source
         self._bare = into in formats.TIFF
         held = formats.FORMATS[into]
-        self._opened = opening.open_image(source, max_pixels, held.frames, page, seen, max_frames)
+        self._opened = opening.open_image(source, max_pixels, held.frames, max_frames, page, seen)
         image = self._opened.image
         height = samples.field(image, "page-height", image.height) if held.frames else image.height
         self.frames = image.height // height
@@ -78,6 +80,7 @@ class Picture:
         self.width = self._image.width
         self.channels = self._image.bands
         self.dtype = np.dtype(np.uint16 if self._image.format == "ushort" else np.uint8)
+        self.texts = self._opened.texts
         self.following = self._opened.following if self._bare else None
         self.notes = tuple(self._notes(into, held, page))
 
@@ -125,9 +128,10 @@ class Picture:
         xres, yres = self._resolution()
         image, fields = image.copy(xres=xres, yres=yres), {}
         size, old = (height, image.width), (self.height, self.width)
+        turned = samples.field(self._opened.image, "orientation", 1) > 1
         for name in self._image.get_fields():
             if is_carried(name, metadata):
-                value = fix_field(name, self._image.get(name), size, old, self._bare)
+                value = fix_field(name, self._image.get(name), size, old, turned, self._bare)
                 if value != b"":
                     fields[name] = self._image.get_typeof(name), value
         if self.frames > 1:
@@ -142,11 +146,14 @@ class Picture:
             why = (
                 "they differ from the first in size or samples"
                 if held.frames
-                else f"{into} files hold one, and {_with_frames()} files all"
+                else f"{into} files hold one, and {with_frames()} files all"
             )
             yield f"{missing} of its {self._opened.pictures} pictures are left out: {why}"
-        if self._opened.left_out:
-            yield f"left out: {', '.join(self._opened.left_out)}"
+        left_out = list(self._opened.left_out)
+        if self.texts and into != ".png":
+            left_out.append(f"its texts ({', '.join(map(png.keyword, self.texts))})")
+        if left_out:
+            yield f"left out: {', '.join(left_out)}"
         if self._opened.image.hasalpha() and not held.alpha:
             yield f"its transparent parts lie on white: {into} files have no transparency"
         if self.dtype == np.uint16 and held.bits < 16:
@@ -162,9 +169,9 @@ class Picture:
 
 def open_pages(
     source: str | os.PathLike[str] | bytes,
-    max_pixels: int,
-    into: str,
-    srgb: bool,
+    max_pixels: int = formats.MAX_PIXELS,
+    into: str = ".tif",
+    srgb: bool = False,
     max_frames: int = formats.MAX_FRAMES,
 ) -> list[Picture]:
     """Opens a file for a result that holds all of its pages, in whatever sizes they are.
@@ -182,9 +189,9 @@ def open_pages(
     Raises:
         UnsupportedImage, OSError: As `Picture` says.
     """
-    seen = opening.look(source)
+    seen = look(source)
     pages = len(seen.found.pages)
-    pictures = [Picture(source, max_pixels, into, srgb, seen=seen, max_frames=max_frames)]
+    pictures = [Picture(source, max_pixels, into, srgb, max_frames, 0, seen)]
     total = pictures[0].pixels
     while (page := pictures[-1].following) is not None:
         if len(pictures) * pages > _MAX_STEPS:
@@ -192,36 +199,9 @@ def open_pages(
                 f"{formats.describe(source)} has {pages:,} pages, whose size changes more than "
                 f"{len(pictures) - 1:,} times; expected fewer. Split it."
             )
-        pictures.append(Picture(source, max_pixels - total, into, srgb, page, seen))
+        pictures.append(Picture(source, max_pixels - total, into, srgb, max_frames, page, seen))
         total += pictures[-1].pixels
     return pictures
-
-
-def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
-    """Returns the suffix of a format that keeps all of a picture: .png, if it has one frame."""
-    try:
-        kind, count = opening.count_pictures(source)
-    except (OSError, ValueError):
-        return ".png"  # what is wrong with it will be said when it is upscaled
-    if count == 1:
-        return ".png"
-    return ".tif" if kind.name == "TIFF" else ".webp"
-
-
-def same_suffix(source: str | os.PathLike[str] | bytes) -> str:
-    """Returns the suffix of a picture's own format, or .png if that is not written."""
-    try:
-        with opening.open_bytes(source) as file:
-            kind = written_as(file.read(HEAD))
-    except (OSError, ValueError):
-        return ".png"
-    own = "" if isinstance(source, bytes) else Path(source).suffix.lower()
-    return own if own in kind.suffixes else kind.suffixes[0]
-
-
-def _with_frames() -> str:
-    names = [kind.suffixes[0] for kind in WRITTEN if formats.FORMATS[kind.suffixes[0]].frames]
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def write_rows(
@@ -293,6 +273,8 @@ def save_rows(
         formats.save(image, path, suffix, keep="all", big=big)  # what there is has been chosen
         if suffix in formats.TIFF and (exif or iptc):
             tiff.add(path, exif, iptc)
+        if suffix == ".png" and like and like.texts and metadata:
+            png.add(path, like.texts)
         if suffix == ".webp" and total != height:
             fix_exif_of_frames(path, height, total)
 

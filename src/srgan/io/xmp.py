@@ -12,8 +12,13 @@ _MAX_BYTES = 2**22
 _MAX_PARTS = 20_000  # elements, and attributes
 _ADOBE, _GOOGLE = "http://ns.adobe.com/", "http://ns.google.com/photos/1.0/"
 _TIFF, _EXIF, _XMP = f"{_ADOBE}tiff/1.0/", f"{_ADOBE}exif/1.0/", f"{_ADOBE}xap/1.0/"
-_AREA, _PANORAMA = f"{_ADOBE}xmp/sType/Dimensions#", f"{_GOOGLE}panorama/"
+_AREA, _PANORAMA = f"{_ADOBE}xap/1.0/sType/Dimensions#", f"{_GOOGLE}panorama/"
+_REGIONS = (  # places of faces, relative to the picture as it was before it was turned
+    "http://www.metadataworkinggroup.com/schemas/regions/",
+    "http://ns.microsoft.com/photo/1.2/",
+)
 GAIN_MAP, DEPTH, VIDEO = "its HDR gain map", "its depth map", "its video"
+C2PA = "a signed record of its origin (C2PA), which would not fit the result"
 _LEFT_OUT = {  # namespaces of what is elsewhere in the file, and what that is
     f"{_ADOBE}hdr-gain-map/1.0/": GAIN_MAP,
     "http://ns.apple.com/HDRGainMap/1.0/": GAIN_MAP,
@@ -37,7 +42,7 @@ _SEMANTICS = {"GainMap": GAIN_MAP, "MotionPhoto": VIDEO, "Depth": DEPTH}
 _NAMED = {  # single properties, likewise
     (_XMP, "Thumbnails"): "",
     (_TIFF, "YCbCrSubSampling"): "",
-    ("http://purl.org/dc/terms/", "provenance"): "a signed record of its origin (C2PA)",
+    ("http://purl.org/dc/terms/", "provenance"): C2PA,
     (_EXIF, "SubjectArea"): "",
     (_EXIF, "SubjectLocation"): "",
 }
@@ -58,11 +63,13 @@ class Summary(NamedTuple):
         is_kept: It can be read, and so be kept.
         orientation: As EXIF's, from 1 to 8; 0 if it does not say.
         left_out: What it promises and no result gets, each for people.
+        has_regions: It says where faces are.
     """
 
     is_kept: bool
     orientation: int
     left_out: tuple[str, ...]
+    has_regions: bool = False
 
 
 def summarise(data: bytes) -> Summary:
@@ -70,9 +77,10 @@ def summarise(data: bytes) -> Summary:
     document = _parsed(data)
     if document is None:
         return Summary(False, 0, ("its XMP, which is damaged or too long",))
-    orientation, left_out = 0, {}
+    orientation, left_out, has_regions = 0, {}, False
     for part in _properties(document):
         name = part.namespaceURI or "", part.localName or ""
+        has_regions |= name[0] in _REGIONS
         if name == (_TIFF, "Orientation"):
             text = _text(part)
             orientation = int(text) if text in ("1", "2", "3", "4", "5", "6", "7", "8") else 0
@@ -82,10 +90,10 @@ def summarise(data: bytes) -> Summary:
             left_out[VIDEO] = None
         elif name in _NAMED or part.namespaceURI in _LEFT_OUT:
             left_out[_NAMED.get(name) or _LEFT_OUT.get(name[0], "")] = None
-    return Summary(True, orientation, tuple(text for text in left_out if text))
+    return Summary(True, orientation, tuple(text for text in left_out if text), has_regions)
 
 
-def fix(data: bytes, height: int, width: int, factors: tuple[float, float]) -> bytes:
+def fix(data: bytes, height: int, width: int, factors: tuple[float, float], turned: bool) -> bytes:
     """Returns XMP with the new size, and without what is no longer true.
 
     Args:
@@ -93,18 +101,19 @@ def fix(data: bytes, height: int, width: int, factors: tuple[float, float]) -> b
         height: Of the result.
         width: Likewise.
         factors: By which height and width grew.
+        turned: The picture was turned.
     """
     document = _parsed(data)
     if document is None:
         return b""
     for part in list(_properties(document)):
         name = part.namespaceURI or "", part.localName or ""
-        is_left_out = part.namespaceURI in _LEFT_OUT
-        if part.namespaceURI == XMLNS_NAMESPACE and isinstance(part, minidom.Attr):
-            is_left_out = part.value in _LEFT_OUT  # its declaration
-        if is_left_out or name in _NAMED:
+        space = name[0]
+        if space == XMLNS_NAMESPACE and isinstance(part, minidom.Attr):
+            space = part.value  # which it declares
+        if space in _LEFT_OUT or name in _NAMED or (turned and space in _REGIONS):
             _remove(part)
-        elif name in _SIZES:
+        elif name in _SIZES and (name[0] != _AREA or _is_applied(part)):
             _set(document, part, (height, width)[_SIZES[name]])
         elif name == (_TIFF, "Orientation"):
             _set(document, part, 1)
@@ -144,6 +153,13 @@ def _text(part: Property) -> str:
         return part.value.strip()
     children = part.childNodes
     return "".join(child.data for child in children if isinstance(child, minidom.Text)).strip()
+
+
+def _is_applied(part: Property) -> bool:
+    """Whether a dimension is that of the picture, for which the places of faces are given."""
+    owner = part.ownerElement if isinstance(part, minidom.Attr) else part.parentNode
+    around = [owner, owner.parentNode if owner else None]
+    return any(one and one.localName == "AppliedToDimensions" for one in around)
 
 
 def _set(document: minidom.Document, part: Property, number: int) -> None:

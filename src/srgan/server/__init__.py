@@ -23,6 +23,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from srgan.io import kinds
 from srgan.models import engines
 from srgan.server.catalogue import Catalogue
 from srgan.server.errors import add_errors, documented
@@ -32,7 +33,7 @@ from srgan.server.page import add_page
 from srgan.server.transfer import TOLD, Result, ResultResponse, Uploads, said, wait_for_disconnect
 from srgan.server.workspace import workspace
 from srgan.upscaling import error_map, pipeline
-from srgan.upscaling.options import SUFFIXES, UpscaleOptions
+from srgan.upscaling.options import SAME, SUFFIXES, UpscaleOptions
 from srgan.util import versions
 
 _JOB = r"^[A-Za-z0-9_-]{1,64}$"
@@ -125,6 +126,7 @@ class Listing(BaseModel):
         description="The default one first, each with its licence and scores."
     )
     auto: bool = Field(description="Whether a request without a model gets the one that fits.")
+    reads: str = Field(description="The formats of pictures, for people.")
     formats: list[str] = Field(description="Of results.")
     limits: dict[str, float | None] = Field(description="What requests may cost.")
 
@@ -241,6 +243,7 @@ def _add_facts(app: FastAPI, service: _Service) -> None:
         return Listing(
             models=list(service.catalogue.described.values()),
             auto=service.catalogue.chooses,
+            reads=kinds.EXPECTED,
             formats=list(SUFFIXES),
             limits=service.limits._asdict(),
         )
@@ -350,6 +353,8 @@ async def _answer(
     service.jobs.check()  # before the picture is sent for nothing
     with service.jobs.named(name or uuid.uuid4().hex) as ticket:
         data = await service.uploads.read(request)
+        if kind == SAME:
+            kind = kinds.written_as(data[: kinds.HEAD]).name.lower()
         result = await service.jobs.run(
             ticket,
             partial(_make, request.app.state.folder, kind, partial(work, data), ticket),

@@ -50,7 +50,7 @@ def named(
     model = model_of(source) if "{model}" in name else ""
     values = {"stem": place.stem, "ext": place.suffix[1:].lower(), "model": model}
     result = re.sub(r"{(.*?)}", lambda match: values[match[1]], name or "{stem}")
-    if not re.search(r"\.(\w+|{ext})$", name):
+    if not re.search(r"\.([a-zA-Z]\w*|{ext})$", name):
         result += pipeline.suffix_for(source, options)
     return place.with_name(result)
 

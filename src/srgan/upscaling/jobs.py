@@ -86,12 +86,7 @@ class UpscaleJob:
         Why the model for degraded pictures was taken, and what of the picture the result lacks:
         frames, a gain map, transparency, and, once it ran, patterns that no result can hold.
         """
-        chosen = (self.choice.sentence,) if self.choice.model == DEGRADED else ()
-        return (
-            *(chosen if self.choice.reason else ()),
-            *self.picture.notes,
-            *_strained(self.strain),
-        )
+        return (*self.choice.notes, *self.picture.notes, *_strained(self.strain))
 
     @property
     def tiles(self) -> int:

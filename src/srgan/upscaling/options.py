@@ -8,6 +8,7 @@ import math
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from srgan.io import kinds
 
@@ -23,16 +24,13 @@ _LONGEST = 10_000_000  # pixels a side, of any file
 _WITHOUT_INFLUENCE = {"tile", "max_megapixels", "max_frames"}
 
 
-def _said(message: str) -> str:
-    return message.removeprefix("Value error, ").rstrip(".")
-
-
 def _format(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     name = _NAMES.get(f".{value.lower().lstrip('.')}", value)
     if name not in (*SUFFIXES, SAME):
-        raise ValueError(f"expected {', '.join(SUFFIXES)} or {SAME}; got {value!r}.")
+        expected = f"Expected {', '.join(SUFFIXES)} or {SAME}; got {value!r}"
+        raise PydanticCustomError("format", "{expected}", {"expected": expected})
     return name
 
 
@@ -122,7 +120,7 @@ class UpscaleOptions(BaseModel):
         except ValidationError as error:
             faults = (
                 f"{fault['loc'][0]}: "
-                + ("There is no such option" if "extra" in fault["type"] else _said(fault["msg"]))
+                + ("There is no such option" if "extra" in fault["type"] else fault["msg"])
                 for fault in error.errors()
             )
             raise ValueError("; ".join(faults) + ".") from None

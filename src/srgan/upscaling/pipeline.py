@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from srgan.io import formats, stream
+from srgan.io import formats, stream, suffixes
 from srgan.models.model import Model
 from srgan.upscaling.choice import AUTO, Choice, Models
 from srgan.upscaling.jobs import DocumentJob, UpscaleJob
@@ -112,8 +112,8 @@ def upscale_file(
 def suffix_for(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> str:
     """Returns the suffix of what a picture becomes, where no file's name says it."""
     if options.format == SAME:
-        return stream.same_suffix(source)
-    return options.suffix or stream.natural_suffix(source)
+        return suffixes.same_suffix(source)
+    return options.suffix or suffixes.natural_suffix(source)
 
 
 def speed(model: Model) -> float:

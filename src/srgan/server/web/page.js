@@ -24,10 +24,10 @@ function turnDial() {
 }
 
 /** @param {Offer} offered */
-function showOffer({ models: all, auto, limits }) {
+function showOffer({ models: all, auto, reads, limits }) {
   limit(limits.megabytes);
   byId("most").textContent =
-    `PNG, JPEG, WebP, TIFF, AVIF or GIF of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
+    `${reads} of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
   if (auto) byId("model").append(make("option", { value: "" }, "the one that fits"));
   for (const model of all) {
     models.set(model.name, model);

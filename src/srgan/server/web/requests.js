@@ -15,7 +15,7 @@ import { hideProgress, say, showProgress } from "./status.js";
  * @typedef {{ job: string, signal: AbortSignal, ended: boolean }} Work
  * @typedef {{ state: string, done: number, seconds_left: number | null }} Job
  * @typedef {{ file: Blob, model: string, notes: string }} Answer
- * @typedef {{ models: Model[], auto: boolean, limits: { megabytes: number, megapixels: number } }} Offer
+ * @typedef {{ models: Model[], auto: boolean, reads: string, limits: { megabytes: number, megapixels: number } }} Offer
  */
 
 let running = new AbortController();
