@@ -17,10 +17,9 @@ import numpy as np
 from srgan.train import pairs
 from srgan.train.config import Degradation
 from srgan.train.pairs import Pair
-from srgan.util import files, parallel
+from srgan.util import counting, files, parallel
 
 _LAYOUT = 4  # raise when the files of a cache change their meaning
-_Progress = Callable[[int, int], None]
 _NONE = Degradation(versions=0)
 
 
@@ -86,12 +85,9 @@ class Photos(Sequence[Pair]):
         files = [entry.file for entry in self._entries]
         kept = [i for i, file in enumerate(files) if file not in held or len(order) == 1]
         first = [files.index(name) for name in self.names if name in held]
-
-        def part(chosen: list[int]) -> Photos:
-            entries = [self._entries[i] for i in chosen]
-            return Photos(self._index, self._lr, self._hr, entries, self.skipped)
-
-        return part(kept), part(first)
+        kept, first = ([self._entries[i] for i in part] for part in (kept, first))
+        pixels = self._index, self._lr, self._hr
+        return Photos(*pixels, kept, self.skipped), Photos(*pixels, first, self.skipped)
 
 
 def prepare(
@@ -101,7 +97,7 @@ def prepare(
     lr_folder: Path | None = None,
     minimum: int = 1,
     degradation: Degradation = _NONE,
-    progress: _Progress | None = None,
+    progress: counting.Progress | None = None,
 ) -> Photos:
     """Decodes the photos of a folder once, and returns them memory-mapped.
 
@@ -146,7 +142,6 @@ def prepare(
     cache.mkdir(parents=True, exist_ok=True)
     # Pixels are never written over: another run may have them mapped, and would go on with these.
     index = state | {"pixels": secrets.token_hex(8)}
-    report = progress or (lambda *_: None)
     names = [path.relative_to(folder).as_posix() for path in paths]
     try:
         jobs = [
@@ -154,8 +149,9 @@ def prepare(
             for path, name, partner in zip(paths, names, partners, strict=True)
         ]
         loaded = zip(names, parallel.in_order(pairs.load, jobs), strict=True)
+        report = counting.counter(progress, len(paths))
         with _opened(cache, index, "w+b") as pixels:
-            index |= _write(*pixels, loaded, lambda done: report(done, len(paths)))
+            index |= _write(*pixels, loaded, report)
             prepared = _usable(index, *pixels, minimum, folder)
         files.write_bytes(cache / "index.json", json.dumps(index).encode())
     except BaseException:
@@ -250,7 +246,7 @@ def _write(
     lr_file: BinaryIO,
     hr_file: BinaryIO,
     loaded: Iterable[tuple[str, list[Pair] | str]],
-    report: Callable[[int], object],
+    report: Callable[[], None],
 ) -> dict:
     """Writes the pixels of named photos; returns what the index says about them."""
     photos: list[_Entry] = []
@@ -264,7 +260,7 @@ def _write(
         file.write(data)
         return start
 
-    for done, (name, versions) in enumerate(loaded, start=1):
+    for name, versions in loaded:
         if isinstance(versions, str):
             skipped.append(Skipped(name, versions))
         else:
@@ -272,7 +268,7 @@ def _write(
             hr_start = write(hr_file, versions[0].hr)
             height, width = versions[0].lr.shape[:2]
             photos += (_Entry(name, height, width, start, hr_start) for start in starts)
-        report(done)
+        report()
     return {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
 
 
@@ -289,12 +285,12 @@ def _usable(
         ValueError: If there are none.
     """
     entries, skipped = [], [Skipped(*entry) for entry in index["skipped"]]
-    least = minimum * index["scale"]
+    scale = index["scale"]
     for entry in (_Entry(*entry) for entry in index["photos"]):
         if min(entry.height, entry.width) >= minimum:
             entries.append(entry)
         elif not skipped or skipped[-1].file != entry.file:  # its versions come one after another
-            size = f"{entry.width * index['scale']}x{entry.height * index['scale']}"
+            size, least = f"{entry.width * scale}x{entry.height * scale}", minimum * scale
             reason = f"{size} usable pixels are fewer than {least}x{least}, the least"
             skipped.append(Skipped(entry.file, reason))
     if not entries:

@@ -107,18 +107,16 @@ def exists(folder: Path) -> bool:
     return (folder / "config.toml").exists()
 
 
-def write(
-    folder: Path,
-    settings: config.Config,
+def make(
     computed_in: str,
     inputs: Inputs,
     init: Source | None,
     vgg: Source | None,
     pairs: data.Photos,
     validating: Sequence[data.Pair],
-) -> None:
-    """Makes a folder that of a run."""
-    record = Record(
+) -> Record:
+    """Returns what a new run depends on."""
+    return Record(
         versions=installed(),
         platform=platform.platform(),
         precision=computed_in,
@@ -128,14 +126,13 @@ def write(
         data=Data(fingerprint=pairs.fingerprint, photos=len(pairs.names), skipped=pairs.skipped),
         validation=Data(fingerprint=fingerprint(validating), photos=len(validating)),
     )
+
+
+def write(folder: Path, settings: config.Config, record: Record) -> None:
+    """Writes both files, which make a folder that of a run."""
     files.write_bytes(folder / "run.json", record.model_dump_json(indent=2).encode())
-    write_settings(folder, settings)  # last: a folder with this file is a run
-
-
-def write_settings(folder: Path, settings: config.Config) -> None:
-    """Writes the configuration of a run."""
     text = tomli_w.dumps(settings.model_dump(mode="json"))
-    files.write_bytes(folder / "config.toml", text.encode())
+    files.write_bytes(folder / "config.toml", text.encode())  # last: its folder is a run
 
 
 def read(folder: Path) -> Record:
@@ -176,8 +173,8 @@ def check_source(what: str, option: str, known: Source | None, found: Source | N
         raise ValueError(f"The run began without {what}; leave out {option} {found.file}.")
     raise ValueError(
         f"{found.file} is not {what} that the run began with, {known.file} "
-        f"(sha256 {found.sha256[:16]}, then {known.sha256[:16]}). Leave out {option}, or begin a "
-        "new run."
+        f"(sha256 {found.sha256[:16]}, then {known.sha256[:16]}). Leave out {option}, or name "
+        "that file; or begin a new run."
     )
 
 

@@ -10,33 +10,23 @@ RUN/model.onnx       the model of the last stage
 
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from srgan.networks import features
 from srgan.quality import metrics
 from srgan.train import (
-    build,
-    checkpoints,
     config,
     data,
     fitting,
     precision,
+    preflight,
     record,
     result,
     validation,
 )
 from srgan.train.callbacks import Progress
 from srgan.train.fitting import Interrupted
-from srgan.train.stage import Stage
-from srgan.train.training import Adversarial, Pretraining
 from srgan.util import files, locks
 
 __all__ = ["Interrupted", "Progress", "train"]
@@ -45,14 +35,6 @@ _logger = logging.getLogger(__name__)
 
 _PSNR_MODEL = "model-psnr"  # what stage two starts from: what realism 0 of its model gives
 _VALIDATION_PHOTOS = 8
-
-
-class _Networks(NamedTuple):
-    """The stages of a run that have steps, untrained, by name; what they are made from."""
-
-    generator: keras.Model
-    stages: dict[str, Stage]
-    vgg: record.Source | None
 
 
 def train(
@@ -117,10 +99,10 @@ def train(
         if known:
             _change_settings(folder, settings)
         computed_in = precision.choose(known.precision if known else settings.precision)
-        networks = _build(settings, vgg_weights, known)
-        initial = _initialise(networks, folder, settings, init, known)
-        _rehearse(networks.stages, settings)
-        _check_room(folder, networks.stages)
+        networks = preflight.make(settings, vgg_weights, known)
+        initial = preflight.initialise(networks, folder, settings, init, known)
+        preflight.rehearse(networks.stages, settings)
+        preflight.check_room(folder, networks.stages)
 
         inputs = _inputs(photos, lr_photos, validation, cache, folder, known)
         pairs, validating = _photos(inputs, settings, report)
@@ -129,16 +111,15 @@ def train(
             judges = record.fingerprint(validating)
             record.check_data("The validation photos", known.validation, judges)
             record.warn_of_versions(known)
-            record.write_settings(folder, settings)
+            found = known.model_copy(update={"inputs": inputs, "vgg": networks.vgg or known.vgg})
         else:
-            record.write(
-                folder, settings, computed_in, inputs, initial, networks.vgg, pairs, validating
-            )
+            found = record.make(computed_in, inputs, initial, networks.vgg, pairs, validating)
+        record.write(folder, settings, found)
         return _run(networks, folder, settings, pairs, validating, report)
 
 
 def _run(
-    networks: _Networks,
+    networks: preflight.Networks,
     folder: Path,
     settings: config.Config,
     pairs: data.Photos,
@@ -178,113 +159,6 @@ def _change_settings(folder: Path, settings: config.Config) -> None:
     second = fitting.checkpoints_of(folder / "adversarial", settings)
     over = ["pretrain"] if second.exist() else []
     record.check_settings(config.read(folder / "config.toml"), settings, over)
-
-
-def _build(
-    settings: config.Config, vgg_weights: Path | None, known: record.Record | None
-) -> _Networks:
-    """Makes the stages. Their random weights depend on the seed alone, in a resumed run too."""
-    keras.utils.set_random_seed(settings.seed)
-    generator = build.generator(settings.generator, settings.scale)
-    stages: dict[str, Stage] = {}
-    vgg = None
-    if settings.pretrain.steps:
-        stages["pretrain"] = Pretraining(generator, settings.pretrain)
-    if settings.adversarial.steps:
-        network = None
-        if settings.adversarial.looks_through_vgg:
-            network, vgg = _vgg(settings.adversarial, vgg_weights, known)
-        stages["adversarial"] = Adversarial(
-            generator,
-            build.discriminator(settings.adversarial, network),
-            network,
-            settings.adversarial,
-            settings.scale,
-            settings.projection,
-            settings.seed,
-        )
-    return _Networks(generator, stages, vgg)
-
-
-def _vgg(
-    settings: config.Adversarial, weights: Path | None, known: record.Record | None
-) -> tuple[keras.Model, record.Source]:
-    """The network of the perceptual loss, with the weights that the run began with."""
-    if weights is None and known and known.vgg and Path(known.vgg.file).exists():
-        weights = Path(known.vgg.file)
-    taps = list(settings.taps)
-    file = features.weights_file(settings.vgg, weights)
-    network = features.vgg(settings.vgg, taps, settings.before_activation, file)
-    found = record.source(file)
-    if known and known.vgg:
-        record.check_source("the VGG weights", "--vgg-weights", known.vgg, found)
-    return network, found
-
-
-def _initialise(
-    networks: _Networks,
-    folder: Path,
-    settings: config.Config,
-    init: str | os.PathLike[str] | None,
-    known: record.Record | None,
-) -> record.Source | None:
-    """Loads the weights that a run begins with, and compares them in one that goes on."""
-    begun = any(fitting.checkpoints_of(folder / name, settings).exist() for name in networks.stages)
-    if known and not begun and init is None and known.init:
-        init = known.init.file
-    if init is None:
-        return None
-    try:
-        found = record.initial(init)
-    except FileNotFoundError:
-        if not begun or not known or not known.init:
-            raise
-        _logger.warning("%s is not there; the run goes on from its own weights.", init)
-        return None
-    if known:
-        record.check_source("the initial weights", "--init", known.init, found)
-    if not begun:
-        build.load_weights(init, networks.generator)
-    return found
-
-
-def _rehearse(stages: dict[str, Stage], settings: config.Config) -> None:
-    """Raises if a stage cannot compute a step: of one crop, since memory is not what is tried."""
-    schedules = {"pretrain": settings.pretrain, "adversarial": settings.adversarial}
-    rng = np.random.default_rng(0)
-    for name, stage in stages.items():
-        patch = schedules[name].hr_patch
-        lr, hr = (
-            rng.random((1, side, side, 3), np.float32) for side in (patch // settings.scale, patch)
-        )
-        try:
-            stage.rehearse(lr, hr)
-        except (tf.errors.OpError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ValueError(
-                f"The stage {name} cannot compute a step ({reason}). Its networks do not fit "
-                f"{name}.hr_patch={patch}"
-                + (f", {name}.window={settings.adversarial.window}" if name != "pretrain" else "")
-                + ": take larger crops, or shallower layers."
-            ) from error
-
-
-def _check_room(folder: Path, stages: dict[str, Stage]) -> None:
-    """Raises if the disk has no room for the checkpoints of all stages, and a model of each."""
-    needed = 0
-    for name, stage in stages.items():
-        size = sum(np.asarray(variable).nbytes for variable in stage.state().values())
-        weights = sum(weight.nbytes for weight in stage.generator.get_weights())
-        needed += (checkpoints.KEPT + 1) * size + 3 * weights  # one more while it is written
-        kept = (folder / name / "checkpoints").glob("*.npz")
-        needed -= sum(path.stat().st_size for path in kept)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(
-            f"{folder} has {free / 2**20:,.0f} MiB left on its disk, and the run needs "
-            f"{needed / 2**20:,.0f} MiB for checkpoints and models. Free some space, or choose "
-            "another folder."
-        )
 
 
 def _inputs(
