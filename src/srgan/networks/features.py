@@ -179,6 +179,11 @@ def _check(path: Path, name: str, arrays: dict, kernels: dict[str, tuple]) -> No
                 raise ValueError(
                     f"{path} has {key} in shape {arrays[key].shape}; {name} needs {expected}."
                 )
+    # The two networks share layers, with the same shapes. A file may end before the last layer.
     foreign = [key for key in arrays if int(key[11]) > _CONVOLUTIONS[name][int(key[5]) - 1]]
-    if foreign:  # VGG16's layers are a subset of VGG19's, with the same shapes
+    if foreign:
         raise ValueError(f"{path} is not of {name}: it has {foreign[0]}, which {name} lacks.")
+    deepest = max(int(key[5]) for key in arrays)
+    for layer in _convolutions(name):
+        if int(layer[5]) < deepest and f"{layer}/kernel" not in arrays:
+            raise ValueError(f"{path} is not of {name}: it lacks {layer}, which {name} has.")

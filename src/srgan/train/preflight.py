@@ -5,6 +5,7 @@ What must fail should fail in the first seconds, and not after the whole first s
 
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -128,12 +129,16 @@ def rehearse(stages: dict[str, Stage], settings: config.Config) -> None:
         try:
             stage.rehearse(lr, hr)
         except (tf.errors.OpError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+            # What TensorFlow says without where it says so.
+            reason = re.sub(r"{{.*?}} | \[Op:.*", "", str(error).strip().splitlines()[0]).strip(
+                ". "
+            )
+            seen = f"{name}.hr_patch={patch}"
+            if name == "adversarial":
+                seen += f" and {name}.window={settings.adversarial.window}"
             raise ValueError(
-                f"The stage {name} cannot compute a step ({reason}). Its networks do not fit "
-                f"{name}.hr_patch={patch}"
-                + (f", {name}.window={settings.adversarial.window}" if name != "pretrain" else "")
-                + ": take larger crops, or shallower layers."
+                f"The stage {name} cannot compute a step: {reason}. Its networks do not fit "
+                f"{seen}; take larger ones, or shallower layers."
             ) from error
 
 
@@ -153,7 +158,7 @@ def check_room(folder: Path, stages: dict[str, Stage]) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OSError(
-            f"{folder} has {free / 2**20:,.0f} MiB left on its disk, and the run needs "
-            f"{needed / 2**20:,.0f} MiB for checkpoints and models. Free some space, or choose "
+            f"{folder} has {free / 2**20:,.1f} MiB left on its disk, and the run needs "
+            f"{needed / 2**20:,.1f} MiB for checkpoints and models. Free some space, or choose "
             "another folder."
         )

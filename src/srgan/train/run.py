@@ -10,8 +10,8 @@ RUN/model.onnx       the model of the last stage
 
 import logging
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from srgan.quality import metrics
@@ -82,19 +82,13 @@ def train(
     folder = Path(folder)
     if not resume and photos is None:
         raise ValueError("A new run needs photos; expected the folder of those to train on.")
-    if not resume and record.exists(folder):
-        raise FileExistsError(
-            f"{folder} already holds a run. Continue it with --resume, or choose another folder."
-        )
     known = record.read(folder) if resume else None
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locks.exclusive(folder / ".lock"))
-        except BlockingIOError:
-            raise BlockingIOError(
-                f"A training is running in {folder}. Wait for its end, or choose another folder."
-            ) from None
+    with _alone(folder):
+        if not resume and record.exists(folder):
+            raise FileExistsError(
+                f"{folder} already holds a run. Continue it with --resume, or choose another one."
+            )
         files.remove_partial(folder)
         if known:
             _change_settings(folder, settings)
@@ -116,6 +110,23 @@ def train(
             found = record.make(computed_in, inputs, initial, networks.vgg, pairs, validating)
         record.write(folder, settings, found)
         return _run(networks, folder, settings, pairs, validating, report)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps other trainings out of a folder.
+
+    Raises:
+        BlockingIOError: If there is one.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locks.exclusive(folder / ".lock"))
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"A training is running in {folder}. Wait for its end, or choose another folder."
+            ) from None
+        yield
 
 
 def _run(
