@@ -31,10 +31,10 @@ def forget_after(file: Path, step: int) -> None:
     if damaged:
         _logger.warning("%s: %d damaged rows are dropped.", file, damaged)
     kept = [row for row in rows if int(row["step"]) <= step]
-    if len(kept) == len(rows) and not damaged:
-        return
     if not kept:
-        file.unlink()
+        file.unlink(missing_ok=True)
+        return
+    if len(kept) == len(rows) and not damaged:
         return
     stream = io.StringIO(newline="")
     _write(stream, kept, header=True)
@@ -45,7 +45,7 @@ def _whole(file: Path) -> tuple[list[dict[str, str]], int]:
     """The whole rows of a file, and how many others there are."""
     if not file.exists():
         return [], 0
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    lines = file.read_bytes().decode(errors="replace").splitlines(keepends=True)
     # The last character of a number may be what is missing: only a line that ends is whole.
     cut = bool(lines) and not lines[-1].endswith("\n")
     rows = list(csv.DictReader(lines[:-1] if cut else lines))

@@ -135,13 +135,11 @@ class Stage(keras.Model):
         """Sets the step to one that uses all parts of the stage."""
 
     def _number(self, name: str, value: float, dtype: str = "int64") -> keras.Variable:
-        return self.add_weight(
-            shape=(),
-            dtype=dtype,
-            initializer=keras.initializers.Constant(value),
-            trainable=False,
-            name=name,
+        number = self.add_weight(
+            shape=(), dtype=dtype, initializer="zeros", trainable=False, name=name
         )
+        number.assign(value)  # in all its digits, which an initializer rounds to float32
+        return number
 
 
 def _copy(generator: keras.Model) -> keras.Model:

@@ -1,6 +1,7 @@
 """Validation: the averaged weights scored on whole photos, and which of them are the best."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import keras
@@ -86,9 +87,6 @@ class Validation(keras.callbacks.Callback):
         csv_log.forget_after(self._file, int(self.model.step))
         if int(self.model.best_step) >= 0:
             self._save_best()  # that of the state, where a kill or a divergence left another
-        self._run = tf.function(
-            lambda lr: self.model.ema(lr, training=False), reduce_retracing=True
-        )
 
     def on_train_batch_end(self, batch, logs=None):
         if callbacks.is_due(self.model, self._every) and logs is not None:
@@ -122,6 +120,10 @@ class Validation(keras.callbacks.Callback):
             tf.summary.image("bicubic, sr, hr", sample[None])
         self._writer.flush()
         return {f"validation_{name}": value for name, value in mean._asdict().items()}
+
+    @cached_property
+    def _run(self):
+        return tf.function(lambda lr: self.model.ema(lr, training=False), reduce_retracing=True)
 
     def _save_best(self) -> None:
         checkpoints.save(self._folder / "best.npz", checkpoints.named(self.model.best))
