@@ -35,6 +35,7 @@ from srgan.util import frameworks, resources
 CONFIG = """
 validate_every = 3
 precision = "float32"
+projection = 0
 [generator]
 filters = 16
 blocks = 1
@@ -48,11 +49,11 @@ steps = 8
 batch_size = 2
 hr_patch = 64
 window = 48
+perceptual_weight = 0
+discriminator_head = "pooled"
 discriminator_filters = 4
 discriminator_steps = 2
 ramp = 2
-[adversarial.taps]
-conv1_2 = 1.0
 """
 
 
@@ -65,20 +66,12 @@ class Training:
 
         self._photos, self._config = crops(folder, 96), folder / "run.toml"
         self._config.write_text(CONFIG)
-        rng = np.random.default_rng(0)
-        self._vgg = folder / "vgg.npz"
-        arrays = {}
-        for i, channels in ((1, 3), (2, 64)):
-            arrays[f"block1_conv{i}/kernel"] = rng.normal(0, 0.1, (3, 3, channels, 64))
-            arrays[f"block1_conv{i}/bias"] = rng.normal(0, 0.1, 64)
-        np.savez(self._vgg, **arrays)
 
     def command(self, output: Path) -> list:
         run = output / "run"  # models are named after it
         if (run / "config.toml").exists():
             return ["train", "--resume", "-o", run]
-        named = ["--config", self._config, "--vgg-weights", self._vgg]
-        return ["train", self._photos, "-o", run, *named]
+        return ["train", self._photos, "-o", run, "--config", self._config]
 
     def broken(self, output: Path) -> list[Path]:
         return [path for path in visible(output) if not is_whole(path)]

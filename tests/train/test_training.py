@@ -193,6 +193,17 @@ def test_the_gradient_norm_is_the_norm_of_each_terms_gradient_and_changes_nothin
         np.testing.assert_array_equal(value, before[name])
 
 
+def test_a_term_that_is_off_has_no_gradient(batch, vgg_file):
+    stage = adversarial(vgg_file, perceptual_weight=0.0, discriminator_head="pooled")
+    lr, hr = batch
+    gradients = stage._gradients(lr, hr)
+    shapes = [weight.shape for weight in stage.generator.trainable_variables]
+    for term in gradients.values():
+        assert [gradient.shape for gradient in term] == shapes
+    assert all(np.all(gradient == 0) for gradient in gradients["perceptual"])
+    assert any(np.any(gradient != 0) for gradient in gradients["pixel"])
+
+
 @pytest.mark.slow
 def test_the_gradient_norm_over_batches_is_that_of_their_mean_and_as_the_weights(batch, vgg_file):
     stage = adversarial(vgg_file, adversarial_weight=0.01)

@@ -4,6 +4,7 @@ Both are Keras models to `compile` and `fit` on batches `(lr, hr)`; see `stage.S
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import cast
 
 import keras
@@ -113,6 +114,10 @@ class Adversarial(Stage):
         }
         return super().state() | weights
 
+    def rehearse(self, lr, hr):
+        super().rehearse(lr, hr)
+        self._gradients(lr, hr)
+
     def _advance_to_trial(self):
         self.step.assign(self.settings.discriminator_steps)  # both networks learn, from here on
 
@@ -141,22 +146,28 @@ class Adversarial(Stage):
             generator. What pulls one crop here and the other there, is lost in the mean.
         """
         (lr, hr), *others = batches
-        sums = self._pulls(lr, hr)
+        sums = self._graph_of_gradients(lr, hr)
         for lr, hr in others:
-            sums = tf.nest.map_structure(tf.add, sums, self._pulls(lr, hr))
+            sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(lr, hr))
         count = len(batches)
         return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
 
-    @tf.function
-    def _pulls(self, lr, hr):
-        """The gradients of each term, by its name."""
+    @cached_property
+    def _graph_of_gradients(self):
+        return tf.function(self._gradients)
+
+    def _gradients(self, lr, hr):
+        """The gradients of each term, by its name; zeros of a term that is off."""
         weights = cast(list, self.generator.trainable_variables)
         with tf.GradientTape(persistent=True) as tape:
             terms, _, _ = self._forward(lr, hr, training=False)
-        none = tf.UnconnectedGradients.ZERO
+        found = {name: tape.gradient(term, weights) for name, term in terms.items()}
         return {
-            name: tape.gradient(term, weights, unconnected_gradients=none)
-            for name, term in terms.items()
+            name: [
+                ops.zeros_like(weight) if gradient is None else gradient
+                for weight, gradient in zip(weights, gradients, strict=True)
+            ]
+            for name, gradients in found.items()
         }
 
     def _forward(self, lr, hr, training=True):
