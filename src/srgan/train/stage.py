@@ -120,12 +120,18 @@ class Stage(keras.Model):
         Args:
             lr: `(batch, height, width, 3)` in [0, 1].
             hr: Of the stage's patch.
+
+        Raises:
+            ValueError: If a term of the loss is not finite.
         """
         before = {name: np.array(variable) for name, variable in self.state().items()}
         self._advance_to_trial()
-        self.train_step((ops.convert_to_tensor(lr), ops.convert_to_tensor(hr)))
+        terms = self.train_step((ops.convert_to_tensor(lr), ops.convert_to_tensor(hr)))
         for name, variable in self.state().items():
             variable.assign(before[name])
+        for term, value in terms.items():
+            if not np.isfinite(value):
+                raise ValueError(f"the loss term {term!r} is {float(value)}")
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The stage's optimizers by name."""
