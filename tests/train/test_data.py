@@ -9,7 +9,7 @@ from skimage import data as photos
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
-from srgan.train import data, degradations
+from srgan.train import data, degradations, pairs
 from srgan.train.config import Degradation
 
 SPOILT = Degradation(versions=3, clean=0.0)
@@ -123,15 +123,32 @@ def test_detail_is_what_lies_within_the_pixels_of_lr():
 def test_the_cache_is_used_until_a_source_changes(folder, tmp_path):
     cache = tmp_path / "cache"
     first = data.prepare(folder, cache, 4)
-    written = list(cache.glob("*.bin"))
+    written = list(cache.rglob("*.bin"))
     again = data.prepare(folder, cache, 4)
-    assert list(cache.glob("*.bin")) == written
+    assert list(cache.rglob("*.bin")) == written
     assert again.fingerprint == first.fingerprint
     images.write(folder / "cat.png", photos.chelsea()[:150, :151], overwrite=True)
     changed = data.prepare(folder, cache, 4)
     assert changed.fingerprint != first.fingerprint
     np.testing.assert_array_equal(changed[1].hr, photos.chelsea()[:148, :148])
-    assert len(list(cache.glob("*.bin"))) == len(written) == 2
+    assert len(list(cache.rglob("*.bin"))) == len(written) == 2
+
+
+def test_runs_of_other_patches_scales_and_degradations_share_a_cache(folder, tmp_path, monkeypatch):
+    cache, decoded = tmp_path / "cache", []
+    load = pairs.load
+    monkeypatch.setattr(pairs, "load", lambda *job: decoded.append(job) or load(*job))
+    images.write(folder / "small.png", photos.astronaut()[:60, :60])
+    for _ in range(2):
+        large = data.prepare(folder, cache, 4, minimum=16)
+        small = data.prepare(folder, cache, 4, minimum=15)
+        other = data.prepare(folder, cache, 2)
+        degraded = data.prepare(folder, cache, 4, degradation=SPOILT)
+        assert (len(large), len(small), len(other), len(degraded)) == (3, 4, 4, 12)
+        assert large.skipped == [
+            ("small.png", "60x60 usable pixels are fewer than 64x64, the least")
+        ]
+    assert len(decoded) == 3 * 4
 
 
 def test_the_fingerprint_is_of_the_pixels_not_of_the_files(folder, tmp_path):
@@ -145,16 +162,18 @@ def test_the_fingerprint_is_of_the_pixels_not_of_the_files(folder, tmp_path):
 def test_an_incomplete_cache_is_built_again(folder, tmp_path, lost):
     cache = tmp_path / "cache"
     first = data.prepare(folder, cache, 4)
-    next(cache.glob(lost)).unlink()
-    (cache / "hr-of-a-killed-run.bin").write_bytes(b"half")
+    gone = next(cache.rglob(lost))
+    gone.unlink()
+    gone.with_name("hr-of-a-killed-run.bin").write_bytes(b"half")
     assert data.prepare(folder, cache, 4).fingerprint == first.fingerprint
-    assert len(list(cache.glob("*.bin"))) == 2
+    assert len(list(cache.rglob("*.bin"))) == 2
 
 
 def test_a_run_keeps_its_photos_when_another_one_renews_the_cache(folder, tmp_path):
     first = data.prepare(folder, tmp_path / "cache", 4)
     crops = [data.batch(first, k, seed=0, batch_size=4, hr_patch=32) for k in range(3)]
-    other = data.prepare(folder, tmp_path / "cache", 4, minimum=39)
+    images.write(folder / "cat.png", photos.chelsea()[:150, :151], overwrite=True)
+    other = data.prepare(folder, tmp_path / "cache", 4)
     assert other.fingerprint != first.fingerprint
     for k, crop in enumerate(crops):
         for before, after in zip(crop, data.batch(first, k, 0, 4, 32), strict=True):
@@ -166,12 +185,13 @@ def test_two_runs_that_fill_a_cache_at_once_both_get_their_photos(folder, tmp_pa
 
     def overtake(done, total):
         if done == total:
-            others.append(data.prepare(folder, cache, 4, minimum=39))
+            others.append(data.prepare(folder, cache, 4))
 
     slow = data.prepare(folder, cache, 4, progress=overtake)
     alone = data.prepare(folder, tmp_path / "alone", 4)
-    assert slow.fingerprint == alone.fingerprint != others[0].fingerprint
-    np.testing.assert_array_equal(slow[0].hr, alone[0].hr)
+    assert slow.fingerprint == alone.fingerprint == others[0].fingerprint
+    for found in (slow, *others):
+        np.testing.assert_array_equal(found[0].hr, alone[0].hr)
     assert data.prepare(folder, cache, 4).fingerprint == alone.fingerprint
 
 
@@ -179,7 +199,7 @@ def test_a_cache_that_could_not_be_filled_leaves_nothing(tmp_path):
     images.write(tmp_path / "tiny.png", photos.astronaut()[:20, :20])
     with pytest.raises(ValueError, match="None of the 1 images"):
         data.prepare(tmp_path, tmp_path / "cache", 4, minimum=16)
-    assert not list((tmp_path / "cache").iterdir())
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
 def test_unusable_files_are_listed_and_skipped(folder, tmp_path):
@@ -193,7 +213,7 @@ def test_unusable_files_are_listed_and_skipped(folder, tmp_path):
     assert len(prepared) == 3
     assert {entry.file for entry in prepared.skipped} == {"broken.jpg", "text.png", "tiny.png"}
     reasons = {entry.file: entry.reason for entry in prepared.skipped}
-    assert "20x20 pixels are fewer than 64x64, the least" in reasons["tiny.png"]
+    assert "20x20 usable pixels are fewer than 64x64, the least" in reasons["tiny.png"]
     assert seen == [(i, 6) for i in range(1, 7)]
 
 
@@ -289,7 +309,7 @@ class TestVersions:
             expected = degradations.degrade(hr, 4, SPOILT, f"{name} {index % 3}")
             np.testing.assert_array_equal(pair.lr, expected)
         assert len({pair.lr.tobytes() for pair in prepared}) == 9
-        sizes = {file.name[:2]: file.stat().st_size for file in (tmp_path / "cache").glob("*.bin")}
+        sizes = {file.name[:2]: file.stat().st_size for file in (tmp_path / "cache").rglob("*.bin")}
         assert 3 * sizes["hr"] == 16 * sizes["lr"]
 
     def test_all_versions_are_trained_on(self, folder, tmp_path):

@@ -1,16 +1,10 @@
-"""Whole runs on real photos: what a folder holds at the end, and that no kill loses anything."""
+"""Whole runs on real photos: what a folder holds at the end."""
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
-import tomli_w
 
 import srgan
 from srgan.io import images
@@ -143,7 +137,8 @@ def test_validation_photos_too_small_to_be_scored_are_left_out(
     none = tiny.adversarial.model_copy(update={"steps": 0})
     settings = tiny.model_copy(update={"pretrain": schedule, "adversarial": none})
     run.train(photo_folder, tmp_path / "run", settings, validation=validating)
-    assert f"validation: flat.png: {photo.shape[1]}x30 pixels are fewer than 32x32" in caplog.text
+    size = f"{photo.shape[1]}x28"  # a multiple of the scale
+    assert f"validation: flat.png: {size} usable pixels are fewer than 32x32" in caplog.text
     assert images.read(tmp_path / "run/pretrain/samples/000002.png").any()
 
 
@@ -154,114 +149,9 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(photo_folder, tiny, tmp_pa
     assert (tmp_path / "config.toml").read_text() == ""
 
 
-def test_a_mistake_in_the_photos_does_not_claim_the_folder(photo_folder, tiny, tmp_path):
+def test_a_mistake_in_the_photos_does_not_claim_the_folder(vgg_file, tiny, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ValueError, match="There are no images in"):
-        run.train(empty, tmp_path / "run", tiny)
+        run.train(empty, tmp_path / "run", tiny, vgg_weights=vgg_file)
     assert not (tmp_path / "run" / "config.toml").exists()
-
-
-def test_resuming_nothing_is_an_error(photo_folder, tiny, tmp_path):
-    with pytest.raises(ValueError, match="holds no run to resume"):
-        run.train(photo_folder, tmp_path, tiny, resume=True)
-
-
-def test_resuming_with_other_photos_is_an_error(photo_folder, tiny, tmp_path):
-    folder = tmp_path / "run"
-    short = tiny.adversarial.model_copy(update={"steps": 0})
-    settings = tiny.model_copy(update={"adversarial": short})
-    run.train(photo_folder, folder, settings)
-    other = tmp_path / "other"
-    other.mkdir()
-    images.write(other / "a.png", images.read_uint8(photo_folder / "00.png"))
-    with pytest.raises(ValueError, match="The photos have changed since the run began"):
-        run.train(other, folder, settings, resume=True)
-
-
-def scores(**changes):
-    values = dict.fromkeys(metrics.Scores._fields, 0.0)
-    return metrics.Scores(**values | {"psnr": 31.0, "lpips": 0.1, "grid": 0.05} | changes)
-
-
-def test_stage_one_prefers_psnr_and_of_equal_ones_the_lower_lpips():
-    rank = run.accuracy_rule
-    assert rank(scores(psnr=31.1, lpips=0.12)) > rank(scores())
-    assert rank(scores(psnr=30.998, lpips=0.095)) > rank(scores())
-
-
-def test_the_perception_rule_weighs_lpips_against_drift_and_grid_artifact():
-    rank = run.perception_rule(floor=30.0)
-    assert rank(scores()) == pytest.approx(-0.1)
-    assert rank(scores(psnr=29.5)) == pytest.approx(-0.6)
-    assert rank(scores(grid=0.10)) == pytest.approx(-0.14)
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_term(photo_folder, tiny, tmp_path):
-    wild = tiny.pretrain.model_copy(update={"learning_rate": 1e30, "steps": 40})
-    settings = tiny.model_copy(update={"pretrain": wild, "validate_every": 1000})
-    with pytest.raises(FloatingPointError, match=r"loss term '(pixel|gradient)' became"):
-        run.train(photo_folder, tmp_path / "run", settings)
-    assert not (tmp_path / "run" / "pretrain" / "latest.npz").exists()
-
-
-@pytest.mark.slow
-def test_a_run_stopped_and_resumed_three_times_ends_with_the_same_weights_and_scores(
-    photo_folder, vgg_file, tiny, tmp_path
-):
-    settings = tiny.model_copy(  # with enough steps to be killed among them, twice in the first
-        update={
-            stage: getattr(tiny, stage).model_copy(update={"steps": steps})
-            for stage, steps in {"pretrain": 80, "adversarial": 16}.items()
-        }
-        | {"validate_every": 4}
-    )
-    file = tmp_path / "config.toml"
-    file.write_text(tomli_w.dumps(settings.model_dump(mode="json")))
-
-    def start(folder, *options):
-        command = [sys.executable, "-m", "srgan", "train", photo_folder, "-o", folder]
-        command += ["--config", file, "--vgg-weights", vgg_file, *options]
-        return subprocess.Popen(
-            list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-
-    def finish(process):
-        _, error = process.communicate(timeout=600)
-        assert process.returncode == 0, error
-
-    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    finish(start(straight))
-    kills = [
-        (signal.SIGINT, "pretrain", 130),
-        (signal.SIGKILL, "pretrain", -signal.SIGKILL),
-        (signal.SIGKILL, "adversarial", -signal.SIGKILL),
-    ]
-    options = []
-    for kill, during, code in kills:
-        latest = stopped / during / "latest.npz"
-        before = latest.stat().st_mtime_ns if latest.exists() else 0
-        process = start(stopped, *options)
-        deadline = time.monotonic() + 300
-        while not (latest.exists() and latest.stat().st_mtime_ns > before):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        os.kill(process.pid, kill)
-        process.communicate(timeout=60)
-        assert process.returncode == code
-        options = ["--resume"]
-    assert not (stopped / "model.onnx").exists()
-    finish(start(stopped, *options))
-
-    for stage in ("pretrain", "adversarial"):
-        expected, got = (arrays(run / stage / "latest.npz") for run in (straight, stopped))
-        assert got.keys() == expected.keys()
-        for name in expected:
-            np.testing.assert_array_equal(got[name], expected[name], err_msg=name)
-    # No row is lost, and none is there twice that was written after the last checkpoint.
-    for table in (
-        "pretrain/validation.csv",
-        "adversarial/validation.csv",
-        "adversarial/gradient_norms.csv",
-    ):
-        assert (stopped / table).read_text() == (straight / table).read_text()

@@ -61,12 +61,21 @@ def changed(model, before):
 
 
 def test_the_learning_rate_rises_to_the_peak_and_falls_to_zero():
-    rate = optimizers.schedule(0.4, steps=110, warmup=10)
+    rate = optimizers.WarmCosine(0.4, 110, warmup=10, halvings=keras.Variable(0, dtype="int64"))
     assert float(rate(0)) == 0.0
     assert float(rate(5)) == pytest.approx(0.2)
     assert float(rate(10)) == pytest.approx(0.4)
     assert float(rate(60)) == pytest.approx(0.2)  # half of the cosine
     assert float(rate(110)) == pytest.approx(0.0, abs=1e-8)
+
+
+def test_the_learning_rate_is_halved_as_often_as_the_stage_says():
+    halvings = keras.Variable(0, dtype="int64")
+    rate = optimizers.WarmCosine(0.4, 110, warmup=0, halvings=halvings)
+    full = [float(rate(step)) for step in (0, 7, 50)]
+    for count in (1, 2, 3):
+        halvings.assign(count)
+        assert [float(rate(step)) for step in (0, 7, 50)] == [x / 2**count for x in full]
 
 
 def test_pretraining_reports_the_loss_before_its_step_and_lowers_it(batch):
@@ -182,6 +191,17 @@ def test_the_gradient_norm_is_the_norm_of_each_terms_gradient_and_changes_nothin
     assert min(norms.values()) > 0
     for name, value in stage.state().items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_a_term_that_is_off_has_no_gradient(batch, vgg_file):
+    stage = adversarial(vgg_file, perceptual_weight=0.0, discriminator_head="pooled")
+    lr, hr = batch
+    gradients = stage._gradients(lr, hr)
+    shapes = [weight.shape for weight in stage.generator.trainable_variables]
+    for term in gradients.values():
+        assert [gradient.shape for gradient in term] == shapes
+    assert all(np.all(gradient == 0) for gradient in gradients["perceptual"])
+    assert any(np.any(gradient != 0) for gradient in gradients["pixel"])
 
 
 @pytest.mark.slow

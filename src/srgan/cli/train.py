@@ -19,15 +19,19 @@ _RENAMED = {"srgan-x4": "srgan-paper-x4", "esrgan-x4": "esrgan-paper-x4"}  # sin
 
 
 def train(
-    photos: Annotated[
-        Path, typer.Argument(help="The folder of photos to train on.", show_default=False)
-    ],
     output: Annotated[
         Path,
         typer.Option(
             "--output", "-o", help="The folder of the run, which is made.", show_default=False
         ),
     ],
+    photos: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The folder of photos to train on; with --resume, those of the run.",
+            show_default=False,
+        ),
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="A named configuration; srgan recipes lists them. [compact-x4]"),
@@ -50,7 +54,10 @@ def train(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="The run in the folder goes on.")
+        bool,
+        typer.Option(
+            "--resume", help="The run in the folder goes on, with all that it began with."
+        ),
     ] = False,
     vgg_weights: Annotated[
         Path | None,
@@ -64,7 +71,8 @@ def train(
     """Train a model on your photos.
 
     Everything goes into the folder of the run: configuration, logs, samples, checkpoints, and in
-    the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly.
+    the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly, and
+    `srgan train --resume -o RUN` continues it.
     """
     settings = _settings(recipe, config, output if resume else None)
     frameworks.import_tensorflow()
@@ -86,7 +94,7 @@ def train(
                 progress=report,
             )
         except run.Interrupted as interruption:
-            messages.fail(f"{interruption} Go on with the same command and --resume.")
+            messages.fail(f"{interruption} Continue with: srgan train --resume -o {output}")
             sys.exit(130)
     print(json.dumps({"model": str(result)}) if as_json else result)
 

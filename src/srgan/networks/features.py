@@ -50,21 +50,8 @@ def vgg(
         FileNotFoundError: If a file is named that is not there.
         RuntimeError: If no file is named and the download fails.
     """
-    if name not in _CONVOLUTIONS:
-        raise ValueError(f"name must be 'vgg16' or 'vgg19'; got {name!r}.")
-    convolutions = [
-        f"block{block}_conv{i}"
-        for block, count in enumerate(_CONVOLUTIONS[name], start=1)
-        for i in range(1, count + 1)
-    ]
-    if layers is None:
-        layers = convolutions[-1:]
-    taps = [re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", layer) for layer in layers]
-    if not taps or not set(taps) <= set(convolutions):
-        raise ValueError(
-            f"layers must name convolutions of {name}, {convolutions[0]} to {convolutions[-1]}; "
-            f"got {list(layers)}."
-        )
+    convolutions = _convolutions(name)
+    layers, taps = _taps(name, layers)
 
     image = keras.Input((None, None, 3), name="image")
     # VGG wants BGR in 0..255 minus the mean; the order of the channels is left to the kernel.
@@ -87,7 +74,7 @@ def vgg(
     model = keras.Model(image, outputs, name=name)
     model.trainable = False
 
-    path = Path(weights or os.environ.get(WEIGHTS_VARIABLE) or _download(name))
+    path = weights_file(name, weights)
     arrays = _read(path)
     _check(path, name, arrays, {layer: model.get_layer(layer).kernel.shape for layer in used})
     for layer in used:
@@ -96,6 +83,39 @@ def vgg(
             kernel = kernel[:, :, ::-1]  # from BGR to RGB
         model.get_layer(layer).set_weights([kernel, bias])
     return model
+
+
+def weights_file(name: Literal["vgg16", "vgg19"], weights: str | os.PathLike | None = None) -> Path:
+    """Returns the file of ImageNet weights that `vgg` takes, having downloaded it if need be.
+
+    Raises:
+        RuntimeError: If no file is named and the download fails.
+    """
+    return Path(weights or os.environ.get(WEIGHTS_VARIABLE) or _download(name))
+
+
+def _convolutions(name: str) -> list[str]:
+    if name not in _CONVOLUTIONS:
+        raise ValueError(f"name must be 'vgg16' or 'vgg19'; got {name!r}.")
+    return [
+        f"block{block}_conv{i}"
+        for block, count in enumerate(_CONVOLUTIONS[name], start=1)
+        for i in range(1, count + 1)
+    ]
+
+
+def _taps(name: str, layers: Sequence[str] | None) -> tuple[Sequence[str], list[str]]:
+    """The layers asked for, and their names in Keras."""
+    convolutions = _convolutions(name)
+    if layers is None:
+        layers = convolutions[-1:]
+    taps = [re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", layer) for layer in layers]
+    if not taps or not set(taps) <= set(convolutions):
+        raise ValueError(
+            f"layers must name convolutions of {name}, {convolutions[0]} to {convolutions[-1]}; "
+            f"got {list(layers)}."
+        )
+    return layers, taps
 
 
 def _download(name: str) -> Path:
@@ -159,6 +179,11 @@ def _check(path: Path, name: str, arrays: dict, kernels: dict[str, tuple]) -> No
                 raise ValueError(
                     f"{path} has {key} in shape {arrays[key].shape}; {name} needs {expected}."
                 )
+    # The two networks share layers, with the same shapes. A file may end before the last layer.
     foreign = [key for key in arrays if int(key[11]) > _CONVOLUTIONS[name][int(key[5]) - 1]]
-    if foreign:  # VGG16's layers are a subset of VGG19's, with the same shapes
+    if foreign:
         raise ValueError(f"{path} is not of {name}: it has {foreign[0]}, which {name} lacks.")
+    deepest = max(int(key[5]) for key in arrays)
+    for layer in _convolutions(name):
+        if int(layer[5]) < deepest and f"{layer}/kernel" not in arrays:
+            raise ValueError(f"{path} is not of {name}: it lacks {layer}, which {name} has.")

@@ -10,6 +10,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from srgan.numeric.color import as_image, as_pair, blur, gaussian, luma, size
 
+_ROUNDING = 0.33 / 12
+"""Energy of the luma of an image that was rounded to 8 bits: 1/12 in each channel, by its weight.
+
+What has less detail is flat, but for some pixels that are one level off.
+"""
 _STRONG_EDGE = 32.0  # grey levels from a pixel to the next; 7 % of the pixels of Kodak24 are
 
 
@@ -135,13 +140,15 @@ def grid(sr: np.ndarray, scale: int) -> float:
         scale: Period of the pattern in pixels.
 
     Returns:
-        From 0 (also for a flat image) to sqrt(scale^2 - 1), when one phase has all the energy.
+        From 0 to sqrt(scale^2 - 1), when one phase has all the energy; `nan` if the image is flat:
+        if the mean of e is less than rounding to 8 bits alone would leave.
 
     Raises:
         ValueError: If the image is not uint8 RGB, or too small.
     """
     energy = [np.mean(phase**2) for phase in _phases(sr, scale)]
-    return float(np.std(energy) / max(np.mean(energy), 1e-9))
+    mean = np.mean(energy)
+    return float(np.std(energy) / mean) if mean >= _ROUNDING else float("nan")
 
 
 def checkerboard(sr: np.ndarray, scale: int) -> float:

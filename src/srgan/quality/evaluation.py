@@ -26,7 +26,7 @@ from srgan.quality.results import Evaluation, ImageResult, kept_file, to_json
 from srgan.util import files, jsonable, parallel, versions
 from srgan.util.journal import Journal
 
-_MEASURES = 2  # raise when a measure or the projection changes: old scores are not taken up then
+_MEASURES = 3  # raise when a measure or the projection changes: old scores are not taken up then
 
 
 def evaluate(

@@ -8,7 +8,7 @@ image it was made from; `score` adds what `artifacts` sees.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -19,6 +19,9 @@ from srgan.numeric import resize
 from srgan.numeric.color import Colour, as_image, as_pair, blur, gaussian, planes, size
 from srgan.quality import artifacts
 from srgan.util import resources
+
+PSNR_CAP = 100.0
+"""dB that `score` gives at most, as equal images have: so that means and differences are finite."""
 
 LPIPS_MINIMUM = 31  # pixels; of fewer, AlexNet's two poolings leave nothing
 
@@ -64,12 +67,12 @@ def protocol(name: str) -> Protocol:
 
 
 class Scores(NamedTuple):
-    """How good one sr image is; `nan` where there is no hr image to tell."""
+    """How good one sr image is; `nan` where that is not defined, as without an hr image."""
 
-    psnr: float  # dB
+    psnr: float  # dB, at most PSNR_CAP
     ssim: float  # 1 is best
     lpips: float  # 0 is best
-    lr_psnr: float  # dB
+    lr_psnr: float  # dB, at most PSNR_CAP
     grid: float  # photos have about 0.04
     checkerboard: float  # grey levels; photos have about 0.1
     sharpness: float  # 1 is hr's
@@ -111,10 +114,10 @@ def score(
             ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, by.border, by.colour)
         )
     return Scores(
-        psnr=nan if hr is None else psnr(hr, sr, by.border, by.colour),
+        psnr=nan if hr is None else min(psnr(hr, sr, by.border, by.colour), PSNR_CAP),
         ssim=similarity,
         lpips=nan if hr is None else lpips(hr, sr),
-        lr_psnr=lr_psnr(lr, sr),
+        lr_psnr=min(lr_psnr(lr, sr), PSNR_CAP),
         grid=artifacts.grid(sr, scale),
         checkerboard=artifacts.checkerboard(sr, scale),
         sharpness=nan if hr is None else artifacts.sharpness(hr, sr),
@@ -123,6 +126,13 @@ def score(
         aliasing=nan if hr is None else artifacts.aliasing(hr, sr, scale),
         colour_drift=artifacts.colour_drift(lr, sr),
     )
+
+
+def mean(scores: Iterable[Scores]) -> Scores:
+    """Returns the mean of each measure over the images that have it; `nan` if none has."""
+    columns = np.array([*scores], np.float64).reshape(-1, len(Scores._fields)).T
+    known = [column[~np.isnan(column)] for column in columns]
+    return Scores(*(float(column.mean()) if column.size else float("nan") for column in known))
 
 
 def psnr(hr: np.ndarray, sr: np.ndarray, border: int = 0, colour: Colour = "y") -> float:

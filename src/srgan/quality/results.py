@@ -1,7 +1,7 @@
 """What an evaluation found: scores, how sure their differences are, and the images."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from srgan.quality.methods import ORIGINAL, Method, Source
 from srgan.util import jsonable
 
 _RESAMPLES = 10_000  # of the bootstrap
+_FEWEST = 3  # photos for an interval
 
 
 class ImageResult(NamedTuple):
@@ -87,8 +88,8 @@ class Evaluation:
     def means(self, dataset: str) -> dict[str, metrics.Scores]:
         """Returns the mean scores of each method over the photos that it enlarged.
 
-        After the methods come the HR images, as "HR", if they are known. Where some photos score
-        `inf`, because two images are equal, the mean is over the others.
+        After the methods come the HR images, as "HR", if they are known. A photo that has no score
+        in a measure, as a flat one in sharpness, is left out of its mean.
         """
         rows: dict[str, list[metrics.Scores]] = {method.name: [] for method in self.methods}
         for result in self.results:
@@ -97,11 +98,7 @@ class Evaluation:
         originals = [s for case, s in self.originals.items() if case.dataset == dataset]
         if originals:
             rows[ORIGINAL] = originals
-        tables = {
-            name: np.array(scores).reshape(-1, len(metrics.Scores._fields))
-            for name, scores in rows.items()
-        }
-        return {name: metrics.Scores(*map(_mean, table.T)) for name, table in tables.items()}
+        return {name: metrics.mean(scores) for name, scores in rows.items()}
 
     @property
     def datasets(self) -> list[str]:
@@ -114,7 +111,8 @@ class Evaluation:
 
         The photos are drawn anew, with replacement, 10,000 times, the same for both methods; the
         interval is from the 2.5th to the 97.5th percentile of the means (Efron 1979). If it holds
-        0, the photos do not show a difference. Of fewer than 3 photos, there is none.
+        0, the photos do not show a difference. Of fewer than 3 photos that have the measure, there
+        is none.
         """
         return [
             interval
@@ -155,27 +153,31 @@ class Evaluation:
         return {(result.case, result.method): result for result in self.results}
 
     def _differences(self, dataset: str, method: str, other: str) -> list[Interval]:
-        pairs = []
-        for case in self.cases:
-            one, two = (self.result(case, name).scores for name in (method, other))
-            if case.dataset == dataset and one and two:
-                pairs.append((one, two))
-        if len(pairs) < 3:
-            return []
-        with np.errstate(invalid="ignore"):  # the difference of two infinities
-            difference = np.subtract(*np.moveaxis(np.array(pairs), 1, 0))  # (photos, measures)
-        rng = np.random.default_rng(0)
-        drawn = rng.integers(len(pairs), size=(_RESAMPLES, len(pairs)))
-        counts = np.stack([np.bincount(row, minlength=len(pairs)) for row in drawn])
+        differences = [
+            np.subtract(one, two)
+            for case in self.cases
+            if case.dataset == dataset
+            and (one := self.result(case, method).scores)
+            and (two := self.result(case, other).scores)
+        ]
         found = []
-        for measure, values in zip(metrics.Scores._fields, difference.T, strict=True):
-            if np.isfinite(values).all():
-                low, high = np.percentile(counts @ values / len(pairs), [2.5, 97.5])
+        columns = np.array(differences).reshape(-1, len(metrics.Scores._fields)).T
+        for measure, column in zip(metrics.Scores._fields, columns, strict=True):
+            values = column[~np.isnan(column)]
+            if len(values) >= _FEWEST:
+                low, high = np.percentile(_counts(len(values)) @ values / len(values), [2.5, 97.5])
                 mean = float(values.mean())
                 found.append(
                     Interval(dataset, method, other, measure, mean, float(low), float(high))
                 )
         return found
+
+
+@cache
+def _counts(photos: int) -> np.ndarray:
+    """How often each photo is drawn in each of the bootstrap's samples."""
+    drawn = np.random.default_rng(0).integers(photos, size=(_RESAMPLES, photos))
+    return np.stack([np.bincount(row, minlength=photos) for row in drawn])
 
 
 def kept_file(folder: Path, case: Case, method: str) -> Path:
@@ -186,10 +188,3 @@ def kept_file(folder: Path, case: Case, method: str) -> Path:
 def to_json(scores: metrics.Scores) -> dict[str, float | str | None]:
     """Returns scores as JSON can hold them."""
     return {name: jsonable.plain(value) for name, value in scores._asdict().items()}
-
-
-def _mean(values: np.ndarray) -> float:
-    finite = values[~np.isinf(values)]
-    if not values.size:
-        return float("nan")
-    return float(finite.mean()) if finite.size else float("inf")

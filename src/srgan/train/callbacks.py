@@ -1,8 +1,7 @@
-"""What happens between the steps of a stage: guarding, logging, validating, keeping.
+"""What happens between the steps of a stage: guarding, logging, keeping; see also `validation`.
 
 Each is a Keras callback that counts by the stage's own `step`, so that a resumed run goes on where
-it was. Their order matters: `Sentry` comes before `Checkpoint`, which then never keeps a broken
-state.
+it was. Their order matters: `Sentry` comes before all that keeps something.
 """
 
 import logging
@@ -15,15 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from srgan.io import images
-from srgan.numeric import projection, resize
-from srgan.quality import metrics
 from srgan.train import checkpoints, csv_log
-from srgan.train.data import Pair
-from srgan.train.training import Stage
+from srgan.train.stage import Stage
 
 _logger = logging.getLogger(__name__)
 
@@ -37,17 +31,29 @@ class Progress(NamedTuple):
     logs: dict[str, float]  # loss terms, already weighted; validation scores when they are new
 
 
+class Diverged(FloatingPointError):  # noqa: N818 - it says what happened
+    """A training went wrong: what was learned is lost since its last good state."""
+
+
+def is_due(stage: Stage, every: int) -> bool:
+    """Whether a step is one at which a stage is validated and kept."""
+    step = int(stage.step)
+    return step % every == 0 or step == stage.total_steps
+
+
 class Sentry(keras.callbacks.Callback):
-    """Stops a run whose loss is not finite, and reports a discriminator that sleeps.
+    """Stops a stage that diverges, and reports a discriminator that sleeps.
 
     Args:
+        every: Steps between checks of all variables and of the results.
+        batch: What the results are checked on.
         patience: Steps over which the discriminator's loss is averaged. Within 3 % of chance,
             2 log 2, it teaches nothing, and the perceptual term alone draws the texture.
     """
 
-    def __init__(self, patience: int = 200) -> None:
+    def __init__(self, every: int, batch: tuple, patience: int = 200) -> None:
         super().__init__()
-        self._patience = patience
+        self._every, self._batch, self._patience = every, batch, patience
         self._average = 0.0
         self._steps = 0
 
@@ -55,11 +61,9 @@ class Sentry(keras.callbacks.Callback):
         logs = logs or {}
         for term, value in logs.items():
             if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"The loss term {term!r} became {value} at step {int(self.model.step)}; it "
-                    "must be finite. The last checkpoint is from before: continue it with a lower "
-                    "learning_rate or clip_norm."
-                )
+                raise Diverged(f"The loss term {term!r} is {value} at step {int(self.model.step)}.")
+        if is_due(self.model, self._every) and self.model.has_diverged(*self._batch):
+            raise Diverged(f"The results are worse than plain grey at step {int(self.model.step)}.")
         if "discriminator" in logs:
             self._steps += 1
             self._average += (float(logs["discriminator"]) - self._average) / min(
@@ -110,96 +114,6 @@ class Log(keras.callbacks.Callback):
         self._count = 0
 
 
-class Validation(keras.callbacks.Callback):
-    """Scores the averaged weights on whole photos, and keeps the best of them.
-
-    Writes `validation.csv`, `samples/NNNNNN.png` (rows: photos; columns: bicubic, sr, hr),
-    TensorBoard scalars and images, and the best weights as `best.npz`.
-
-    Args:
-        folder: Of the stage.
-        pairs: Photos to score.
-        every: Steps between validations.
-        scale: Factor from lr to sr.
-        projection: Rounds of the consistency projection.
-        rank: From scores to a number to maximise: the rule that says what "best" is.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        pairs: Sequence[Pair],
-        every: int,
-        scale: int,
-        projection: int,
-        rank: Callable[[metrics.Scores], float],
-    ) -> None:
-        super().__init__()
-        self._folder, self._pairs, self._every = folder, pairs, every
-        self._scale, self._projection, self._rank = scale, projection, rank
-        self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
-        self._file = folder / "validation.csv"
-
-    def on_train_begin(self, logs=None):
-        csv_log.forget_after(self._file, int(self.model.step))
-        rows = csv_log.read_rows(self._file)
-        self._best = max((float(row["rank"]) for row in rows), default=-math.inf)
-        self._run = tf.function(
-            lambda lr: self.model.ema(lr, training=False), reduce_retracing=True
-        )
-
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.step) % self._every == 0 and logs is not None:
-            logs.update(self._validate())
-
-    def finish(self, stage: Stage) -> float:
-        """Validates the last weights if no validation fell on them; returns the best rank."""
-        self.set_model(stage)
-        self.on_train_begin()
-        if not any(int(row["step"]) == int(stage.step) for row in csv_log.read_rows(self._file)):
-            self._validate()
-        return self._best
-
-    def _validate(self) -> dict[str, float]:
-        step = int(self.model.step)
-        results = [self._upscale(pair.lr) for pair in self._pairs]
-        scores = [
-            metrics.score(pair.hr, pair.lr, sr, self._scale)
-            for pair, sr in zip(self._pairs, results, strict=True)
-        ]
-        mean = metrics.Scores(*np.mean(scores, axis=0).tolist())
-        rank = self._rank(mean)
-        if rank > self._best:
-            self._best = rank
-            checkpoints.save(self._folder / "best.npz", checkpoints.named(self.model.ema))
-        csv_log.append(self._file, {"step": step} | mean._asdict() | {"rank": rank})
-        sample = self._sample(results)
-        (self._folder / "samples").mkdir(exist_ok=True)
-        images.write(self._folder / "samples" / f"{step:06d}.png", sample, overwrite=True)
-        with self._writer.as_default(step):
-            for name, value in mean._asdict().items():
-                tf.summary.scalar(f"validation/{name}", value)
-            tf.summary.image("bicubic, sr, hr", sample[None])
-        self._writer.flush()
-        return {f"validation_{name}": value for name, value in mean._asdict().items()}
-
-    def _upscale(self, lr: np.ndarray) -> np.ndarray:
-        small = lr.astype(np.float32) / 255
-        sr = self._run(tf.constant(small[None]))[0].numpy()
-        return images.to_uint8(np.clip(projection.project(sr, small, self._projection), 0, 1))
-
-    def _sample(self, results: list[np.ndarray], rows: int = 4, side: int = 256) -> np.ndarray:
-        """The middle of the first photos, side by side."""
-        picture = np.zeros((rows * side, 3 * side, 3), np.uint8)
-        for row, (pair, sr) in enumerate(zip(self._pairs[:rows], results, strict=False)):
-            for column, image in enumerate((resize.upscale(pair.lr, self._scale), sr, pair.hr)):
-                top, left = (max(length - side, 0) // 2 for length in image.shape[:2])
-                crop = image[top : top + side, left : left + side]
-                y, x = row * side, column * side
-                picture[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-        return picture
-
-
 class GradientNorms(keras.callbacks.Callback):
     """Writes the gradient norm of each loss term of stage two, to a file and TensorBoard.
 
@@ -232,18 +146,19 @@ class GradientNorms(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the whole state as `latest.npz`: every few steps, at the end, and at Ctrl-C."""
+    """Keeps the whole state: every few steps, at the last, and at Ctrl-C."""
 
-    def __init__(self, folder: Path, every: int) -> None:
+    def __init__(self, kept: checkpoints.Checkpoints, every: int) -> None:
         super().__init__()
-        self._file, self._every = folder / "latest.npz", every
+        self._kept, self._every = kept, every
 
     def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.step) % self._every == 0:
-            checkpoints.save(self._file, self.model.state())
+        if is_due(self.model, self._every):
+            self._kept.save(self.model.state(), int(self.model.step))
 
     def on_train_end(self, logs=None):
-        checkpoints.save(self._file, self.model.state())
+        if not is_due(self.model, self._every):
+            self._kept.save(self.model.state(), int(self.model.step))
 
 
 class Report(keras.callbacks.Callback):

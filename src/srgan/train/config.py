@@ -179,6 +179,11 @@ class Adversarial(Schedule):
     discriminator_steps: Steps = 120  # that the discriminator learns alone, first
     generator_every: Count = 1  # updates of the discriminator for one of the generator
 
+    @property
+    def looks_through_vgg(self) -> bool:
+        """Whether the loss or the discriminator needs VGG's features."""
+        return bool(self.perceptual_weight) or self.discriminator_head == "features"
+
 
 class Config(_Settings):
     """One training run; `recipes.py` holds the named ones."""
@@ -223,7 +228,7 @@ class Config(_Settings):
 
 def _check_in_use(stage: Adversarial) -> None:
     """Raises if VGG is set up though neither the loss nor the discriminator looks through it."""
-    if stage.perceptual_weight or stage.discriminator_head == "features":
+    if stage.looks_through_vgg:
         return
     fields = Adversarial.model_fields
     for name in ("vgg", "taps", "before_activation", "feature_scale", "feature_distance"):

@@ -1,38 +1,72 @@
 """Tables of numbers, a row a step, in CSV files that a resumed run goes on with."""
 
 import csv
-import os
+import io
+import logging
 from pathlib import Path
+
+from srgan.util import files
+
+_logger = logging.getLogger(__name__)
 
 
 def read_rows(file: Path) -> list[dict[str, str]]:
-    """Returns the rows of a file, which may be missing."""
-    if not file.exists():
-        return []
-    with open(file, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    """Returns the whole rows of a file, which may be missing.
+
+    A row that a kill or a full disk has cut short, or that is no row of numbers, is left out.
+    """
+    return _whole(file)[0]
 
 
 def append(file: Path, row: dict) -> None:
     """Adds a row, and the names of the columns to a new file."""
     new = not file.exists()
     with open(file, "a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, row.keys())
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{x:.6g}" if isinstance(x, float) else x for key, x in row.items()})
+        _write(stream, [_formatted(row)], header=new)
 
 
 def forget_after(file: Path, step: int) -> None:
-    """Drops the rows that a killed run wrote after its last checkpoint: they come again."""
-    rows = read_rows(file)
+    """Drops the rows that come again in a resumed run: those after its step, and cut ones."""
+    rows, damaged = _whole(file)
+    if damaged:
+        _logger.warning("%s: %d damaged rows are dropped.", file, damaged)
     kept = [row for row in rows if int(row["step"]) <= step]
-    if len(kept) < len(rows):
-        part = file.with_suffix(".part")
-        part.unlink(missing_ok=True)
-        for row in kept:
-            append(part, row)
-        if kept:
-            os.replace(part, file)
-        else:
-            file.unlink()
+    if not kept:
+        file.unlink(missing_ok=True)
+        return
+    if len(kept) == len(rows) and not damaged:
+        return
+    stream = io.StringIO(newline="")
+    _write(stream, kept, header=True)
+    files.write_bytes(file, stream.getvalue().encode())
+
+
+def _whole(file: Path) -> tuple[list[dict[str, str]], int]:
+    """The whole rows of a file, and how many others there are."""
+    if not file.exists():
+        return [], 0
+    lines = file.read_bytes().decode(errors="replace").splitlines(keepends=True)
+    # The last character of a number may be what is missing: only a line that ends is whole.
+    cut = bool(lines) and not lines[-1].endswith("\n")
+    rows = list(csv.DictReader(lines[:-1] if cut else lines))
+    whole = [row for row in rows if _is_whole(row)]
+    return whole, len(rows) - len(whole) + cut
+
+
+def _is_whole(row: dict) -> bool:
+    try:
+        int(row["step"])
+        return all(name is not None and isinstance(float(x), float) for name, x in row.items())
+    except (KeyError, TypeError, ValueError):
+        return False
+
+
+def _formatted(row: dict) -> dict:
+    return {key: f"{x:.6g}" if isinstance(x, float) else x for key, x in row.items()}
+
+
+def _write(stream, rows: list[dict], header: bool) -> None:
+    writer = csv.DictWriter(stream, rows[0].keys())
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)

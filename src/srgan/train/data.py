@@ -8,19 +8,18 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
 from srgan.train import pairs
 from srgan.train.config import Degradation
 from srgan.train.pairs import Pair
-from srgan.util import files, parallel
+from srgan.util import counting, files, parallel
 
-_LAYOUT = 3  # raise when the files of a cache change their meaning
-_Progress = Callable[[int, int], None]
+_LAYOUT = 4  # raise when the files of a cache change their meaning
 _NONE = Degradation(versions=0)
 
 
@@ -51,15 +50,18 @@ class Photos(Sequence[Pair]):
     """
 
     def __init__(
-        self, index: dict, lr: np.ndarray, hr: np.ndarray, chosen: Sequence[int] | None = None
+        self,
+        index: dict,
+        lr: np.ndarray,
+        hr: np.ndarray,
+        entries: Sequence[_Entry],
+        skipped: Sequence[Skipped],
     ) -> None:
         self.scale: int = index["scale"]
         self.fingerprint: str = index["fingerprint"]
-        self.skipped = [Skipped(*entry) for entry in index["skipped"]]
-        entries = [_Entry(*entry) for entry in index["photos"]]
-        self._entries = entries if chosen is None else [entries[i] for i in chosen]
-        self.names = [*dict.fromkeys(entry.file for entry in self._entries)]
-        self._index, self._lr, self._hr = index, lr, hr
+        self.skipped = [*skipped]
+        self.names = [*dict.fromkeys(entry.file for entry in entries)]
+        self._entries, self._index, self._lr, self._hr = entries, index, lr, hr
         self.ends = np.cumsum([entry.height * entry.width for entry in self._entries])
 
     def __len__(self) -> int:
@@ -83,8 +85,9 @@ class Photos(Sequence[Pair]):
         files = [entry.file for entry in self._entries]
         kept = [i for i, file in enumerate(files) if file not in held or len(order) == 1]
         first = [files.index(name) for name in self.names if name in held]
+        kept, first = ([self._entries[i] for i in part] for part in (kept, first))
         pixels = self._index, self._lr, self._hr
-        return Photos(*pixels, kept), Photos(*pixels, first)
+        return Photos(*pixels, kept, self.skipped), Photos(*pixels, first, self.skipped)
 
 
 def prepare(
@@ -94,7 +97,7 @@ def prepare(
     lr_folder: Path | None = None,
     minimum: int = 1,
     degradation: Degradation = _NONE,
-    progress: _Progress | None = None,
+    progress: counting.Progress | None = None,
 ) -> Photos:
     """Decodes the photos of a folder once, and returns them memory-mapped.
 
@@ -103,8 +106,9 @@ def prepare(
 
     Args:
         folder: Tree of hr photos.
-        cache: Folder for the decoded pixels; reused while the sources stay as they are. A change
-            of it never reaches photos that were prepared before, here or in another process.
+        cache: Folder for the decoded pixels, with a folder in it for each choice of photos, scale
+            and degradation; reused while the sources stay as they are. A change of it never
+            reaches photos that were prepared before, here or in another process.
         scale: Factor between lr and hr.
         lr_folder: Tree of lr photos of the same names (a suffix as in `0001x4.png` is allowed);
             None makes the lr photos from the hr photos.
@@ -123,43 +127,38 @@ def prepare(
         )
     paths, partners = pairs.find(folder, lr_folder, scale)
     sources = [path for path in (*paths, *partners) if path]
-    state = {
+    choice = {
         "layout": _LAYOUT,
         "scale": scale,
-        "minimum": minimum,
         "degradation": degradation.model_dump(mode="json"),
-        "sources": [[str(path), *_stamp(path)] for path in sources],
+        "folders": [str(place and place.resolve()) for place in (folder, lr_folder)],
     }
-    if current := _current(cache, state):
-        return current
+    state = choice | {"sources": [[str(path.resolve()), *_stamp(path)] for path in sources]}
+    cache /= hashlib.sha256(json.dumps(choice).encode()).hexdigest()[:16]
+    if index := _current(cache, state):
+        with contextlib.suppress(FileNotFoundError), _opened(cache, index, "rb") as pixels:
+            return _usable(index, *pixels, minimum, folder)
 
     cache.mkdir(parents=True, exist_ok=True)
     # Pixels are never written over: another run may have them mapped, and would go on with these.
-    pixels = secrets.token_hex(8)
-    lr_path, hr_path = _files(cache, pixels)
-    report = progress or (lambda *_: None)
+    index = state | {"pixels": secrets.token_hex(8)}
     names = [path.relative_to(folder).as_posix() for path in paths]
     try:
         jobs = [
-            (path, name, partner, scale, minimum, degradation)
+            (path, name, partner, scale, degradation)
             for path, name, partner in zip(paths, names, partners, strict=True)
         ]
         loaded = zip(names, parallel.in_order(pairs.load, jobs), strict=True)
-        with lr_path.open("w+b") as lr_file, hr_path.open("w+b") as hr_file:
-            index = state | {"pixels": pixels}
-            index |= _write(lr_file, hr_file, loaded, lambda done: report(done, len(paths)))
-            if not index["photos"]:
-                reasons = "; ".join(f"{file}: {reason}" for file, reason in index["skipped"][:3])
-                raise ValueError(
-                    f"None of the {len(paths)} images in {folder} can be used. {reasons}"
-                )
-            prepared = Photos(index, _map(lr_file), _map(hr_file))
+        report = counting.counter(progress, len(paths))
+        with _opened(cache, index, "w+b") as pixels:
+            index |= _write(*pixels, loaded, report)
+            prepared = _usable(index, *pixels, minimum, folder)
         files.write_bytes(cache / "index.json", json.dumps(index).encode())
     except BaseException:
-        lr_path.unlink(missing_ok=True)
-        hr_path.unlink(missing_ok=True)
+        for path in _files(cache, index):
+            path.unlink(missing_ok=True)
         raise
-    for path in {*cache.glob("*.bin")} - {lr_path, hr_path}:  # of before, or of a killed run
+    for path in {*cache.glob("*.bin")} - {*_files(cache, index)}:  # of before, or of a killed run
         with contextlib.suppress(OSError):  # Windows keeps what is mapped
             path.unlink()
     return prepared
@@ -219,8 +218,16 @@ def detail(hr: np.ndarray, scale: int) -> float:
     return float(np.mean(green**2) - np.mean(means**2))
 
 
-def _files(cache: Path, name: str) -> tuple[Path, Path]:
-    return cache / f"lr-{name}.bin", cache / f"hr-{name}.bin"
+def _files(cache: Path, index: dict) -> tuple[Path, Path]:
+    return cache / f"lr-{index['pixels']}.bin", cache / f"hr-{index['pixels']}.bin"
+
+
+@contextlib.contextmanager
+def _opened(cache: Path, index: dict, mode: str) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """The pixels of lr and hr, which stay there when another run removes their files."""
+    lr_path, hr_path = _files(cache, index)
+    with lr_path.open(mode) as lr_file, hr_path.open(mode) as hr_file:
+        yield cast(BinaryIO, lr_file), cast(BinaryIO, hr_file)
 
 
 def _crop(photos: Photos, rng: np.random.Generator, lr_patch: int) -> Pair:
@@ -239,7 +246,7 @@ def _write(
     lr_file: BinaryIO,
     hr_file: BinaryIO,
     loaded: Iterable[tuple[str, list[Pair] | str]],
-    report: Callable[[int], object],
+    report: Callable[[], None],
 ) -> dict:
     """Writes the pixels of named photos; returns what the index says about them."""
     photos: list[_Entry] = []
@@ -253,7 +260,7 @@ def _write(
         file.write(data)
         return start
 
-    for done, (name, versions) in enumerate(loaded, start=1):
+    for name, versions in loaded:
         if isinstance(versions, str):
             skipped.append(Skipped(name, versions))
         else:
@@ -261,12 +268,35 @@ def _write(
             hr_start = write(hr_file, versions[0].hr)
             height, width = versions[0].lr.shape[:2]
             photos += (_Entry(name, height, width, start, hr_start) for start in starts)
-        report(done)
+        report()
     return {"photos": photos, "skipped": skipped, "fingerprint": digest.hexdigest()}
 
 
 def _image(pixels: np.ndarray, start: int, height: int, width: int) -> np.ndarray:
     return pixels[start : start + 3 * height * width].reshape(height, width, 3)
+
+
+def _usable(
+    index: dict, lr_file: BinaryIO, hr_file: BinaryIO, minimum: int, folder: Path
+) -> Photos:
+    """The photos of a cache that are large enough.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    entries, skipped = [], [Skipped(*entry) for entry in index["skipped"]]
+    scale = index["scale"]
+    for entry in (_Entry(*entry) for entry in index["photos"]):
+        if min(entry.height, entry.width) >= minimum:
+            entries.append(entry)
+        elif not skipped or skipped[-1].file != entry.file:  # its versions come one after another
+            size, least = f"{entry.width * scale}x{entry.height * scale}", minimum * scale
+            reason = f"{size} usable pixels are fewer than {least}x{least}, the least"
+            skipped.append(Skipped(entry.file, reason))
+    if not entries:
+        reasons = "; ".join(f"{file}: {reason}" for file, reason in skipped[:3])
+        raise ValueError(f"None of the {len(skipped)} images in {folder} can be used. {reasons}")
+    return Photos(index, _map(lr_file), _map(hr_file), entries, skipped)
 
 
 def _map(file: BinaryIO) -> np.ndarray:
@@ -279,14 +309,10 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _current(cache: Path, state: dict) -> Photos | None:
-    """The photos that the cache holds, if it is whole and of this state."""
+def _current(cache: Path, state: dict) -> dict | None:
+    """What the cache says about its pixels, if they are of this state."""
     try:
         index = json.loads((cache / "index.json").read_text())
-        if any(index.get(key) != value for key, value in state.items()):
-            return None
-        lr_path, hr_path = _files(cache, index["pixels"])
-        with lr_path.open("rb") as lr_file, hr_path.open("rb") as hr_file:
-            return Photos(index, _map(lr_file), _map(hr_file))
-    except (OSError, ValueError):
+        return index if all(index.get(key) == value for key, value in state.items()) else None
+    except (OSError, ValueError, AttributeError):
         return None

@@ -112,19 +112,34 @@ def orthogonal(matrix, iterations: int = 5):
     return ops.transpose(x) if tall else x
 
 
-def schedule(peak: float, steps: int, warmup: int) -> keras.optimizers.schedules.CosineDecay:
-    """Linear warm-up to `peak`, then half a cosine to zero at the last step."""
-    return keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup else peak,
-        steps - warmup,
-        warmup_target=peak if warmup else None,
-        warmup_steps=warmup,
-    )
+class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to `peak`, then half a cosine to zero at the last step.
+
+    Args:
+        peak: The highest learning rate.
+        steps: Of the optimizer, in all.
+        warmup: Steps of the rise.
+        halvings: All of it is divided by 2 ** halvings, which may change on the way.
+    """
+
+    def __init__(self, peak: float, steps: int, warmup: int, halvings: keras.Variable) -> None:
+        self._full = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else peak,
+            steps - warmup,
+            warmup_target=peak if warmup else None,
+            warmup_steps=warmup,
+        )
+        self._halvings = halvings
+
+    def __call__(self, step):
+        return self._full(step) / ops.cast(2**self._halvings, "float32")
 
 
-def make(settings: config.Pretrain | config.Adversarial) -> keras.optimizers.Optimizer:
+def make(
+    settings: config.Pretrain | config.Adversarial, halvings: keras.Variable
+) -> keras.optimizers.Optimizer:
     """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
-    learning_rate = schedule(settings.learning_rate, settings.steps, settings.warmup)
+    learning_rate = WarmCosine(settings.learning_rate, settings.steps, settings.warmup, halvings)
     if settings.optimizer == "muon":
         return Muon(learning_rate, global_clipnorm=settings.clip_norm)
     return keras.optimizers.Adam(

@@ -47,7 +47,7 @@ def find(folder: Path, lr_folder: Path | None, scale: int) -> tuple[list[Path], 
 
 
 def load(
-    path: Path, name: str, partner: Path | None, scale: int, minimum: int, degradation: Degradation
+    path: Path, name: str, partner: Path | None, scale: int, degradation: Degradation
 ) -> list[Pair] | str:
     """Decodes one photo and its LR image, or makes that, in as many versions as are asked for.
 
@@ -56,7 +56,6 @@ def load(
         name: What the versions' faults are drawn by.
         partner: The lr photo; None makes it from the hr photo.
         scale: Factor between lr and hr.
-        minimum: Shortest usable side in lr pixels.
         degradation: What degrades the lr photos that are made.
 
     Returns:
@@ -70,9 +69,8 @@ def load(
         lr = images.read_uint8(partner) if partner else None
     except (formats.UnsupportedImage, OSError) as error:
         return str(error)
-    needed = minimum * scale
-    if min(hr.shape[:2]) < needed:
-        return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than {needed}x{needed}, the least"
+    if min(hr.shape[:2]) < scale:
+        return f"{hr.shape[1]}x{hr.shape[0]} pixels are fewer than {scale}x{scale}, the least"
     if lr is not None:
         pair = Pair(lr, hr)
         _check_pair(pair, path, partner, scale)

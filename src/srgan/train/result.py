@@ -1,8 +1,7 @@
 """What a run leaves: an ONNX file that says what it is, how it was trained and what it scored."""
 
-import csv
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -13,7 +12,7 @@ from srgan.models import catalogue, loading
 from srgan.models.metadata import Calibration, Metadata
 from srgan.networks import graph
 from srgan.quality import uncertainty
-from srgan.train import config, data
+from srgan.train import config, csv_log, data
 
 
 def write_model(
@@ -21,6 +20,7 @@ def write_model(
     path: Path,
     settings: config.Config,
     pairs: data.Photos,
+    halvings: Mapping[str, int],
     scores: str = "",
     psnr_model: str = "",
 ) -> None:
@@ -31,6 +31,7 @@ def write_model(
         path: `RUN/STAGE/model.onnx`, after which the model is named.
         settings: Those of the run.
         pairs: The photos of its training.
+        halvings: How often each stage diverged, and went on with half the learning rate.
         scores: What the weights scored; see `validation_scores`.
         psnr_model: Name of the file beside RUN's models that stage two started from; "" after
             stage one.
@@ -40,6 +41,7 @@ def write_model(
         stages.append(("adversarial", settings.adversarial))
     training = "; ".join(
         f"{name}, {stage.steps:,} steps of {stage.batch_size} crops of {stage.hr_patch} pixels"
+        + (f", learning rate halved {halvings[name]} times" if halvings.get(name) else "")
         for name, stage in stages
         if stage.steps
     )
@@ -108,9 +110,10 @@ def calibrate(file: Path, pairs: Iterable[data.Pair]) -> Calibration:
     return calibration
 
 
-def validation_scores(file: Path) -> str:
-    """What the best weights of a stage scored, in words."""
-    with file.open(encoding="utf-8", newline="") as rows:
-        best = max(csv.DictReader(rows), key=lambda row: float(row["rank"]))
-    scores = ", ".join(f"{name} {value}" for name, value in best.items() if name != "rank")
-    return f"Of the best weights in training, on photos held back: {scores}."
+def validation_scores(file: Path, step: int) -> str:
+    """What the weights of a step of a stage scored, in words."""
+    for row in csv_log.read_rows(file):
+        if int(row["step"]) == step:
+            scores = ", ".join(f"{name} {value}" for name, value in row.items() if name != "rank")
+            return f"Of the best weights in training, on photos held back: {scores}."
+    return ""

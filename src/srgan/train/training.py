@@ -1,10 +1,10 @@
 """The two stages of training: `Pretraining` fits a generator alone, `Adversarial` against a critic.
 
-Both are Keras models to `compile` and `fit` on batches `(lr, hr)`. They keep, beside the generator,
-the exponential moving average of its weights: that is what is validated and shipped.
+Both are Keras models to `compile` and `fit` on batches `(lr, hr)`; see `stage.Stage`.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import cast
 
 import keras
@@ -13,55 +13,8 @@ from keras import ops
 
 from srgan.networks.consistency import Projection
 from srgan.train import config, losses
-from srgan.train.optimizers import make, schedule
-
-
-class Stage(keras.Model):
-    """What both stages share: a generator, its moving average, and a state that can be saved.
-
-    Args:
-        generator: Maps lr to sr; trained in place.
-        decay: Of the moving average, a step.
-        steps: That the stage has in all.
-    """
-
-    def __init__(self, generator: keras.Model, decay: float, steps: int) -> None:
-        super().__init__()
-        self.generator = generator
-        self.total_steps = steps
-        self.ema = keras.models.clone_model(generator)
-        self.ema.set_weights(generator.get_weights())
-        self.decay = decay
-        self.step = self.add_weight(
-            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step"
-        )
-
-    def compile(self) -> None:
-        # XLA's convolutions are two to four times slower than oneDNN's on a CPU.
-        super().compile(jit_compile=False)
-
-    def average(self) -> None:
-        """Moves the moving average one step towards the generator's weights."""
-        step = ops.cast(self.step, "float32")
-        decay = ops.minimum(self.decay, (1 + step) / (10 + step))  # no memory of the first steps
-        for average, weight in zip(self.ema.weights, self.generator.weights, strict=True):
-            average.assign(decay * average + (1 - decay) * weight)
-
-    def state(self) -> dict[str, keras.Variable]:
-        """Everything that the next step depends on, besides the data: variables by name."""
-        parts = {"generator": self.generator.weights, "ema": self.ema.weights}
-        for name, optimizer in self.optimizers().items():
-            parts[name] = optimizer.variables
-        variables = {
-            f"{part}/{i:03d}": variable
-            for part, members in parts.items()
-            for i, variable in enumerate(members)
-        }
-        return variables | {"step": self.step}
-
-    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """The stage's optimizers by name."""
-        raise NotImplementedError
+from srgan.train.optimizers import WarmCosine, make
+from srgan.train.stage import Stage
 
 
 class Pretraining(Stage):
@@ -73,9 +26,9 @@ class Pretraining(Stage):
     """
 
     def __init__(self, generator: keras.Model, settings: config.Pretrain) -> None:
-        super().__init__(generator, settings.ema, settings.steps)
+        super().__init__(generator, settings, settings.steps)
         self.pixel = getattr(losses, settings.pixel)
-        self.generator_optimizer = make(settings)
+        self.generator_optimizer = make(settings, self.halvings)
         self.generator_optimizer.build(generator.trainable_variables)
 
     def optimizers(self):
@@ -123,7 +76,7 @@ class Adversarial(Stage):
         seed: int = 0,
     ) -> None:
         steps = settings.discriminator_steps + settings.steps * settings.generator_every
-        super().__init__(generator, settings.ema, steps)
+        super().__init__(generator, settings, steps)
         self.discriminator = discriminator
         self.on_features = settings.discriminator_head == "features"
         self.features = features
@@ -138,10 +91,10 @@ class Adversarial(Stage):
         else:
             self.generator_loss = lambda real, fake: losses.generator(fake)
             self.discriminator_loss = losses.discriminator
-        self.generator_optimizer = make(settings)
+        self.generator_optimizer = make(settings, self.halvings)
         self.generator_optimizer.build(generator.trainable_variables)
         self.discriminator_optimizer = keras.optimizers.Adam(
-            schedule(settings.discriminator_learning_rate, steps, settings.warmup),
+            WarmCosine(settings.discriminator_learning_rate, steps, settings.warmup, self.halvings),
             beta_1=0.9,
             beta_2=0.99,
             global_clipnorm=settings.clip_norm,
@@ -160,6 +113,13 @@ class Adversarial(Stage):
             for i, variable in enumerate(self.discriminator.weights)
         }
         return super().state() | weights
+
+    def rehearse(self, lr, hr):
+        super().rehearse(lr, hr)
+        self._gradients(lr, hr)
+
+    def _advance_to_trial(self):
+        self.step.assign(self.settings.discriminator_steps)  # both networks learn, from here on
 
     def train_step(self, data):
         lr, hr = data
@@ -186,22 +146,28 @@ class Adversarial(Stage):
             generator. What pulls one crop here and the other there, is lost in the mean.
         """
         (lr, hr), *others = batches
-        sums = self._pulls(lr, hr)
+        sums = self._graph_of_gradients(lr, hr)
         for lr, hr in others:
-            sums = tf.nest.map_structure(tf.add, sums, self._pulls(lr, hr))
+            sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(lr, hr))
         count = len(batches)
         return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
 
-    @tf.function
-    def _pulls(self, lr, hr):
-        """The gradients of each term, by its name."""
+    @cached_property
+    def _graph_of_gradients(self):
+        return tf.function(self._gradients)
+
+    def _gradients(self, lr, hr):
+        """The gradients of each term, by its name; zeros of a term that is off."""
         weights = cast(list, self.generator.trainable_variables)
         with tf.GradientTape(persistent=True) as tape:
             terms, _, _ = self._forward(lr, hr, training=False)
-        none = tf.UnconnectedGradients.ZERO
+        found = {name: tape.gradient(term, weights) for name, term in terms.items()}
         return {
-            name: tape.gradient(term, weights, unconnected_gradients=none)
-            for name, term in terms.items()
+            name: [
+                ops.zeros_like(weight) if gradient is None else gradient
+                for weight, gradient in zip(weights, gradients, strict=True)
+            ]
+            for name, gradients in found.items()
         }
 
     def _forward(self, lr, hr, training=True):

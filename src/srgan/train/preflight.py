@@ -1,0 +1,164 @@
+"""What a run needs besides photos, made and tried before they are read: networks, weights, room.
+
+What must fail should fail in the first seconds, and not after the whole first stage.
+"""
+
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from srgan.networks import features
+from srgan.train import build, checkpoints, config, fitting, record
+from srgan.train.stage import Stage
+from srgan.train.training import Adversarial, Pretraining
+
+_logger = logging.getLogger(__name__)
+
+
+class Networks(NamedTuple):
+    """The stages of a run that have steps, untrained, by name; what they are made from."""
+
+    generator: keras.Model
+    stages: dict[str, Stage]
+    vgg: record.Source | None
+
+
+def make(
+    settings: config.Config, vgg_weights: Path | None, known: record.Record | None
+) -> Networks:
+    """Makes the stages. Their random weights depend on the seed alone, in a resumed run too.
+
+    Args:
+        settings: Those of the run.
+        vgg_weights: File of VGG's weights; None for those of `known`, or `features.vgg`'s own.
+        known: What a resumed run began with.
+
+    Raises:
+        FileNotFoundError: If there is no file of VGG's weights.
+        ValueError: If the file, or a name of a layer, does not fit the network, or is another one
+            than when the run began.
+    """
+    keras.utils.set_random_seed(settings.seed)
+    generator = build.generator(settings.generator, settings.scale)
+    stages: dict[str, Stage] = {}
+    vgg = None
+    if settings.pretrain.steps:
+        stages["pretrain"] = Pretraining(generator, settings.pretrain)
+    if settings.adversarial.steps:
+        network = None
+        if settings.adversarial.looks_through_vgg:
+            network, vgg = _vgg(settings.adversarial, vgg_weights, known)
+        stages["adversarial"] = Adversarial(
+            generator,
+            build.discriminator(settings.adversarial, network),
+            network,
+            settings.adversarial,
+            settings.scale,
+            settings.projection,
+            settings.seed,
+        )
+    return Networks(generator, stages, vgg)
+
+
+def _vgg(
+    settings: config.Adversarial, weights: Path | None, known: record.Record | None
+) -> tuple[keras.Model, record.Source]:
+    """The network of the perceptual loss, with the weights that the run began with."""
+    if weights is None and known and known.vgg and Path(known.vgg.file).exists():
+        weights = Path(known.vgg.file)
+    taps = list(settings.taps)
+    network = features.vgg(settings.vgg, taps, settings.before_activation, weights)
+    found = record.source(features.weights_file(settings.vgg, weights))
+    if known and known.vgg:
+        record.check_source("the VGG weights", "--vgg-weights", known.vgg, found)
+    return network, found
+
+
+def initialise(
+    networks: Networks,
+    folder: Path,
+    settings: config.Config,
+    init: str | os.PathLike[str] | None,
+    known: record.Record | None,
+) -> record.Source | None:
+    """Loads the weights that a run begins with, and compares them in one that goes on.
+
+    Raises:
+        FileNotFoundError: If there is no such model, and no checkpoint either.
+        ValueError: If it is another network, or not what the run began with.
+    """
+    begun = any(fitting.checkpoints_of(folder / name, settings).exist() for name in networks.stages)
+    if known and not begun and init is None and known.init:
+        init = known.init.file
+    if init is None:
+        return None
+    try:
+        found = record.initial(init)
+    except FileNotFoundError:
+        if not begun or not known or not known.init:
+            raise
+        _logger.warning("%s is not there; the run goes on from its own weights.", init)
+        return None
+    if known:
+        record.check_source("the initial weights", "--init", known.init, found)
+    if not begun:
+        build.load_weights(init, networks.generator)
+    return found
+
+
+def rehearse(stages: dict[str, Stage], settings: config.Config) -> None:
+    """Computes a step of each stage and takes it back: of one crop, since only the fit is tried.
+
+    Raises:
+        ValueError: If a stage cannot compute one.
+    """
+    schedules = {"pretrain": settings.pretrain, "adversarial": settings.adversarial}
+    rng = np.random.default_rng(0)
+    for name, stage in stages.items():
+        patch = schedules[name].hr_patch
+        lr, hr = (
+            rng.random((1, side, side, 3), np.float32) for side in (patch // settings.scale, patch)
+        )
+        try:
+            stage.rehearse(lr, hr)
+        except (tf.errors.OpError, ValueError) as error:
+            # What TensorFlow says without where it says so.
+            reason = re.sub(r"{{.*?}} | \[Op:.*", "", str(error).strip().splitlines()[0]).strip(
+                ". "
+            )
+            seen = f"{name}.hr_patch={patch}"
+            if name == "adversarial":
+                seen += f" and {name}.window={settings.adversarial.window}"
+            raise ValueError(
+                f"The stage {name} cannot compute a step: {reason}. Its networks do not fit "
+                f"{seen}; take larger ones, or shallower layers."
+            ) from error
+
+
+def check_room(folder: Path, stages: dict[str, Stage]) -> None:
+    """Compares what a run will write with the room on its disk.
+
+    Raises:
+        OSError: If there is no room for the checkpoints of all stages, and their models.
+    """
+    needed = 0
+    for name, stage in stages.items():
+        size = sum(np.asarray(variable).nbytes for variable in stage.state().values())
+        weights = sum(weight.nbytes for weight in stage.generator.get_weights())
+        needed += (checkpoints.KEPT + 1) * size + 3 * weights  # one more while it is written
+        kept = (folder / name / "checkpoints").glob("*.npz")
+        needed -= sum(path.stat().st_size for path in kept)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            f"{folder} has {free / 2**20:,.1f} MiB left on its disk, and the run needs "
+            f"{needed / 2**20:,.1f} MiB for checkpoints and models. Free some space, or choose "
+            "another folder."
+        )

@@ -1,0 +1,154 @@
+"""What both stages of a training share: a generator, its moving average, and a state to save."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from srgan.train import config
+
+WORST_ERROR = 0.5
+"""Mean absolute error of a generator that has diverged: plain grey errs by no more on any image."""
+
+_NEVER = -1  # of a step that has not been
+
+
+class Stage(keras.Model):
+    """A generator in training, its moving average, and the best of that so far.
+
+    The exponential moving average of the weights is what is validated, and the best of it is what
+    is shipped.
+
+    Args:
+        generator: Maps lr to sr; trained in place.
+        settings: Of the stage.
+        steps: That the stage has in all.
+
+    Attributes:
+        halvings: How often the learning rate was halved, since the training diverged.
+        rolled_back_to: The step that the last divergence led back to, or -1.
+        best: The averaged weights that were validated as the best.
+        best_rank: Their rank.
+        best_step: Their step, or -1.
+    """
+
+    def __init__(self, generator: keras.Model, settings: config.Schedule, steps: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.total_steps = steps
+        self.ema = _copy(generator)
+        self.best = _copy(generator)
+        self.decay = settings.ema
+        self.step = self._number("step", 0)
+        self.halvings = self._number("halvings", 0)
+        self.rolled_back_to = self._number("rolled_back_to", _NEVER)
+        self.best_step = self._number("best_step", _NEVER)
+        self.best_rank = self._number("best_rank", 0.0, "float64")
+        self._rate = settings.learning_rate
+        self._halved_rate = self._number("halved_rate", self._rate, "float64")
+
+    def compile(self) -> None:
+        # XLA's convolutions are two to four times slower than oneDNN's on a CPU.
+        super().compile(jit_compile=False)
+
+    def begin(self) -> None:
+        """Starts from the weights that the generator has now."""
+        self.ema.set_weights(self.generator.get_weights())
+
+    def average(self) -> None:
+        """Moves the moving average one step towards the generator's weights."""
+        step = ops.cast(self.step, "float32")
+        decay = ops.minimum(self.decay, (1 + step) / (10 + step))  # no memory of the first steps
+        for average, weight in zip(self.ema.weights, self.generator.weights, strict=True):
+            average.assign(decay * average + (1 - decay) * weight)
+
+    def state(self) -> dict[str, keras.Variable]:
+        """Everything that the rest of the stage depends on, besides the data: variables by name."""
+        parts = {
+            "generator": self.generator.weights,
+            "ema": self.ema.weights,
+            "best": self.best.weights,
+        }
+        for name, optimizer in self.optimizers().items():
+            parts[name] = optimizer.variables
+        variables = {
+            f"{part}/{i:03d}": variable
+            for part, members in parts.items()
+            for i, variable in enumerate(members)
+        }
+        return variables | {
+            "step": self.step,
+            "halvings": self.halvings,
+            "rolled_back_to": self.rolled_back_to,
+            "halved_rate": self._halved_rate,
+            "best_step": self.best_step,
+            "best_rank": self.best_rank,
+        }
+
+    def resumed(self) -> None:
+        """To be called when the state was restored: halvings count for one learning rate alone."""
+        if float(self._halved_rate) != self._rate:
+            self._halved_rate.assign(self._rate)
+            self.halvings.assign(0)
+            self.rolled_back_to.assign(_NEVER)
+
+    def keep_best(self, rank: float) -> bool:
+        """Keeps the averaged weights if they rank higher than all before; returns whether."""
+        is_best = int(self.best_step) == _NEVER or rank > float(self.best_rank)
+        if is_best:
+            self.best.set_weights(self.ema.get_weights())
+            self.best_rank.assign(rank)
+            self.best_step.assign(int(self.step))
+        return is_best
+
+    def has_diverged(self, lr: np.ndarray, hr: np.ndarray) -> bool:
+        """Whether a variable is not finite, or the generator is worse than plain grey.
+
+        Losses tell too late: that of a step is from before its update.
+
+        Args:
+            lr: `(batch, height, width, 3)` in [0, 1].
+            hr: What the generator should make of it.
+        """
+        if not all(np.isfinite(variable).all() for variable in self.state().values()):
+            return True
+        error = np.mean(np.abs(hr - np.asarray(self.generator(lr, training=False))))
+        return not error <= WORST_ERROR  # NaN too
+
+    def rehearse(self, lr: np.ndarray, hr: np.ndarray) -> None:
+        """Computes a step and takes it back, so that what cannot work fails before the first.
+
+        Args:
+            lr: `(batch, height, width, 3)` in [0, 1].
+            hr: Of the stage's patch.
+
+        Raises:
+            ValueError: If a term of the loss is not finite.
+        """
+        before = {name: np.array(variable) for name, variable in self.state().items()}
+        self._advance_to_trial()
+        terms = self.train_step((ops.convert_to_tensor(lr), ops.convert_to_tensor(hr)))
+        for name, variable in self.state().items():
+            variable.assign(before[name])
+        for term, value in terms.items():
+            if not np.isfinite(value):
+                raise ValueError(f"the loss term {term!r} is {float(value)}")
+
+    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The stage's optimizers by name."""
+        raise NotImplementedError
+
+    def _advance_to_trial(self) -> None:
+        """Sets the step to one that uses all parts of the stage."""
+
+    def _number(self, name: str, value: float, dtype: str = "int64") -> keras.Variable:
+        number = self.add_weight(
+            shape=(), dtype=dtype, initializer="zeros", trainable=False, name=name
+        )
+        number.assign(value)  # in all its digits, which an initializer rounds to float32
+        return number
+
+
+def _copy(generator: keras.Model) -> keras.Model:
+    copy = keras.models.clone_model(generator)
+    copy.set_weights(generator.get_weights())
+    return copy
