@@ -166,6 +166,8 @@ TABLES: dict[str, Callable[[], str]] = {
         "audit-copies",
         "audit-faults",
         "audit-shifts",
+        "choice",
+        "choice-screenshots",
         "crops",
         "engines",
         "error-map",
