@@ -1,7 +1,10 @@
 """Feeds damaged files to what opens pictures and models: nothing may come of it but an error.
 
-    python benchmarks/fuzz.py pictures --minutes 10
+    python benchmarks/fuzz.py pictures --files 10000
     python benchmarks/fuzz.py models --minutes 10
+    python benchmarks/fuzz.py service --files 10000
+
+`service` sends pictures to `srgan serve`, which must answer each with the result, or refuse it.
 
 Small valid files are made on the spot, and changed at random. A process of its own reads each; what
 makes it crash, hang, take more than 4 GiB, raise another error than bad input may, or leave a file
@@ -11,6 +14,7 @@ behind, is kept in the folder `--output`, and ends the run with exit code 1. Lin
 
 import argparse
 import hashlib
+import http.client
 import io
 import multiprocessing
 import random
@@ -25,10 +29,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+import resilience
 
 SECONDS = 30  # for a file; other work slows this one down
 MEMORY = 4 * 2**30
 PIXELS = 2**22
+HANGS = ("hangs", False)
 EXPECTED = (ValueError, OSError, MemoryError)
 EXTREME = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\0\0\0\0")
 
@@ -272,47 +278,129 @@ def work(kind: str, connection: Connection) -> None:
                 return
 
 
+class Reader:
+    """A process that tries one file after the other, and is replaced when it ends.
+
+    Args:
+        kind: "pictures" or "models".
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind, self._context = kind, multiprocessing.get_context("spawn")
+        self._begin()
+
+    @property
+    def memory(self) -> float:
+        """MiB in use."""
+        return resident(self._process.pid)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.kill()
+        self._process.join()
+
+    def try_file(self, data: bytes) -> tuple[str, bool]:
+        """Returns what went wrong, if anything, and whether the file was read to the end."""
+        if not self._process.is_alive():
+            self._begin()
+        self._connection.send_bytes(data)
+        try:
+            fault, taken = self._connection.recv() if self._connection.poll(SECONDS) else HANGS
+        except EOFError:
+            self._process.join()
+            fault, taken = f"ends with code {self._process.exitcode}", False
+        if fault == HANGS[0] or fault.endswith("memory"):
+            self._process.kill()
+            self._process.join()
+        return fault, taken
+
+    def _begin(self) -> None:
+        self._connection, other = self._context.Pipe()
+        self._process = self._context.Process(target=work, args=(self._kind, other), daemon=True)
+        self._process.start()
+        other.close()
+
+
+class Service:
+    """`srgan serve`, which is sent one picture after the other."""
+
+    def __init__(self) -> None:
+        self._service = resilience.start("--max-megapixels", str(PIXELS / 1e6))
+
+    @property
+    def memory(self) -> float:
+        """MiB in use."""
+        return resident(self._service.process.pid)
+
+    def close(self) -> None:
+        """Ends it."""
+        self._service.process.terminate()
+        self._service.process.wait(SECONDS)
+
+    def try_file(self, data: bytes) -> tuple[str, bool]:
+        """Likewise."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._service.port, timeout=SECONDS)
+        try:
+            connection.request("POST", "/v1/upscale", data)
+            answer = connection.getresponse()
+            body = answer.read()
+        except TimeoutError:
+            return HANGS
+        except (OSError, http.client.HTTPException) as error:
+            code = self._service.process.poll()
+            return f"no answer ({error}); the service {code or 'runs'}", False
+        finally:
+            connection.close()
+        if answer.status not in (200, 413, 415, 422):
+            return f"status {answer.status}: {body[:200]!r}", False
+        return "", answer.status == 200
+
+
+def resident(process: int | None) -> float:
+    """The memory of a process, in MiB."""
+    fields = Path(f"/proc/{process}/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize() / 2**20
+
+
 def main() -> int:
+    """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("pictures", "models"))
+    parser.add_argument("kind", choices=("pictures", "models", "service"))
     parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--files", type=int, help="so many, in place of minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("fuzz"))
     arguments = parser.parse_args()
-    seeds = {"pictures": pictures, "models": models}[arguments.kind]()
+    seeds = models() if arguments.kind == "models" else pictures()
+    reader = Service() if arguments.kind == "service" else Reader(arguments.kind)
     chance = random.Random(arguments.seed)
-    start = multiprocessing.get_context("spawn")
     found: dict[str, Path] = {}
     tried = opened = 0
-    process = connection = None
-    until = time.monotonic() + 60 * arguments.minutes
-    while time.monotonic() < until:
-        if process is None or connection is None or not process.is_alive():
-            connection, other = start.Pipe()
-            process = start.Process(target=work, args=(arguments.kind, other), daemon=True)
-            process.start()
-            other.close()
+    warm = slowest = 0.0
+    began = time.monotonic()
+    while tried < (arguments.files or sys.maxsize):
+        if not arguments.files and time.monotonic() - began > 60 * arguments.minutes:
+            break
         data = seeds[tried] if tried < len(seeds) else change(chance.choice(seeds), seeds, chance)
         tried += 1
-        connection.send_bytes(data)
-        try:
-            fault, taken = connection.recv() if connection.poll(SECONDS) else ("hangs", False)
-        except EOFError:
-            process.join()
-            fault, taken = f"ends with code {process.exitcode}", False
+        sent = time.monotonic()
+        fault, taken = reader.try_file(data)
+        slowest = max(slowest, time.monotonic() - sent)
         opened += taken
-        if fault == "hangs" or fault.endswith("memory"):
-            process.kill()
-            process.join()
         if not fault and tried <= len(seeds) and not taken:
             fault = "a seed is refused"
+        if tried == 1000:
+            warm = reader.memory
         kind = re.sub(r"\d+|'.*'", "#", fault)[:80]
         if fault and kind not in found:
             arguments.output.mkdir(parents=True, exist_ok=True)
             found[kind] = arguments.output / hashlib.sha256(data).hexdigest()[:12]
             found[kind].write_bytes(data)
             print(f"{found[kind]}: {fault}", flush=True)
-    print(f"{tried} files, {opened} of them read to the end, {len(found)} kinds of faults")
+    print(f"{tried:,} files, {opened:,} of them read to the end, {len(found)} kinds of faults;")
+    print(f"the slowest took {slowest:.1f} s; {warm:.0f} MiB after 1,000 files, ", end="")
+    print(f"{reader.memory:.0f} at the end")
+    reader.close()
     return 1 if found else 0
 
 
