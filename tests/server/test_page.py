@@ -206,3 +206,22 @@ def test_only_the_files_of_the_page_are_served(address):
         *("/web/../server/page.py", "/web/%2e%2e/server/page.py", "/web/..%2f..%2fetc/passwd"),
     ):
         assert status(path)[0] == 404
+
+
+def test_the_picture_chooses_the_model(browser, serving, lr, tmp_path):
+    degraded = tmp_path / "phone.jpg"
+    pyvips.Image.new_from_array(lr).jpegsave(str(degraded), Q=50)
+    with serving() as port:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#examples button").first.wait_for()
+        assert "gets the model that takes them away" in page.inner_text("#promise")
+        example(page)
+        assert page.inner_text("#facts").endswith("by srgan-x4")
+        page.set_input_files("#file", degraded)
+        page.locator("#facts", has_text="by srgan-photo-x4").wait_for()
+        assert "it was compressed as JPEG" in page.inner_text("#status")
+        assert page.get_attribute("#download", "download").endswith("-srgan-photo-x4.png")
+        assert page.is_disabled("#show-map")
+        page.close()
