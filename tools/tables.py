@@ -181,6 +181,7 @@ TABLES: dict[str, Callable[[], str]] = {
         "error-map-levels",
         "memory",
         "pipeline",
+        "resilience",
         "serving",
         "speed-others",
         "startup",
