@@ -176,6 +176,7 @@ TABLES: dict[str, Callable[[], str]] = {
         "memory",
         "patterns",
         "pipeline",
+        "resilience",
         "serving",
         "speed-others",
         "startup",

@@ -170,3 +170,24 @@ def test_when_progress_raises_no_tile_runs_on_though_the_error_is_kept():
             next(rows)
         assert not running  # while `kept` holds the frames that know the results
         del kept
+
+
+@pytest.mark.parametrize("step", [1, 2, 4, 8, 16, 32])
+def test_a_plan_is_found_for_tiles_that_begin_at_multiples(step):
+    cut = tiling.plan(1024, 992, 32, 200 * 200, 2, step)
+    assert cut.size[0] * cut.size[1] <= 200 * 200
+    assert all(span.outer.start % step == 0 for span in (*cut.rows, *cut.columns))
+    assert cut.tiles == len(cut.rows) * len(cut.columns)
+
+
+@pytest.mark.parametrize("step", [1, 8])
+def test_a_plan_is_found_where_even_the_smallest_tiles_are_too_large(step):
+    assert tiling.plan(1000, 1000, 16, 10, 2, step).size == (40, 40)
+
+
+def test_long_pictures_are_planned_at_once():
+    began = time.thread_time()
+    cut = tiling.plan(10_000_000, 1, 48, 250_000, 2)
+    assert tiling.TileLayout(10_000_000, 1, 48, (112, 112)).tiles == 624_994
+    assert cut.tiles == len(cut.rows) == 42
+    assert time.thread_time() - began < 0.3  # trying each number of tiles takes 3 s

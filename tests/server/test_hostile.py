@@ -157,11 +157,11 @@ def test_health_answers_beside_any_number_of_silent_connections(serving, connect
         assert received_status(silent[-1]) == b"200"
 
 
-def test_a_body_in_a_million_parts_holds_nobody_up(serving, connect, watching, tiny_model):
+def test_a_body_in_a_million_parts_holds_nobody_up(program, connect, watching, tiny_model):
     parts = b"1\r\nx\r\n" * 200_000
     head = b"POST /v1/upscale HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\n"
     with (
-        serving(str(tiny_model)) as port,
+        program("--model", tiny_model) as (_, port),
         watching(port) as watchdog,
         connect(port).send(head + parts + b"0\r\n\r\n") as connection,
     ):

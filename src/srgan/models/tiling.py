@@ -44,7 +44,9 @@ class TileLayout(NamedTuple):
 
     @property
     def tiles(self) -> int:
-        return len(self.rows) * len(self.columns)
+        return _count(self.height, self.size[0], self.halo) * _count(
+            self.width, self.size[1], self.halo
+        )
 
     @property
     def area(self) -> int:
@@ -91,6 +93,11 @@ def spans(length: int, size: int, halo: int) -> list[Span]:
     return found
 
 
+def _count(length: int, size: int, halo: int) -> int:
+    """How many tiles `spans` returns."""
+    return 1 if length <= size else -(-(length - 2 * halo) // (size - 2 * halo))
+
+
 def plan(
     height: int, width: int, halo: int, area: int, workers: int = 1, step: int = 1
 ) -> TileLayout:
@@ -107,10 +114,13 @@ def plan(
     """
     least = -(-(2 * halo + 8) // step) * step  # a tile that keeps less is hardly worth it
     best, found = (math.inf, math.inf), (min(least, height), min(least, width))
+    previous = math.inf
     for down in itertools.count(1):
         tall = _share(height, down, halo, step)
-        if down > 1 and tall < least:
+        overlapping = (height + 2 * halo * (down - 1)) * width  # at least, with so many tiles
+        if down > 1 and (tall < least or previous <= least or overlapping > best[0] * workers):
             break
+        previous = tall
         limit = area // tall
         if limit < min(least, width):
             continue

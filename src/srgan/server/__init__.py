@@ -1,10 +1,12 @@
 """The models behind HTTP: a REST interface, and a page to try them on.
 
 A picture is the body of a request, and its result that of the answer: no forms, no Base64. What a
-request may cost is bounded: bytes, pixels and seconds, and so is how many wait. `application` is
-what other programs import; `jobs` decides who is worked on, `transfer` moves pictures, `catalogue`
-knows the models by name, `guard` which pages may ask, `running` looks after connections. Nothing
-that may wait runs in the event loop. Knows nothing of Keras and of the command line.
+request may cost is bounded: bytes, pixels, frames and seconds, and so is how many wait.
+
+`application` is what other programs import. `requests` says what may be asked, and `guard` by whom;
+`transfer` moves pictures, `jobs` decides who is worked on, `catalogue` knows the models by name,
+and `running` looks after connections. Nothing that may wait runs in the event loop. Knows nothing
+of Keras and of the command line.
 """
 
 import contextlib
@@ -15,13 +17,12 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi import Path as InPath
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from srgan.io import kinds
 from srgan.models import engines
@@ -30,105 +31,21 @@ from srgan.server.errors import add_errors, documented
 from srgan.server.guard import Guard
 from srgan.server.jobs import Jobs, Status, Ticket
 from srgan.server.page import add_page
+from srgan.server.requests import (
+    DEFAULT_LIMITS,
+    JOB,
+    ErrorMapRequest,
+    Health,
+    Limits,
+    Listing,
+    UpscaleRequest,
+    options_of,
+)
 from srgan.server.transfer import TOLD, Result, ResultResponse, Uploads, said, wait_for_disconnect
 from srgan.server.workspace import workspace
 from srgan.upscaling import error_map, pipeline
 from srgan.upscaling.options import SAME, SUFFIXES, UpscaleOptions
 from srgan.util import versions
-
-_JOB = r"^[A-Za-z0-9_-]{1,64}$"
-
-
-class Limits(NamedTuple):
-    """What requests may cost.
-
-    Attributes:
-        megabytes: Of the picture that is sent.
-        megapixels: That the model makes of it, before they are scaled to the size asked for.
-        frames: Of an animation, or pages of a document.
-        seconds: Of the work, waiting for its turn included.
-        concurrency: Pictures that are worked on; they share the processor's cores.
-        queue_size: Pictures that wait.
-        tile: Side of the tiles, in pixels of the picture; by default as memory allows. What is
-            given up ends after the tiles that run: smaller ones are sooner done, but overlap more.
-        body_timeout: Seconds for which a client may send or read nothing.
-    """
-
-    megabytes: float = 32.0
-    megapixels: float = 64.0
-    frames: int = 1000
-    seconds: float = 300.0
-    concurrency: int = 2
-    queue_size: int = 16
-    tile: int | None = None
-    body_timeout: float = 30.0
-
-
-DEFAULT_LIMITS = Limits()
-
-
-class ErrorMapRequest(BaseModel):
-    """What is asked of an error map."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str = Field(
-        default="", description="The name of a model; by default the first of /v1/models."
-    )
-    job: str = Field(
-        default="", pattern=r"^$|" + _JOB, description="Makes the request known at /v1/jobs/JOB."
-    )
-
-
-class _UpscaleRequest(ErrorMapRequest):
-    """What is asked of an enlargement; of several sizes, the smallest counts."""
-
-    model: str = Field(
-        default="",
-        description="The name of a model; by default the first of /v1/models, or, where all "
-        "shipped ones are served, the one that fits the picture, which the header Srgan-Model "
-        "names.",
-    )
-    metadata: bool = Field(
-        default=True,
-        description="Now called strip_metadata, and inverted.",
-        json_schema_extra={"deprecated": True},
-    )
-
-
-# Whoever runs the service sets these, not whoever asks: memory depends on them.
-_SET_BY_SERVICE = ("tile", "halo", "max_megapixels", "max_frames")
-_ASKED = {name: f for name, f in UpscaleOptions.model_fields.items() if name not in _SET_BY_SERVICE}
-if TYPE_CHECKING:
-
-    class UpscaleRequest(_UpscaleRequest, UpscaleOptions):
-        """What is asked of an enlargement."""
-
-else:
-    UpscaleRequest = create_model(
-        "UpscaleRequest",
-        __base__=_UpscaleRequest,
-        **{name: (field.annotation, field) for name, field in _ASKED.items()},
-    )
-
-
-class Health(BaseModel):
-    """Whether the service is there."""
-
-    status: str = Field(description="ok")
-    jobs: int = Field(description="How many pictures it works on or has waiting.")
-
-
-class Listing(BaseModel):
-    """What is served."""
-
-    models: list[dict[str, Any]] = Field(
-        description="The default one first, each with its licence and scores."
-    )
-    auto: bool = Field(description="Whether a request without a model gets the one that fits.")
-    reads: str = Field(description="The formats of pictures, for people.")
-    formats: list[str] = Field(description="Of results.")
-    limits: dict[str, float | None] = Field(description="What requests may cost.")
 
 
 class _Service(NamedTuple):
@@ -249,7 +166,7 @@ def _add_facts(app: FastAPI, service: _Service) -> None:
         )
 
     @app.get("/v1/jobs/{job}", responses=documented(404, 422))
-    async def show_job(job: Annotated[str, InPath(pattern=_JOB)]) -> Status:
+    async def show_job(job: Annotated[str, InPath(pattern=JOB)]) -> Status:
         """How far a request is that named itself by `job`."""
         status = service.jobs.status(job)
         if not status:
@@ -273,7 +190,7 @@ def _add_work(app: FastAPI, service: _Service) -> None:
     async def upscale(request: Request, asked: Annotated[UpscaleRequest, Query()]) -> Response:
         """Enlarges the picture that is the body of the request."""
         service.catalogue.file(asked.model)
-        work = partial(_upscale, service, asked, _options(asked, service.limits))
+        work = partial(_upscale, service, asked, options_of(asked, service.limits))
         return await _answer(request, service, asked.job, asked.format or "png", work)
 
     @app.post("/v1/error-map", **picture)
@@ -283,21 +200,6 @@ def _add_work(app: FastAPI, service: _Service) -> None:
         service.catalogue.file(asked.model)
         work = partial(_draw_map, service, asked)
         return await _answer(request, service, asked.job, "png", work)
-
-
-def _options(asked: UpscaleRequest, limits: Limits) -> UpscaleOptions:
-    """What a request asks for, within what the service sets."""
-    values = {name: getattr(asked, name) for name in _ASKED}
-    if asked.realism is not None:
-        values["realism"] = round(asked.realism, 2)  # few points, so that models stay open
-    if not asked.metadata:
-        values["strip_metadata"] = True
-    return UpscaleOptions.parse(
-        **values,
-        tile=limits.tile,
-        max_megapixels=limits.megapixels,
-        max_frames=limits.frames,
-    )
 
 
 def _upscale(

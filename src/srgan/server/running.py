@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from srgan.server import logs
 
 _CONNECTIONS = 256  # at once; each may hold a file that is being sent, of often 1024
-_READ_AT_ONCE = 2**13  # bytes, so that a request in a million parts is read in many turns
+_READ_AT_ONCE = 2**12  # bytes, so that a request in a million parts is read in many turns
 _SWITCH = 0.0005  # seconds that a thread may keep others from the interpreter; by default ten times
 _GRACE = 3.0  # seconds for the last answers to be sent
 

@@ -1,0 +1,116 @@
+"""What may be asked of a service, what it tells of itself, and what it may cost."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from srgan.upscaling.options import UpscaleOptions
+
+JOB = r"^[A-Za-z0-9_-]{1,64}$"
+
+
+class Limits(NamedTuple):
+    """What requests may cost.
+
+    Attributes:
+        megabytes: Of the picture that is sent.
+        megapixels: That the model makes of it, before they are scaled to the size asked for.
+        frames: Of an animation, or pages of a document.
+        seconds: Of the work, waiting for its turn included.
+        concurrency: Pictures that are worked on; they share the processor's cores.
+        queue_size: Pictures that wait.
+        tile: Side of the tiles, in pixels of the picture; by default as memory allows. What is
+            given up ends after the tiles that run: smaller ones are sooner done, but overlap more.
+        body_timeout: Seconds for which a client may send or read nothing.
+    """
+
+    megabytes: float = 32.0
+    megapixels: float = 64.0
+    frames: int = 1000
+    seconds: float = 300.0
+    concurrency: int = 2
+    queue_size: int = 16
+    tile: int | None = None
+    body_timeout: float = 30.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class ErrorMapRequest(BaseModel):
+    """What is asked of an error map."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(
+        default="", description="The name of a model; by default the first of /v1/models."
+    )
+    job: str = Field(
+        default="", pattern=r"^$|" + JOB, description="Makes the request known at /v1/jobs/JOB."
+    )
+
+
+class _UpscaleRequest(ErrorMapRequest):
+    """What is asked of an enlargement; of several sizes, the smallest counts."""
+
+    model: str = Field(
+        default="",
+        description="The name of a model; by default the first of /v1/models, or, where all "
+        "shipped ones are served, the one that fits the picture, which the header Srgan-Model "
+        "names.",
+    )
+    metadata: bool = Field(
+        default=True,
+        description="Now called strip_metadata, and inverted.",
+        json_schema_extra={"deprecated": True},
+    )
+
+
+# Whoever runs the service sets these, not whoever asks: memory depends on them.
+_SET_BY_SERVICE = ("tile", "halo", "max_megapixels", "max_frames")
+_ASKED = {name: f for name, f in UpscaleOptions.model_fields.items() if name not in _SET_BY_SERVICE}
+if TYPE_CHECKING:
+
+    class UpscaleRequest(_UpscaleRequest, UpscaleOptions):
+        """What is asked of an enlargement."""
+
+else:
+    UpscaleRequest = create_model(
+        "UpscaleRequest",
+        __base__=_UpscaleRequest,
+        **{name: (field.annotation, field) for name, field in _ASKED.items()},
+    )
+
+
+class Health(BaseModel):
+    """Whether the service is there."""
+
+    status: str = Field(description="ok")
+    jobs: int = Field(description="How many pictures it works on or has waiting.")
+
+
+class Listing(BaseModel):
+    """What is served."""
+
+    models: list[dict[str, Any]] = Field(
+        description="The default one first, each with its licence and scores."
+    )
+    auto: bool = Field(description="Whether a request without a model gets the one that fits.")
+    reads: str = Field(description="The formats of pictures, for people.")
+    formats: list[str] = Field(description="Of results.")
+    limits: dict[str, float | None] = Field(description="What requests may cost.")
+
+
+def options_of(asked: UpscaleRequest, limits: Limits) -> UpscaleOptions:
+    """What a request asks for, within what the service sets."""
+    values = {name: getattr(asked, name) for name in _ASKED}
+    if asked.realism is not None:
+        values["realism"] = round(asked.realism, 2)  # few points, so that models stay open
+    if not asked.metadata:
+        values["strip_metadata"] = True
+    return UpscaleOptions.parse(
+        **values,
+        tile=limits.tile,
+        max_megapixels=limits.megapixels,
+        max_frames=limits.frames,
+    )
