@@ -169,15 +169,17 @@ class _Opening:
         self.pictures = max(len(found.delays), len(found.pages), 1)
         if self._header and not pages and not animated:
             self.pictures = samples.field(self._header, "n-pages", 1)
+        if not self._header or (animated and max_frames):
+            self._frames = pillow.frames(source, kind.name, animated)
+            self.pictures = max(self.pictures, self._frames.number)
         if self.pictures > max_frames > 0:
             raise UnsupportedImage(
                 f"{describe(source)} has {self.pictures:,} frames; expected at most "
                 f"{max_frames:,}. Allow more with --max-frames, or cut it into parts."
             )
-        if not self._header or (animated and max_frames):
-            self._frames = pillow.frames(source, kind.name, animated)
         count = _alike(pages) if pages else -1
-        if max_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
+        several = self.pictures > 1 and kind.loader in ("gif", "webp", "tiff")
+        if max_frames and several and count != 1:
             self._options["n"] = count
             try:
                 self._header = self._load()
