@@ -108,12 +108,14 @@ def open_image(
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
-    """Returns the format of a picture file, and how many frames or pages it has.
+    """Returns the format of a picture file, and how many frames or pages a result can have of it.
 
     Raises:
         UnsupportedImage, OSError: As `open_image` does.
     """
     kind, found = look(source)
+    if kind.loader not in ("gif", "webp"):
+        return kind, max(len(found.delays), len(found.pages), 1)
     with decoding(source):
         return kind, _Opening(source, kind, found, MAX_PIXELS, 0).pictures
 
