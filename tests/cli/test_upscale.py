@@ -102,9 +102,11 @@ def test_what_is_left_out_of_a_folder_is_named(photo, tiny_model, tmp_path, caps
         assert "by: djxl photo.jxl photo.png" in err
         assert f"note: 2 files not read, by the suffix: {photo.with_name('a.svg')}, " in err
         assert "left out: This is a link to a file that is not there: " in err
-    assert cli.main([str(argument) for argument in [*command, "--json", "--overwrite"]]) == 1
-    last = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert [Path(path).name for path in last["others"]] == ["a.svg", "b.txt"]
+    for more in (["--dry-run"], []):
+        arguments = [*command, "--json", "--overwrite", *more]
+        assert cli.main([str(argument) for argument in arguments]) == 1
+        last = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert [Path(path).name for path in last["others"]] == ["a.svg", "b.txt"]
 
 
 def test_errors_of_the_system_name_the_file(photo, tiny_model, tmp_path, fails, monkeypatch):

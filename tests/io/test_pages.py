@@ -2,13 +2,15 @@
 
 import io
 import struct
+import time
+import zlib
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageSequence
 
-from srgan.io import formats, images, tiff
+from srgan.io import contents, formats, images, tiff
 from srgan.io.stream import Picture, open_pages
 from srgan.io.suffixes import natural_suffix
 from srgan.models import loading
@@ -228,3 +230,72 @@ def test_pictures_beside_the_first_of_a_jpeg_are_counted(tmp_path, page):
     assert data[place : place + 4] == kinds[0]
     second.write(data[:place] + kinds[1] + data[place + 4 :])
     assert Picture(second.getvalue()).notes == ()
+
+
+def test_an_animation_that_claims_too_many_frames_is_refused(frames):
+    file = io.BytesIO()
+    frames[0].save(file, "PNG", save_all=True, append_images=frames[1:])
+    data = file.getvalue()
+    at = data.index(b"acTL") + 4
+    for claimed in (10_001, 10**9):
+        body = struct.pack(">II", claimed, 0)
+        made = data[:at] + body + struct.pack(">I", zlib.crc32(b"acTL" + body)) + data[at + 12 :]
+        with pytest.raises(formats.UnsupportedImage, match=f"has {claimed:,} frames; expected"):
+            Picture(made, into=".webp")
+        assert Picture(made, into=".png").frames == 1
+
+
+def test_directories_that_overlap_cost_no_time():
+    """Each of 5,000 directories claims the 4,000 entries after it, most of them the same."""
+    count, size = 4000, 12
+    entry = struct.pack("<HHII", 254, 4, 1, 0)
+    # A directory is a count, its entries, and the place of the next; entries are 12 bytes, so
+    # that each may begin where an entry of the one before does.
+    places = [8 + size * k for k in range(5000)]
+    data = bytearray(b"II*\0" + struct.pack("<I", places[0]) + entry * (count + 5100))
+    for place, following in zip(places, [*places[1:], 0], strict=True):
+        struct.pack_into("<H", data, place, count)
+        struct.pack_into("<I", data, place + 2 + size * count, following)
+    began = time.monotonic()
+    with pytest.raises(formats.UnsupportedImage, match="has more than 524,288 entries; expected"):
+        Picture(bytes(data))
+    assert time.monotonic() - began < 5
+
+
+# What AVIF and HEIC files hold beside a picture
+
+
+def box(kind, *parts, start=b""):
+    body = start + b"".join(parts)
+    return struct.pack(">I", 8 + len(body)) + kind + body
+
+
+@pytest.mark.parametrize(
+    ("boxes", "lost"),
+    [
+        ([box(b"auxC", start=bytes(4) + b"urn:com:apple:photo:2020:aux:hdrgainmap\0")], "gain map"),
+        ([box(b"auxC", start=bytes(4) + b"urn:mpeg:hevc:2015:auxid:2\0")], "depth map"),
+        ([box(b"auxC", start=bytes(4) + b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")], ""),
+    ],
+)
+def test_auxiliary_pictures_are_named(boxes, lost):
+    meta = box(b"meta", box(b"iprp", box(b"ipco", *boxes)), start=bytes(4))
+    found = contents.of_heif(io.BytesIO(box(b"ftyp", start=b"heic") + meta))
+    assert [text for text in found.left_out if lost in text] == list(found.left_out)
+    assert bool(found.left_out) == bool(lost)
+
+
+def test_a_gain_map_that_is_an_item_is_named():
+    item = box(b"infe", start=b"\2\0\0\0\0\1\0\0tmap\0")
+    meta = box(b"meta", box(b"iinf", item, start=bytes(4) + b"\0\1"), start=bytes(4))
+    assert contents.of_heif(io.BytesIO(meta)).left_out == ("its HDR gain map",)
+
+
+def test_boxes_that_name_themselves_or_nothing_have_an_end():
+    endless = [
+        struct.pack(">I4s", 8, b"free") * 30_000,
+        b"\0\0\0\0meta",
+        b"\0\0\0\1meta" + bytes(8),
+    ]
+    for data in (*endless, b"\0\0\0\x07meta", b"\xff\xff\xff\xffmeta"):
+        assert contents.of_heif(io.BytesIO(data)) == contents.Contents()

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srgan.cli import messages
+from srgan.cli import messages, results
 
 if TYPE_CHECKING:
     from srgan.upscaling.batch import BatchPlan
@@ -65,7 +65,9 @@ def show(
                 f"about {_time(seconds)}, {job.memory / 2**20:,.0f} MiB"
             )
             messages.note(name, job.notes)
-    if not as_json:
+    if as_json and (left_out := results.left_out(plan)):
+        print(json.dumps(left_out))
+    elif not as_json:
         count = messages.counted(len(sources), "photo")
         print(f"{count}, {skipped} there already: {_time(total)}")
     if failed:

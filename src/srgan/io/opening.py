@@ -108,12 +108,14 @@ def open_image(
 
 
 def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
-    """Returns the format of a picture file, and how many frames or pages it has.
+    """Returns the format of a picture file, and how many frames or pages a result can have of it.
 
     Raises:
         UnsupportedImage, OSError: As `open_image` does.
     """
     kind, found = look(source)
+    if kind.loader not in ("gif", "webp"):
+        return kind, max(len(found.delays), len(found.pages), 1)
     with decoding(source):
         return kind, _Opening(source, kind, found, MAX_PIXELS, 0).pictures
 
@@ -169,15 +171,17 @@ class _Opening:
         self.pictures = max(len(found.delays), len(found.pages), 1)
         if self._header and not pages and not animated:
             self.pictures = samples.field(self._header, "n-pages", 1)
+        if not self._header or (animated and max_frames):
+            self._frames = pillow.frames(source, kind.name, animated)
+            self.pictures = max(self.pictures, self._frames.number)
         if self.pictures > max_frames > 0:
             raise UnsupportedImage(
                 f"{describe(source)} has {self.pictures:,} frames; expected at most "
                 f"{max_frames:,}. Allow more with --max-frames, or cut it into parts."
             )
-        if not self._header or (animated and max_frames):
-            self._frames = pillow.frames(source, kind.name, animated)
         count = _alike(pages) if pages else -1
-        if max_frames and kind.loader in ("gif", "webp", "tiff") and count != 1:
+        several = self.pictures > 1 and kind.loader in ("gif", "webp", "tiff")
+        if max_frames and several and count != 1:
             self._options["n"] = count
             try:
                 self._header = self._load()

@@ -144,7 +144,7 @@ class Picture:
         missing = self._opened.pictures - self.frames
         if missing and self.following is None and not page:
             why = (
-                "they differ from the first in size or samples"
+                f"{into} files hold those that are like the first in size and samples"
                 if held.frames
                 else f"{into} files hold one, and {with_frames()} files all"
             )

@@ -16,10 +16,12 @@ import numpy as np
 from srgan.io.tiff_file import (
     MAX_BYTES,
     MAX_DIRECTORIES,
+    MAX_ENTRIES,
     Directory,
     Entry,
     Layout,
     TiffFile,
+    TooManyEntriesError,
     written,
 )
 
@@ -60,6 +62,8 @@ def look(file: BinaryIO) -> tuple[str, tuple[Page, ...]]:
     for index, place in enumerate(places):
         try:
             entries = tiff.directory(place, _ASKED)
+        except TooManyEntriesError:
+            return f"has more than {MAX_ENTRIES:,} entries; expected fewer. Split it.", ()
         except ValueError:
             break
         if not _value(entries, _NEW_SUBFILE) & 0b101 and _value(entries, _SUBFILE) != 2:

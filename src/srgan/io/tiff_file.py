@@ -13,7 +13,8 @@ import numpy as np
 MAX_DIRECTORIES = 10_000  # each costs libtiff more than the one before; from 65536 on, it hangs
 MAX_BYTES = 60_000  # of EXIF; JPEG has room for 64 KiB
 
-_MAX_ENTRIES = 4096
+MAX_ENTRIES = 2**19  # of all directories; they may overlap, so that few bytes claim many
+_MAX_ENTRIES = 4096  # of one
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _SIZES |= {16: 8, 18: 8}  # of the big variant
 _RATIONAL = (5, 10)  # two numbers each
@@ -44,6 +45,10 @@ class Entry(NamedTuple):
 Directory = dict[int, Entry]
 
 
+class TooManyEntriesError(ValueError):
+    """What was read of a file are more entries than pages would need."""
+
+
 class TiffFile:
     """A TIFF file; nothing that it says is believed.
 
@@ -59,6 +64,7 @@ class TiffFile:
         big = b"+" in start
         self.layout = Layout("<" if start[:1] == b"I" else ">", "HQ"[big], "IQ"[big])
         self.first_at = 8 if big else 4
+        self._left = MAX_ENTRIES
         self.first = self._number(self.first_at, self.layout.place)
 
     def places(self) -> list[int]:
@@ -79,6 +85,9 @@ class TiffFile:
         size = self.layout.size(f"HH2{self.layout.place}")
         if end - begin > _MAX_ENTRIES * size:
             raise ValueError("It has too many entries.")
+        self._left -= (end - begin) // size
+        if self._left < 0:
+            raise TooManyEntriesError
         table = self._at(begin, end - begin)
         parts = (table[k : k + size] for k in range(0, len(table), size))
         found = {struct.unpack_from(f"{self.layout.order}H", part)[0]: part for part in parts}
