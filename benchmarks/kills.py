@@ -69,7 +69,7 @@ class Training:
         self._config.write_text(CONFIG)
 
     def command(self, output: Path) -> list:
-        run = output / "run"  # models are named after it
+        run = output / "run"  # models are named after it, and after the folder that it is in
         if (run / "config.toml").exists():
             return ["train", "--resume", "-o", run]
         return ["train", self._photos, "-o", run, "--config", self._config]
@@ -203,14 +203,13 @@ def run(make: Callable[[Path], Training | Folder], kills: int, seed: int) -> int
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         work, log = make(root), root / "log"
-        straight = root / "straight"
-        straight.mkdir()
+        straight, output = root / "straight" / "work", root / "killed" / "work"
+        straight.mkdir(parents=True)
         seconds = finish(work, straight, log)
         expected = work.result(straight)
         print(f"{len(expected)} files in {seconds:.1f} s without a kill", flush=True)
         while done < kills:
-            output = root / "killed"
-            output.mkdir()
+            output.mkdir(parents=True)
             for _ in range(min(KILLS_OF_A_RUN, kills - done)):
                 child = start(work.command(output), log)
                 code = ended(child, rng.uniform(0, seconds))

@@ -764,9 +764,14 @@ def test_train_passes_every_option_on(trained, capsys):
 
 def test_a_run_is_resumed_with_its_own_configuration(trained, tmp_path):
     (tmp_path / "config.toml").write_text("seed = 7")
-    assert cli.main(["train", "photos", "-o", str(tmp_path), "--resume"]) == 0
+    assert cli.main(["train", "-o", str(tmp_path), "--resume"]) == 0
     assert trained["settings"] == config.Config(seed=7)
     assert trained["resume"]
+    assert trained["photos"] is None
+
+
+def test_a_new_run_without_photos_is_a_mistake(fails):
+    assert "A new run needs photos" in fails("train", "-o", "run")
 
 
 def test_the_default_recipe_is_the_compact_one(trained):

@@ -14,6 +14,8 @@ SHAPES = {
     "block2_conv1": (3, 3, 64, 128),
 }
 
+VGG16 = [(b, i) for b, count in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, count + 1)]
+
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch):
@@ -183,6 +185,14 @@ def test_a_file_of_wrong_shapes_is_refused(arrays, tmp_path):
     message = r"block1_conv2/bias in shape \(32,\); vgg19 needs \(64,\)"
     with pytest.raises(ValueError, match=message):
         vgg("vgg19", ["conv2_1"], weights=tmp_path / "wrong.npz")
+
+
+def test_vgg16_weights_are_refused_as_vgg19_s(arrays, tmp_path):
+    whole = dict.fromkeys(f"block{b}_conv{i}/kernel" for b, i in VGG16)
+    extra = {key: np.zeros(1, np.float32) for key in whole if key not in arrays}
+    np.savez(tmp_path / "vgg16.npz", **(arrays | extra))
+    with pytest.raises(ValueError, match=r"is not of vgg19: it lacks block3_conv4"):
+        vgg("vgg19", ["conv2_1"], weights=tmp_path / "vgg16.npz")
 
 
 def test_vgg19_weights_are_refused_as_vgg16_s(arrays, tmp_path):

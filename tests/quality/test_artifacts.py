@@ -272,8 +272,17 @@ def test_grid_does_not_depend_on_where_the_pattern_starts(pair):
     assert artifacts.grid(shifted, 4) == pytest.approx(artifacts.grid(sr, 4), rel=0.02)
 
 
-def test_grid_of_a_flat_image_is_zero():
-    assert artifacts.grid(constant(77), 4) == 0
+def test_a_flat_image_has_no_grid_not_even_with_pixels_that_are_one_level_off():
+    flat = constant(77)
+    assert np.isnan(artifacts.grid(flat, 4))
+    rng = np.random.default_rng(0)
+    flat[rng.random(flat.shape[:2]) < 0.01] += 1
+    assert np.isnan(artifacts.grid(flat, 4))
+
+
+def test_an_image_of_rounding_noise_has_a_grid():
+    noise = np.random.default_rng(0).integers(76, 79, constant(77).shape, np.uint8)
+    assert artifacts.grid(noise, 4) < 0.5
 
 
 def test_grid_refuses_images_without_an_inside():

@@ -140,8 +140,8 @@ def test_results_of_other_programs_are_scored_as_they_are(photos, tmp_path):
     for path in photos.iterdir():
         images.write(made / f"{path.stem}_out.png", images.read_uint8(path))
     found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
-    assert all(s.psnr == np.inf and s.lpips == 0 for s in scores(found, "program").values())
-    assert found.means("photos")["program"].psnr == np.inf
+    assert all(s.psnr == 100 and s.lpips == 0 for s in scores(found, "program").values())
+    assert found.means("photos")["program"].psnr == 100
 
 
 def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
@@ -308,12 +308,21 @@ def test_two_photos_show_no_difference(tmp_path):
     assert made_of(np.array([[30.0, 31], [30, 31]]), tmp_path).differences == []
 
 
-def test_infinite_scores_are_left_out_of_means_and_differences(tmp_path):
-    found = made_of(np.array([[30.0, np.inf], [31, 33], [32, 35]]), tmp_path)
-    assert found.means("set")["a"].psnr == 34
-    assert found.differences == []
-    assert found.to_json()["images"][1]["scores"]["psnr"] == "inf"
+def test_photos_without_a_measure_are_left_out_of_its_means_and_differences(tmp_path):
+    found = made_of(np.array([[30.0, 31], [31, np.nan], [32, 33], [33, 34]]), tmp_path)
+    assert found.means("set")["a"].psnr == pytest.approx(98 / 3)
+    assert found.differences[0].mean == pytest.approx(1)
+    assert found.to_json()["images"][3]["scores"]["psnr"] is None
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_a_flat_photo_is_scored_and_does_not_hide_the_others(photos, model, tmp_path):
+    images.write(photos / "white.png", np.full((48, 48, 3), 255, np.uint8))
+    found = evaluate(photos, [model], tmp_path / "out")
+    mean = found.means("photos")["bicubic"]
+    assert all(np.isfinite(mean))
+    assert scores(found, "bicubic")["white"].psnr == 100
+    assert {interval.measure for interval in found.differences} == set(metrics.Scores._fields)
 
 
 # provenance
@@ -399,7 +408,7 @@ def test_a_result_of_the_uncropped_size_is_refused_with_the_remedy(uncropped, tm
     )
     cropped = evaluate(folder, [made], tmp_path / "out", scale=SCALE, crop=True)
     assert errors(cropped) == {}
-    assert scores(cropped, "program")["odd"].psnr == np.inf
+    assert scores(cropped, "program")["odd"].psnr == 100
     assert cropped.sr(cropped.cases[0], "program").shape == (48, 60, 3)
 
 

@@ -1,5 +1,6 @@
 """Measures are checked by hand, against scikit-image and numpy, and against published scores."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -182,6 +183,22 @@ def test_the_lpips_file_is_what_its_tool_writes(shared_data, tmp_path):
     subprocess.run([sys.executable, tool, npz, tmp_path / "made.onnx"], check=True)
     shipped = ROOT / "src" / "srgan" / "weights" / "lpips-alex.onnx"
     assert (tmp_path / "made.onnx").read_bytes() == shipped.read_bytes()
+
+
+def test_scores_of_equal_images_are_capped_so_that_means_are_finite(pair):
+    hr, sr = pair
+    lr = resize.downscale(hr, 4)
+    same, other = metrics.score(hr, lr, hr, 4), metrics.score(hr, lr, sr, 4)
+    assert (same.psnr, same.lr_psnr) == (metrics.PSNR_CAP, metrics.PSNR_CAP)
+    assert metrics.mean([same, other]).psnr == pytest.approx((100 + other.psnr) / 2)
+
+
+def test_a_mean_is_over_the_images_that_have_the_measure():
+    blank = metrics.Scores(*[math.nan] * len(metrics.Scores._fields))
+    mean = metrics.mean([blank._replace(psnr=30.0), blank._replace(psnr=32.0, grid=0.5), blank])
+    assert (mean.psnr, mean.grid) == (31.0, 0.5)
+    assert math.isnan(mean.ssim)
+    assert math.isnan(metrics.mean([]).psnr)
 
 
 # lr_psnr

@@ -24,9 +24,9 @@ def small(tiny, **changes):
 def finished(photo_folder, tmp_path_factory):
     """A short run with a validation set and initial weights of its own, and what it was made of."""
     root = tmp_path_factory.mktemp("finished")
-    judges = root / "judges"
-    judges.mkdir()
-    shutil.copy(photo_folder / "00.png", judges)
+    held_out = root / "validation"
+    held_out.mkdir()
+    shutil.copy(photo_folder / "00.png", held_out)
     tiny = config.Config(
         validate_every=2,
         precision="float32",
@@ -36,7 +36,9 @@ def finished(photo_folder, tmp_path_factory):
     first = run.train(photo_folder, root / "first", small(tiny))
     shutil.copy(first, root / "init.onnx")
     settings = small(tiny, steps=3)
-    run.train(photo_folder, root / "run", settings, validation=judges, init=str(root / "init.onnx"))
+    run.train(
+        photo_folder, root / "run", settings, validation=held_out, init=str(root / "init.onnx")
+    )
     return root
 
 
@@ -56,7 +58,7 @@ def again(finished, tmp_path):
 def test_a_run_goes_on_with_all_that_it_began_with(again, finished, photo_folder):
     known = record.read(again.folder)
     assert known.inputs.photos == photo_folder
-    assert known.inputs.validation == finished / "judges"
+    assert known.inputs.validation == finished / "validation"
     assert known.init == record.Source(
         file=str(finished / "init.onnx"), sha256=files.sha256(finished / "init.onnx")
     )

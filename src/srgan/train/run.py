@@ -89,7 +89,8 @@ def train(
             raise FileExistsError(
                 f"{folder} already holds a run. Continue it with --resume, or choose another one."
             )
-        files.remove_partial(folder)
+        for place in (folder, *(folder / "cache").glob("*")):
+            files.remove_partial(place)
         if known:
             _change_settings(folder, settings)
         computed_in = precision.choose(known.precision if known else settings.precision)
@@ -100,10 +101,11 @@ def train(
 
         inputs = _inputs(photos, lr_photos, validation, cache, folder, known)
         pairs, validating = _photos(inputs, settings, report)
+        preflight.check_room(folder, networks.stages)  # beside the decoded photos, too
         if known:
             record.check_data("The photos", known.data, pairs.fingerprint)
-            judges = record.fingerprint(validating)
-            record.check_data("The validation photos", known.validation, judges)
+            pixels = record.fingerprint(validating)
+            record.check_data("The validation photos", known.validation, pixels)
             record.warn_of_versions(known)
             found = known.model_copy(update={"inputs": inputs, "vgg": networks.vgg or known.vgg})
         else:
@@ -210,22 +212,21 @@ def _photos(
         settings.degradation,
         lambda done, total: report(Progress("data", done, total, {})),
     )
-    judges = None
     if inputs.validation:
-        judges = data.prepare(
+        held_out = data.prepare(
             inputs.validation,
             inputs.cache,
             settings.scale,
             minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
             degradation=_once(settings.degradation),
         )
-        for name, reason in judges.skipped:
+        for name, reason in held_out.skipped:
             _logger.warning("Left out of validation: %s: %s", name, reason)
     else:
-        pairs, judges = pairs.hold_back(_VALIDATION_PHOTOS)
+        pairs, held_out = pairs.hold_back(_VALIDATION_PHOTOS)
     for name, reason in pairs.skipped:
         _logger.warning("Left out %s: %s", name, reason)
-    return pairs, [judges[i] for i in range(min(len(judges), _VALIDATION_PHOTOS))]
+    return pairs, [held_out[i] for i in range(min(len(held_out), _VALIDATION_PHOTOS))]
 
 
 def _once(degradation: config.Degradation) -> config.Degradation:
