@@ -87,7 +87,9 @@ def serve(
     """
     from srgan import server
     from srgan.server import running
+    from srgan.util import parallel
 
+    parallel.return_memory()  # pictures of all sizes would leave holes in it for hours
     limits = server.Limits(
         megabytes=max_megabytes,
         megapixels=max_megapixels,
