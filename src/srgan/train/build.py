@@ -49,6 +49,6 @@ def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:
         ValueError: If it is another network.
     """
     if Path(model).suffix == ".npz":
-        checkpoints.restore(Path(model), checkpoints.named(network))
+        checkpoints.restore(Path(model), checkpoints.named(network.weights))
     else:
         onnx_file.read_weights(catalogue.path(model), network)

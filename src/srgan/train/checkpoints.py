@@ -7,6 +7,7 @@ import io
 import logging
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ _DAMAGE = (OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedErr
 _DAMAGE += (SyntaxError, zipfile.BadZipFile, zlib.error)  # of the header of an array; of the file
 
 
-def named(generator: keras.Model) -> dict[str, keras.Variable]:
+def named(weights: Sequence[keras.Variable]) -> dict[str, keras.Variable]:
     """Returns a generator's weights by the names that `best.npz` gives them."""
-    return {f"ema/{i:03d}": weight for i, weight in enumerate(generator.weights)}
+    return {f"ema/{i:03d}": weight for i, weight in enumerate(weights)}
 
 
 def save(path: Path, variables: dict) -> None:

@@ -73,7 +73,7 @@ def fit(
                 f"Stopped in {folder.name} at step {int(stage.step)} of {stage.total_steps}."
             )
     judge.finish(stage)
-    stage.generator.set_weights(stage.best.get_weights())
+    stage.generator.set_weights([np.asarray(weight) for weight in stage.best])
 
 
 def _run(

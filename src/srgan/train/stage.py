@@ -35,8 +35,9 @@ class Stage(keras.Model):
         super().__init__()
         self.generator = generator
         self.total_steps = steps
-        self.ema = _copy(generator)
-        self.best = _copy(generator)
+        self.ema = keras.models.clone_model(generator)
+        self.ema.set_weights(generator.get_weights())
+        self.best = [keras.Variable(weight, trainable=False) for weight in generator.get_weights()]
         self.decay = settings.ema
         self.step = self._number("step", 0)
         self.halvings = self._number("halvings", 0)
@@ -66,7 +67,7 @@ class Stage(keras.Model):
         parts = {
             "generator": self.generator.weights,
             "ema": self.ema.weights,
-            "best": self.best.weights,
+            "best": self.best,
         }
         for name, optimizer in self.optimizers().items():
             parts[name] = optimizer.variables
@@ -95,7 +96,8 @@ class Stage(keras.Model):
         """Keeps the averaged weights if they rank higher than all before; returns whether."""
         is_best = int(self.best_step) == _NEVER or rank > float(self.best_rank)
         if is_best:
-            self.best.set_weights(self.ema.get_weights())
+            for best, average in zip(self.best, self.ema.weights, strict=True):
+                best.assign(average)
             self.best_rank.assign(rank)
             self.best_step.assign(int(self.step))
         return is_best
@@ -146,9 +148,3 @@ class Stage(keras.Model):
         )
         number.assign(value)  # in all its digits, which an initializer rounds to float32
         return number
-
-
-def _copy(generator: keras.Model) -> keras.Model:
-    copy = keras.models.clone_model(generator)
-    copy.set_weights(generator.get_weights())
-    return copy

@@ -114,10 +114,6 @@ class Adversarial(Stage):
         }
         return super().state() | weights
 
-    def rehearse(self, lr, hr):
-        super().rehearse(lr, hr)
-        self._gradients(lr, hr)
-
     def _advance_to_trial(self):
         self.step.assign(self.settings.discriminator_steps)  # both networks learn, from here on
 
