@@ -42,13 +42,15 @@ def main() -> None:
     photos = [images.read_uint8(path) for path in find_images(arguments.photos)]
     photos = [resize.crop_to_multiple(photo, 4) for photo in photos]
     judged = photos[:: arguments.every] if arguments.every else []
-    print("| photos | photo model taken | of | LPIPS, clean model | LPIPS, photo model | better |")
-    print("|---|---|---|---|---|---|")
+    judging = " LPIPS, clean model | LPIPS, photo model | better |" if judged else ""
+    print(f"| photos | photo model taken | of |{judging}")
+    print("|---|---|---|" + 3 * "---|" * bool(judged))
     for kind in arguments.kinds:
         degrade = degradation(kind)
         small = photos if arguments.as_they_are else [resize.downscale(hr, 4) for hr in photos]
         taken = sum(bool(choice.describe(degrade(lr))) for lr in small)
-        print(f"| {kind} | {taken} | {len(small)} | {judge(judged, degrade)} |", flush=True)
+        found = f" {judge(judged, degrade)} |" if judged else ""
+        print(f"| {kind} | {taken} | {len(small)} |{found}", flush=True)
 
 
 def degradation(kind: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -73,8 +75,6 @@ def degradation(kind: str) -> Callable[[np.ndarray], np.ndarray]:
 
 def judge(photos: Sequence[np.ndarray], degrade: Callable[[np.ndarray], np.ndarray]) -> str:
     """Mean LPIPS of both models, and on how many photos that for degraded ones is better."""
-    if not photos:
-        return "- | - | -"
     found = []
     for name in ("srgan-x4", choice.DEGRADED):
         model = loading.load(name)
