@@ -67,10 +67,14 @@ def test_a_run_goes_on_with_all_that_it_began_with(again, finished, photo_folder
     table = (stage / "validation.csv").read_text()
     shutil.rmtree(stage / "checkpoints")  # as if it had been killed before the first
     (again.folder / "model.onnx").unlink()
+    for place in (again.folder, stage):  # what kills leave, half-written
+        (place / ".export-abcdefgh").mkdir()
+        (place / f".{'0' * 16}.partial").touch()
     assert again() == again.folder / "model.onnx"
     assert (again.folder / "model.onnx").read_bytes() == (finished / "run/model.onnx").read_bytes()
     assert (stage / "validation.csv").read_text() == table
     assert record.read(again.folder) == known
+    assert not [*again.folder.rglob(".export-*"), *again.folder.rglob("*.partial")]
 
 
 def test_the_first_checkpoint_holds_the_initial_weights(finished):

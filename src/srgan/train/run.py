@@ -10,6 +10,7 @@ RUN/model.onnx       the model of the last stage
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -91,6 +92,8 @@ def train(
             )
         for place in (folder, *(folder / "cache").glob("*")):
             files.remove_partial(place)
+        for left in (*folder.glob(".export-*"), *folder.glob("*/.export-*")):  # by a kill
+            shutil.rmtree(left)
         if known:
             _change_settings(folder, settings)
         computed_in = precision.choose(known.precision if known else settings.precision)
