@@ -25,6 +25,7 @@ from srgan.upscaling import choice
 KINDS = (
     "clean",
     *(f"jpeg-{quality}" for quality in (97, 95, 92, 90, 75, 60, 40)),
+    *(f"webp-{quality}" for quality in (90, 80, 70, 50, 30)),
     *(f"noise-{deviation}" for deviation in (1, 2, 3, 5, 10)),
     *(f"blur-{radius}" for radius in (0.4, 0.8, 1.2)),
 )
@@ -57,10 +58,10 @@ def degradation(kind: str) -> Callable[[np.ndarray], np.ndarray]:
     """Returns what a kind, as "jpeg-75", does to a picture."""
     name, _, amount = kind.partition("-")
 
-    def jpeg(rgb: np.ndarray) -> np.ndarray:
+    def compress(rgb: np.ndarray) -> np.ndarray:
         file = io.BytesIO()
-        Image.fromarray(rgb).save(file, "JPEG", quality=int(amount))
-        return np.asarray(Image.open(file))
+        Image.fromarray(rgb).save(file, name.upper(), quality=int(amount))
+        return np.asarray(Image.open(file).convert("RGB"))
 
     def noise(rgb: np.ndarray) -> np.ndarray:
         noisy = rgb + _CHANCE.normal(0, float(amount), rgb.shape)
@@ -70,7 +71,8 @@ def degradation(kind: str) -> Callable[[np.ndarray], np.ndarray]:
         blurred = Image.fromarray(rgb).filter(ImageFilter.GaussianBlur(float(amount)))
         return np.asarray(blurred)
 
-    return {"clean": np.asarray, "jpeg": jpeg, "noise": noise, "blur": blur}[name]
+    kinds = {"clean": np.asarray, "noise": noise, "blur": blur}
+    return kinds.get(name, compress)
 
 
 def judge(photos: Sequence[np.ndarray], degrade: Callable[[np.ndarray], np.ndarray]) -> str:

@@ -37,7 +37,7 @@ def screenshot():
 
 def test_a_clean_photo_shows_no_degradation(photo):
     found = degradation.measure(photo)
-    assert (found.jpeg, found.ringing) == (0, 0)
+    assert (found.jpeg, found.webp, found.ringing) == (0, 0, 0)
     assert found.noise < 1.2
     assert 0.38 < found.detail < 0.6
 
@@ -50,6 +50,13 @@ def test_the_step_of_jpeg_is_that_of_its_table(photo, quality, step):
 
 def test_jpeg_is_found_where_the_picture_was_cut_off_its_grid(photo):
     assert degradation.measure(jpeg(photo, 75)[3:, 5:]).jpeg == 7
+
+
+@pytest.mark.parametrize(("quality", "least", "most"), [(80, 12, 19), (50, 20, 35)])
+def test_the_step_of_webp_grows_as_its_quality_falls(photo, quality, least, most):
+    file = io.BytesIO()
+    Image.fromarray(photo).save(file, "WEBP", quality=quality)
+    assert least <= degradation.measure(np.asarray(Image.open(file).convert("RGB"))).webp <= most
 
 
 def test_jpeg_of_the_highest_qualities_leaves_no_steps(photo):
@@ -85,4 +92,4 @@ def test_jpeg_rings_round_the_letters_of_a_screenshot(quality):
 
 def test_one_colour_shows_no_degradation():
     plain = np.full((64, 64, 3), 90, np.uint8)
-    assert degradation.measure(plain) == (0, 0, 0, 0)
+    assert degradation.measure(plain) == (0, 0, 0, 0, 0)

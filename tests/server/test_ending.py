@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import time
 
 import pytest
@@ -15,6 +16,14 @@ GRACE = 3 + 5  # seconds, as promised, and for a busy machine
 
 def left(folder):
     return sorted(path.name for path in folder.glob("srgan-*"))
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_what_was_accepted_is_finished_after_sigterm(program, connect, png, tmp_path):
@@ -62,6 +71,24 @@ def test_what_takes_too_long_after_sigterm_is_given_up(program, connect, png, tm
     assert left(tmp_path) == []
 
 
+def test_a_second_signal_gives_up_what_is_left_at_once(program, connect, png, tmp_path):
+    with program("--model", "srgan-x4") as (service, port):
+        client = connect(port)
+        begun = client.begin(data=png(1000, 1000), job="mine")
+        client.until(lambda: client.is_running("mine"))
+        service.send_signal(signal.SIGINT)
+        client.until(lambda: not listens(port))
+        told = time.monotonic()
+        service.send_signal(signal.SIGINT)
+        answer = begun.getresponse()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        begun.close()
+        _, log = service.communicate(timeout=30)
+        assert time.monotonic() - told < GRACE
+    assert "Traceback" not in log
+    assert left(tmp_path) == []
+
+
 def test_work_that_nobody_wants_does_not_delay_the_end(program, connect, png, tmp_path):
     pytest.importorskip("openvino", reason="needs the engine whose tiles cannot be ended")
     with program("--model", "srgan-x4", "--engine", "openvino") as (service, port):
@@ -81,15 +108,17 @@ def test_work_that_nobody_wants_does_not_delay_the_end(program, connect, png, tm
 def test_the_next_start_removes_what_a_kill_left_and_nothing_else(
     program, connect, png, tmp_path, tiny_model
 ):
-    (tmp_path / "srgan-other").mkdir()
+    somebody_s = tmp_path / "srgan-serve-notes"
+    somebody_s.mkdir()
+    (somebody_s / "notes.txt").write_text("mine")
     with program("--model", str(tiny_model)) as (_, port):
         assert connect(port).ask("/health")[0] == 200  # from now on it has its folder
-        (living,) = set(left(tmp_path)) - {"srgan-other"}
+        (living,) = set(left(tmp_path)) - {somebody_s.name}
         with program("--model", "srgan-x4") as (service, other):
             client = connect(other)
             begun = client.begin(data=png(1000, 1000), job="mine")
             client.until(lambda: client.is_running("mine"))
-            (killed,) = set(left(tmp_path)) - {"srgan-other", living}
+            (killed,) = set(left(tmp_path)) - {somebody_s.name, living}
             service.kill()
             service.wait()
             begun.close()
@@ -100,6 +129,7 @@ def test_the_next_start_removes_what_a_kill_left_and_nothing_else(
             assert not (tmp_path / killed).exists()
             assert len(left(tmp_path)) == 3
         assert connect(port).ask(data=png(8, 8))[0] == 200
+    assert (somebody_s / "notes.txt").read_text() == "mine"
 
 
 def test_a_log_that_nobody_reads_keeps_nobody_waiting(program, connect, tiny_model, tmp_path):

@@ -52,7 +52,8 @@ def show(
         seconds = job.work * (2 if job.picture.channels in (2, 4) else 1) / speed(job.model)
         total += seconds
         if as_json:
-            files = {"input": name, "output": str(destination), "model": job.choice.model}
+            files = {"input": name, "output": str(destination)}
+            files |= {"model": job.choice.model, "why": job.choice.reason}
             result = {"width": job.width, "height": job.height, "frames": job.frames}
             needs = {"bytes": job.memory, "seconds": round(seconds, 1), "tiles": job.tiles}
             notes = {"notes": job.notes} if job.notes else {}

@@ -62,6 +62,8 @@ def note(photo: object, notes: Iterable[str]) -> None:
     """Prints what the result of a photo lacks."""
     for text in notes:
         notice(f"{photo}: {text}.")
+        if "pictures are left out" in text:
+            notice('A name without a suffix keeps all of them, as --name "{stem}-{ext}".')
 
 
 def fail(message: str, code: int = 2) -> int:

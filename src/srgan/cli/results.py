@@ -20,14 +20,14 @@ def line(result: "FileResult") -> dict[str, object]:
     if result.error:
         return said | {"error": messages.explain(result.error)}
     notes = {"notes": result.notes} if result.notes else {}
-    model = {"model": result.choice.model} if result.choice else {}
+    model = {"model": result.choice.model, "why": result.choice.reason} if result.choice else {}
     return said | {"output": str(result.destination)} | model | notes
 
 
 def tell(results: "Sequence[FileResult]") -> None:
     """What one should know of results, and which models were taken, if that was chosen here."""
     chosen = [result.choice for result in results if result.choice and result.choice.reason]
-    if len(results) == 1 and chosen and not results[0].notes:
+    if len(results) == 1 and chosen and not chosen[0].notes:
         messages.note(results[0].source, [chosen[0].sentence])
     for result in results:
         messages.note(result.source, result.notes)

@@ -39,6 +39,10 @@ class UnsupportedImage(ValueError):  # noqa: N818 - it says what the image is
     """An image that cannot be read, or cannot be written as asked; the message says which."""
 
 
+class TooLarge(UnsupportedImage):
+    """An image with more pixels or frames than are allowed."""
+
+
 class Format(NamedTuple):
     """What files of one format can hold, and how they are written.
 

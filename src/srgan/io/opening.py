@@ -8,7 +8,7 @@ import pyvips
 
 from srgan.io import pillow, png, samples, xmp
 from srgan.io.contents import Contents
-from srgan.io.formats import MAX_FRAMES, MAX_PIXELS, UnsupportedImage, decoding, describe
+from srgan.io.formats import MAX_FRAMES, MAX_PIXELS, TooLarge, UnsupportedImage, decoding, describe
 from srgan.io.kinds import Kind
 from srgan.io.looking import Seen, look, not_read
 from srgan.io.tiff import Page
@@ -175,7 +175,7 @@ class _Opening:
             self._frames = pillow.frames(source, kind.name, animated)
             self.pictures = max(self.pictures, self._frames.number)
         if self.pictures > max_frames > 0:
-            raise UnsupportedImage(
+            raise TooLarge(
                 f"{describe(source)} has {self.pictures:,} frames; expected at most "
                 f"{max_frames:,}. Allow more with --max-frames, or cut it into parts."
             )
@@ -242,7 +242,7 @@ class _Opening:
         else:
             return
         if width * height > max_pixels:
-            raise UnsupportedImage(
+            raise TooLarge(
                 f"{describe(self._source)} claims {width}x{height} pixels; expected at most "
                 f"{max_pixels:,} in all. Allow more with --max-megapixels, or cut it into parts."
             )

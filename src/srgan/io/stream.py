@@ -143,11 +143,9 @@ class Picture:
         """What of the file the result will lack."""
         missing = self._opened.pictures - self.frames
         if missing and self.following is None and not page:
-            why = (
-                f"{into} files hold those that are like the first in size and samples"
-                if held.frames
-                else f"{into} files hold one, and {with_frames()} files all"
-            )
+            differ = self._opened.following is not None
+            held_ones = "those like the first in size and samples" if held.frames else "one"
+            why = f"{into} files hold {held_ones}, and {'.tif' if differ else with_frames()} all"
             yield f"{missing} of its {self._opened.pictures} pictures are left out: {why}"
         left_out = list(self._opened.left_out)
         if self.texts and into != ".png":

@@ -122,6 +122,7 @@ def _check_bfloat16(kind: Kind) -> None:
 
 class _OnnxRuntime:
     def __init__(self, model: bytes, calls: int):
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it asks for a host on the net
         import onnxruntime
 
         self._options = onnxruntime.RunOptions

@@ -13,16 +13,30 @@ _SAMPLE = 400  # blocks, for each of the 64 places where a grid may begin
 _MOST = 4000  # blocks, for the steps
 _ZERO = 0.8  # of a coefficient, in grey levels: what is left of zero after rounding to 8 bits
 _STEPS = np.arange(2, 41)  # of quantisation, in grey levels
+_STANDS_OUT = 0.05  # of the coefficients, that are zero in blocks of a grid and not beside it
 _ENOUGH = 20  # coefficients, to see steps
 
 _MARGIN = 8  # pixels, where a resized tile has seen replicated ones
 _TILE = 256  # side of what is looked at for detail
 SHRINKING = (1.5, 2, 3, 4)
 
-_FREQUENCY = np.add.outer(np.arange(_BLOCK), np.arange(_BLOCK)).ravel()  # of coefficients
-_COSINES = np.cos(np.outer(np.arange(_BLOCK), 2 * np.arange(_BLOCK) + 1) * np.pi / 16)
-_COSINES *= np.where(np.arange(_BLOCK) == 0, np.sqrt(1 / 8), 0.5)[:, None]
-_DCT = np.kron(_COSINES, _COSINES)  # of a block as one row
+_WHITE = 0.7  # the finest detail of noise, in parts of the middle one; texture has less
+
+
+def _frequencies(side: int) -> np.ndarray:
+    """Of the coefficients of a block."""
+    return np.add.outer(np.arange(side), np.arange(side)).ravel()
+
+
+def _dct(side: int) -> np.ndarray:
+    """The DCT of a block as one row."""
+    order = np.arange(side)
+    cosines = np.cos(np.outer(order, 2 * order + 1) * np.pi / (2 * side))
+    cosines *= np.where(order == 0, np.sqrt(1 / side), np.sqrt(2 / side))[:, None]
+    return np.kron(cosines, cosines)
+
+
+_FREQUENCY, _DCT = _frequencies(_BLOCK), _dct(_BLOCK)
 
 
 class Degradation(NamedTuple):
@@ -31,6 +45,7 @@ class Degradation(NamedTuple):
     Attributes:
         jpeg: The step to which JPEG rounded the coarser detail of a block, in grey levels: 2 at a
             quality of about 93, 3 at 90, 7 at 75, 18 at 40; 0 if no such steps are found.
+        webp: Likewise for lossy WebP, about: 15 at a quality of 80, 27 at 50; 0 if none.
         ringing: What JPEG left round the letters of a screenshot, in grey levels: 1 at a quality of
             95, 2 at 90, 3 to 4 at 75; 0 if the picture is none.
         noise: Standard deviation, in grey levels.
@@ -38,6 +53,7 @@ class Degradation(NamedTuple):
     """
 
     jpeg: float
+    webp: float
     ringing: float
     noise: float
     detail: float
@@ -50,7 +66,7 @@ def measure(rgb: np.ndarray) -> Degradation:
         rgb: `(height, width, 3)` uint8, at least `SMALLEST` a side.
     """
     luma = rgb @ np.array([0.299, 0.587, 0.114])
-    return Degradation(jpeg(luma), ringing(luma), noise(rgb), detail(luma))
+    return Degradation(jpeg(luma), webp(luma), ringing(luma), noise(rgb), detail(luma))
 
 
 def jpeg(luma: np.ndarray) -> float:
@@ -65,21 +81,28 @@ def jpeg(luma: np.ndarray) -> float:
     Args:
         luma: `(height, width)`, 0 to 255.
     """
-    chance = np.random.default_rng(0)
-    fine, coarse = _FREQUENCY >= 4, (_FREQUENCY >= 1) & (_FREQUENCY <= 4)
-    places = [(y, x) for y in range(_BLOCK) for x in range(_BLOCK)]
-    zeros = np.zeros(len(places))
-    for index, place in enumerate(places):
-        blocks = _blocks(luma, *place, _SAMPLE, chance)
-        if len(blocks) >= _ENOUGH:
-            zeros[index] = np.mean(np.abs(blocks @ _DCT[fine].T) < _ZERO)
-    if zeros.max() - np.median(zeros) < 0.05:
+    place, excess = _grid(luma, _BLOCK)
+    if excess < _STANDS_OUT:
         return 0.0
-    blocks = _blocks(luma, *places[zeros.argmax()], _MOST, chance)
-    found = [_step(values[np.abs(values) > 1]) for values in (blocks @ _DCT[coarse].T).T]
-    steps = [step for step, certainty in found if certainty > 0]
-    certain = np.median([certainty for _, certainty in found])
-    return float(np.median(steps)) if steps and certain > 0.35 else 0.0
+    step, certainty = _typical_step(luma, _BLOCK, place, 4)
+    return step if certainty > 0.35 else 0.0
+
+
+def webp(luma: np.ndarray) -> float:
+    """Returns the step to which lossy WebP rounded a picture, about, or 0: see `Degradation`.
+
+    As `jpeg`, but of blocks of 4x4, which begin at the corner, and are smoothed along their edges
+    afterwards, so that steps are found less surely.
+
+    Args:
+        luma: `(height, width)`, 0 to 255.
+    """
+    place, excess = _grid(luma, 4)
+    # JPEG's blocks leave zeros in a quarter of a block too, but more in the whole.
+    if place != (0, 0) or excess < max(_STANDS_OUT, _grid(luma, _BLOCK)[1]):
+        return 0.0
+    step, certainty = _typical_step(luma, 4, place, 2)
+    return step if certainty > 0.16 else 0.0
 
 
 def ringing(luma: np.ndarray) -> float:
@@ -125,7 +148,7 @@ def noise(rgb: np.ndarray) -> float:
     clipped = ((rgb == 0) | (rgb == 255)).any(axis=2)  # where noise is cut off
     _, coloured = _calmest(np.where(clipped, np.inf, rgb[..., 0] - 1.0 * rgb[..., 1]))
     middle, finest = _calmest(np.where(clipped, np.inf, rgb @ np.array([0.299, 0.587, 0.114])))
-    grey = finest if finest > 0.6 * middle else 0.0
+    grey = finest if finest > _WHITE * middle else 0.0
     return float(max(coloured / np.sqrt(2), grey))
 
 
@@ -159,14 +182,44 @@ def sharp_at(luma: np.ndarray, least: float) -> float:
     return SHRINKING[-1]
 
 
+def _grid(luma: np.ndarray, side: int) -> tuple[tuple[int, int], float]:
+    """Where blocks begin with the most zeros, and by how much they have more than elsewhere."""
+    chance, fine = np.random.default_rng(0), _dct(side)[_frequencies(side) >= 3 + (side > 4)]
+    places = [(y, x) for y in range(side) for x in range(side)]
+    zeros = np.zeros(len(places))
+    for index, place in enumerate(places):
+        blocks = _blocks(luma, *place, _SAMPLE * (_BLOCK // side) ** 2, chance, side)
+        if len(blocks) >= _ENOUGH:
+            zeros[index] = np.mean(np.abs(blocks @ fine.T) < _ZERO)
+    return places[zeros.argmax()], float(zeros.max() - np.median(zeros))
+
+
+def _typical_step(
+    luma: np.ndarray, side: int, place: tuple[int, int], highest: int
+) -> tuple[float, float]:
+    """The median step of coarse detail up to a frequency, and how well it fits: at most 1."""
+    frequency = _frequencies(side)
+    coarse = _dct(side)[(frequency >= 1) & (frequency <= highest)]
+    blocks = _blocks(luma, *place, _MOST, np.random.default_rng(0), side)
+    found = [_step(values[np.abs(values) > 1]) for values in (blocks @ coarse.T).T]
+    steps = [step for step, certainty in found if certainty > 0]
+    certain = float(np.median([certainty for _, certainty in found]))
+    return (float(np.median(steps)), certain) if steps else (0.0, 0.0)
+
+
 def _blocks(
-    luma: np.ndarray, top: int, left: int, most: int, chance: np.random.Generator
+    luma: np.ndarray,
+    top: int,
+    left: int,
+    most: int,
+    chance: np.random.Generator,
+    side: int = _BLOCK,
 ) -> np.ndarray:
     """Blocks that are not plain, each as one row; of many, some at random."""
-    rows, columns = (luma.shape[0] - top) // _BLOCK, (luma.shape[1] - left) // _BLOCK
-    cut = luma[top : top + _BLOCK * rows, left : left + _BLOCK * columns]
-    blocks = cut.reshape(rows, _BLOCK, columns, _BLOCK).swapaxes(1, 2)
-    blocks = blocks.reshape(-1, _BLOCK * _BLOCK)
+    rows, columns = (luma.shape[0] - top) // side, (luma.shape[1] - left) // side
+    cut = luma[top : top + side * rows, left : left + side * columns]
+    blocks = cut.reshape(rows, side, columns, side).swapaxes(1, 2)
+    blocks = blocks.reshape(-1, side * side)
     if len(blocks) > 4 * most:
         blocks = blocks[chance.choice(len(blocks), 4 * most, replace=False)]
     blocks = blocks[blocks.max(axis=1) > blocks.min(axis=1) + 1]

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
+from srgan.io.formats import TooLarge
 from srgan.server.jobs import Busy, Gone
 
 _RETRY = {"Retry-After": "5"}  # seconds
@@ -64,6 +65,10 @@ def add_errors(app: FastAPI, without_folders: Callable[[str], str]) -> None:
             for fault in error.errors()
         )
         return refuse(422, "; ".join(faults))
+
+    @app.exception_handler(TooLarge)
+    async def refuse_large(request: Request, error: TooLarge) -> Response:
+        return explained(413, error)
 
     @app.exception_handler(ValueError)
     async def explain(request: Request, error: ValueError) -> Response:

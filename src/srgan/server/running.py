@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -83,6 +84,18 @@ class Server(uvicorn.Server):
             )
         )
         self._app, self._header_timeout, self._drain = app, header_timeout, drain
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins the end; a second signal gives up what is left."""
+        if self.should_exit and self._loop:
+            self._loop.call_soon_threadsafe(self._app.state.give_up)
+        else:
+            super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # once a second

@@ -47,6 +47,9 @@ def _sweep(root: Path) -> None:
     for folder in root.glob(f"{_PREFIX}*"):
         with suppress(OSError):  # in use, or just removed by another
             if not folder.is_symlink() and _is_ours(folder):
+                if not (folder / _LOCK).is_file():
+                    folder.rmdir()  # killed before it was locked; somebody else's is not empty
+                    continue
                 with locks.exclusive(folder / _LOCK):
                     shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from srgan.io.find import find_images
 from srgan.quality import metrics
 from srgan.train import (
     config,
@@ -206,6 +207,8 @@ def _photos(
 ) -> tuple[data.Photos, list[data.Pair]]:
     """The photos to train on, and the pairs of the validation set."""
     stages = (settings.pretrain, settings.adversarial)
+    if inputs.validation:
+        find_images(inputs.validation)  # said before the photos are decoded
     pairs = data.prepare(
         inputs.photos,
         inputs.cache,

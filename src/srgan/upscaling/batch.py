@@ -110,6 +110,9 @@ def plan(
     into_folder = output and (is_folder or several or output.is_dir() or not output.suffix)
     if output and into_folder and output.is_file():
         raise ValueError(f"{output} is a file; expected a folder for the results, which is made.")
+    is_file = output and output.suffix.lower() in formats.FORMATS and not output.is_dir()
+    if is_file and several and not is_folder:
+        raise ValueError(f"Several photos do not fit into {output}. Name a folder, as {output}/.")
     sources: dict[Path, Path] = {}
     found = Inputs(output, include, exclude)
     for given in inputs:

@@ -19,6 +19,7 @@ AUTO = "auto"  # in place of a model's name
 DEGRADED = "srgan-photo-x4"
 
 # Where srgan-photo-x4 begins to have the better LPIPS on Kodak24: benchmarks/choice.py.
+_WEBP = 13.0  # grey levels
 _NOISE = 1.5  # grey levels
 _RINGING = 1.4  # grey levels
 _SOFT = 0.3  # of `degradation.detail`
@@ -139,6 +140,8 @@ def describe(rgb: np.ndarray) -> str:
     found = degradation.measure(rgb)
     if found.jpeg:
         return f"it was compressed as JPEG, in steps of {found.jpeg:.0f} grey levels"
+    if found.webp > _WEBP:
+        return f"it was compressed as WebP, in steps of about {found.webp:.0f} grey levels"
     if found.ringing > _RINGING:
         return f"its letters have ringing of {found.ringing:.0f} grey levels, as JPEG leaves it"
     if found.noise > _NOISE:
