@@ -174,6 +174,13 @@ def test_patterns_choose_photos_by_name_or_path(photos, tmp_path):
         chosen(include=["*.gif"])
 
 
+def test_a_file_that_is_no_picture_takes_no_name_from_one(photos, tmp_path):
+    (photos / "a.png").write_bytes(b"no picture")
+    plan = batch.plan([photos], tmp_path)
+    assert plan.sources[tmp_path / "a.png"] == photos / "a.jpg"
+    assert plan.sources[tmp_path / "a-png.png"] == photos / "a.png"
+
+
 def test_names_follow_a_pattern(photos, tmp_path):
     plan = batch.plan([photos], tmp_path, name="{stem}-{ext}-{model}.webp", model_of=lambda _: "x4")
     made = {path.relative_to(tmp_path).as_posix() for path in plan.sources}

@@ -12,7 +12,7 @@ from srgan.io import formats
 from srgan.models.model import Model
 from srgan.upscaling import pipeline
 from srgan.upscaling.choice import Choice, Models
-from srgan.upscaling.inputs import Inputs, check_pattern, named
+from srgan.upscaling.inputs import Inputs, check_pattern, is_readable, named
 from srgan.upscaling.manifest import Manifest
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import files, parallel
@@ -123,11 +123,18 @@ def plan(
                 result = named(place, source, name, model_of, options)
                 destination = output / result if output else given.with_name(result.name)
             other = sources.setdefault(destination, source)
-            if not other.samefile(source):
+            if other.samefile(source):
+                continue
+            failing = next((path for path in (source, other) if not is_readable(path)), None)
+            if not failing:
                 raise ValueError(
                     f"{other} and {source} would both become {destination}. Rename one of them, "
                     'upscale them into two folders, or use --name "{stem}-{ext}".'
                 )
+            # It will be said why, and nothing be made of it, wherever it would go.
+            sources[destination] = other if failing is source else source
+            beside = f"{destination.stem}-{failing.suffix[1:].lower()}{destination.suffix}"
+            sources[destination.with_name(beside)] = failing
     for destination in sources:
         formats.check_format(destination)
     photos = {source.resolve() for source in sources.values()}

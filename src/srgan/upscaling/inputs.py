@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from srgan.io import kinds
+from srgan.io import kinds, opening
 from srgan.io.find import find_images
 from srgan.upscaling import pipeline
 from srgan.upscaling.manifest import MANIFEST, Manifest
@@ -29,6 +29,15 @@ def check_pattern(name: str) -> None:
             f"The names {name!r} hold {wrong}; expected a file name with "
             f"{', '.join(f'{{{key}}}' for key in _NAMES)}."
         )
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file can be opened as a picture; what is wrong is said when it is upscaled."""
+    try:
+        opening.count_pictures(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def named(
