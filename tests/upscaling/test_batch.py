@@ -125,7 +125,7 @@ def test_results_may_go_above_the_photos(photos, tmp_path):
 
 
 def test_two_photos_for_one_file_are_both_named(photos, tmp_path):
-    (photos / "a.webp").touch()
+    images.write(photos / "a.webp", np.full((8, 8, 3), 100, np.uint8))
     with pytest.raises(ValueError, match=r"a\.jpg and .*a\.webp would both become .*large/a\.png"):
         batch.plan([photos], tmp_path / "large", overwrite=True)
 
