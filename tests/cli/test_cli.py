@@ -879,7 +879,8 @@ def test_an_export_is_verified_and_runs(tmp_path, capsys):
 
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
 def test_without_the_extra_serving_says_what_to_install(missing, fails, monkeypatch):
-    monkeypatch.delitem(sys.modules, "srgan.server", raising=False)
+    for name in [name for name in sys.modules if f"{name}.".startswith("srgan.server.")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     error = fails("serve")
     words = f'The service needs {missing}, which is missing. Run: pip install "srgan[serve]"'
