@@ -176,5 +176,5 @@ def test_an_animation_of_too_many_frames_is_refused(serving, connect, tiny_model
     frames = image.webpsave_buffer(lossless=True)
     with serving(str(tiny_model), frames=10) as port:
         status, _, body = connect(port).ask(data=frames, format="webp")
-    assert status == 422
+    assert status == 413
     assert b"expected at most 10" in body
