@@ -1,7 +1,9 @@
 """The service beside clients that hang up, stall, or send nothing at all: others notice nothing."""
 
 import contextlib
+import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -142,6 +144,28 @@ def test_headers_that_trickle_are_not_waited_for(serving, connect, tiny_model):
                     break
                 break
         assert 4 < number < 50
+
+
+def test_a_client_that_reads_slowly_gets_the_whole_result(serving, connect, tiny_model, png):
+    data = png(700, 700)
+    with serving(str(tiny_model), header_timeout=0.5) as port, socket.socket() as slow:
+        expected = connect(port).ask(data=data, format="tiff")[2]
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(10)
+        slow.connect(("127.0.0.1", port))
+        slow.sendall(
+            b"POST /v1/upscale?format=tiff HTTP/1.0\r\nHost: [::1]\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(data)
+        )
+        slow.sendall(data)
+        got = bytearray()
+        began = time.monotonic()
+        while part := slow.recv(2**16):
+            got += part
+            time.sleep(len(part) / 1e6)
+        assert time.monotonic() - began > 2  # much longer than a client may read nothing
+        assert bytes(got).endswith(expected)
+        assert len(expected) > 2e6
 
 
 def test_health_answers_beside_any_number_of_silent_connections(serving, connect, tiny_model):

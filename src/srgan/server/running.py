@@ -21,6 +21,7 @@ from srgan.server import logs
 
 _CONNECTIONS = 256  # at once; each may hold a file that is being sent, of often 1024
 _READ_AT_ONCE = 2**12  # bytes, so that a request in a million parts is read in many turns
+_UNSENT = 2**16  # bytes of an answer that the system keeps, beside those on their way
 _SWITCH = 0.0005  # seconds that a thread may keep others from the interpreter; by default ten times
 _GRACE = 3.0  # seconds for the last answers to be sent
 
@@ -31,6 +32,10 @@ class _Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
         transport.max_size = _READ_AT_ONCE  # pyright: ignore[reportAttributeAccessIssue]
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # who reads is else known megabytes later
+            transport.get_extra_info("socket").setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT
+            )
         self._since = self.loop.time()
         if len(self.connections) > _CONNECTIONS:
             waiting = (other for other in self.connections if isinstance(other, _Connection))
@@ -40,6 +45,10 @@ class _Connection(H11Protocol):
     def on_response_complete(self) -> None:
         self._since = self.loop.time()
         super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        self._since = self.loop.time()  # the client reads, if slowly
+        super().resume_writing()
 
     def waits(self) -> bool:
         """Whether it is the client's turn: to send a request, or to read what came of it.
