@@ -246,6 +246,20 @@ def test_no_answer_leads_elsewhere(port, path):
     assert "Location" not in headers
 
 
+@pytest.mark.parametrize("path", ["/health", "/v1/models", "/"])
+def test_head_is_answered_as_get_without_the_body(port, path):
+    answers = []
+    for method in ("GET", "HEAD"):
+        with contextlib.closing(
+            http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        ) as connection:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.headers["Content-Length"], answer.read()))
+    assert answers[0][:2] == answers[1][:2] == (200, str(len(answers[0][2])))
+    assert answers[1][2] == b""
+
+
 def test_a_form_is_refused_with_what_to_do(port):
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     status, _, body = ask(port, "/v1/upscale", b"--x--", kind)
@@ -339,7 +353,7 @@ def test_a_picture_that_does_not_come_is_not_waited_for(serving, tiny_model):
 def test_a_result_that_nobody_reads_is_given_up(serving, monkeypatch, tiny_model, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(transfer, "_SLOWEST", 1e9)
-    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (500, 500, 3), np.uint8)
     images.write(tmp_path / "noise.png", noise)
     with serving(str(tiny_model), body_timeout=0.5) as port:
         begun = begin(port, (tmp_path / "noise.png").read_bytes(), job="deaf")
@@ -431,15 +445,19 @@ def test_the_command_says_where_it_is_and_ends_at_ctrl_c(tiny_model, photo):
     ("arguments", "words"),
     [
         (["--model", "none.onnx"], "There is no model 'none.onnx'"),
-        (["--host", "256.0.0.1"], ""),
+        (["--host", "256.0.0.1"], "Cannot listen on 256.0.0.1:8000: "),
+        (["--port", "{taken}"], "Address already in use. Choose another --port"),
         (["--port", "70000"], "--port"),
         (["--tile", "8"], "at least 16 pixels"),
     ],
 )
 def test_a_service_that_cannot_begin_says_why(arguments, words):
-    done = subprocess.run(
-        [sys.executable, "-m", "srgan", "serve", *arguments], capture_output=True, text=True
-    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        arguments = [argument.replace("{taken}", port) for argument in arguments]
+        done = subprocess.run(
+            [sys.executable, "-m", "srgan", "serve", *arguments], capture_output=True, text=True
+        )
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")

@@ -60,7 +60,7 @@ def test_damaged_states_are_skipped_with_a_warning(tmp_path, caplog, damage):
     newest.write_bytes(damage(newest.read_bytes()))
     assert saved.restore(found)
     assert int(found["step"]) == 10
-    assert "00000020.npz is not a readable checkpoint" in caplog.text
+    assert "00000020.npz is damaged, or no checkpoint" in caplog.text
 
 
 def test_a_folder_of_damaged_states_is_an_error_and_an_empty_one_is_none(tmp_path):

@@ -291,5 +291,5 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 but no zip", b"\x80\x04pickle"])
 def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "latest.npz").write_bytes(content)
-    with pytest.raises(ValueError, match="is not a readable checkpoint"):
+    with pytest.raises(ValueError, match="is damaged, or no checkpoint"):
         checkpoints.restore(tmp_path / "latest.npz", pretraining().state())

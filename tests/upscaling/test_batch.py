@@ -98,6 +98,16 @@ def test_earlier_results_beside_the_photos_are_not_upscaled_again(photos, upscal
     assert batch.resume(plan(), {}).sources == {}
 
 
+def test_results_with_their_default_name_are_not_upscaled_again(photos, tmp_path):
+    images.write(photos / "b.png", np.zeros((6, 9, 3), np.uint8), overwrite=True)
+    images.write(photos / "b_x4.png", np.zeros((24, 36, 3), np.uint8))
+    images.write(photos / "a_x4.png", np.zeros((9, 9, 3), np.uint8))  # which is no result of a.jpg
+    images.write(photos / "c_x4.png", np.zeros((8, 8, 3), np.uint8))  # of nothing that is there
+    plan = batch.plan([photos], tmp_path / "large")
+    assert plan.earlier == (photos / "b_x4.png",)
+    assert {photos / "a_x4.png", photos / "c_x4.png"} <= {*plan.sources.values()}
+
+
 def test_a_single_file_that_is_there_is_not_resumed(photos, tmp_path):
     plan = batch.plan([photos / "a.jpg"], tmp_path / "large.png", overwrite=True)
     assert batch.resume(plan, {}) == plan

@@ -108,9 +108,17 @@ def serve(
         hosts=[host, *(allow_host or ())],
         origins=allow_origin or (),
     )
+    place = f"[{host}]" if ":" in host else host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listening:
-        place = f"[{host}]" if ":" in host else host
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0]  # the address follows
+        raise ValueError(
+            f"Cannot listen on {place}:{port}: {reason}. Choose "
+            "another --port, or an address of this machine as --host."
+        ) from error
+    with listening:
         print(f"http://{place}:{listening.getsockname()[1]}", flush=True)
         print("Ctrl-C ends it.", file=sys.stderr)
         running.serve(application, listening, header_timeout, drain)

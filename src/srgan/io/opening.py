@@ -120,6 +120,16 @@ def count_pictures(source: str | os.PathLike[str] | bytes) -> tuple[Kind, int]:
         return kind, _Opening(source, kind, found, MAX_PIXELS, 0).pictures
 
 
+def size(source: str | os.PathLike[str] | bytes) -> tuple[int, int]:
+    """Returns the width and the height of a picture file, as they are stored.
+
+    Raises:
+        UnsupportedImage, OSError: As `open_image` does.
+    """
+    image = open_image(source).image
+    return image.width, image.height
+
+
 def _alike(pages: Sequence[Page]) -> int:
     """How many pages from the first on are of its form, with no thumbnails between them."""
     first = pages[0]

@@ -30,6 +30,12 @@ def path(model: str | os.PathLike[str]) -> Path:
         FileNotFoundError: If there is neither such a name nor such a file.
     """
     file = resources.WEIGHTS / f"{model}.onnx" if model in shipped() else Path(model)
+    if str(model) == "auto" and not file.is_file():
+        raise FileNotFoundError(
+            "There is no model 'auto': it stands for the one that fits a photo, where photos are "
+            "given, as srgan.upscale_file and srgan upscale do. Name one of the shipped models "
+            f"here: {', '.join(shipped())}."
+        )
     if not file.is_file():
         raise FileNotFoundError(
             f"There is no model {str(model)!r}: expected the path of an ONNX file, or one of the "

@@ -135,7 +135,10 @@ def _download(name: str) -> Path:
 def _read(path: Path) -> dict[str, np.ndarray]:
     """Returns the convolutions in a weights file as `blockB_convC/kernel` and `/bias`, float32."""
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file of VGG weights at {path}.")
+        raise FileNotFoundError(
+            f"There is no file of VGG weights at {path}. Check the name that --vgg-weights, or the "
+            f"environment variable {WEIGHTS_VARIABLE}, has."
+        )
     arrays = {}
     try:
         if path.suffix == ".npz":

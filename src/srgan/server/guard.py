@@ -38,6 +38,8 @@ class Guard:
         if reason:
             await refuse(403, reason)(scope, receive, send)
         else:
+            if scope["type"] == "http" and scope["method"] == "HEAD":
+                scope = {**scope, "method": "GET"}  # the server leaves out the answer's body
             await self._app(scope, receive, send)
 
     def _reason(self, method: str, headers: Headers) -> str:

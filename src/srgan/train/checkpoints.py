@@ -46,7 +46,7 @@ def restore(path: Path, variables: dict) -> None:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except _DAMAGE as error:
-        raise ValueError(f"{path} is not a readable checkpoint: {error}") from error
+        raise ValueError(f"{path} is damaged, or no checkpoint.") from error
     if missing := [name for name in variables if name not in arrays]:
         raise ValueError(f"{path} lacks {missing[0]!r}: it is a checkpoint of something else.")
     for name, variable in variables.items():

@@ -142,7 +142,10 @@ def read(folder: Path) -> Record:
         ValueError: If the folder holds no run, or one that cannot be continued.
     """
     if not exists(folder):
-        raise ValueError(f"{folder} holds no run to resume: config.toml is missing.")
+        raise ValueError(
+            f"{folder} holds no run to resume: config.toml is missing. Name the folder "
+            "that the run was begun with, as -o RUN."
+        )
     file = folder / "run.json"
     try:
         return Record.model_validate_json(file.read_bytes())

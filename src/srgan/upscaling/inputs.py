@@ -1,5 +1,6 @@
 """Which photos there are in what was named, and what their results are called."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -96,7 +97,10 @@ class Inputs:
         found = find_images(given, self.unreadable.append, self.others.append)
         if not found and self.unreadable:
             raise self.unreadable[0]
-        earlier = {path for path in found if self._is_result(path, given)}
+        beside = _photos_by_stem(found)
+        earlier = {
+            path for path in found if self._is_result(path, given) or _is_beside(path, beside)
+        }
         self.earlier += sorted(earlier)
         found = [path for path in found if path not in earlier]
         if not found:
@@ -127,6 +131,29 @@ class Inputs:
             exists = (folder / MANIFEST).is_file()
             self._manifests[folder] = Manifest(folder, {}) if exists else None
         return self._manifests[folder]
+
+
+def _photos_by_stem(found: Sequence[Path]) -> dict[Path, list[Path]]:
+    photos: dict[Path, list[Path]] = {}
+    for path in found:
+        photos.setdefault(path.with_suffix(""), []).append(path)
+    return photos
+
+
+def _is_beside(path: Path, photos: dict[Path, list[Path]]) -> bool:
+    """Whether a file has the name and the size of a photo's result beside it."""
+    if not (match := re.fullmatch(r"(.+)_x(\d+(\.\d+)?)", path.stem)):
+        return False
+    scale = float(match[2])
+    for photo in photos.get(path.with_name(match[1]), []):
+        try:
+            width, height = opening.size(photo)
+            expected = {math.floor(scale * width + 0.5), math.floor(scale * height + 0.5)}
+            if {*opening.size(path)} == expected:
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def _fits(place: Path, patterns: Sequence[str]) -> bool:

@@ -53,7 +53,8 @@ def replacing(path: Path) -> Iterator[Path]:
         except OSError as error:
             if error.filename and not str(error.filename).endswith(_PARTIAL):
                 raise  # it has to do with another file
-            reason = f"{error.strerror or error}; nothing was written to"
+            said = str(error.strerror or error).replace(str(unfinished), str(path)).rstrip(".")
+            reason = f"{said}; nothing was written to"
             raise OSError(error.errno, reason, str(path)) from error
 
 
