@@ -137,26 +137,73 @@ def test_a_model_of_two_inputs_or_outputs_is_refused(tmp_path, kind, ends):
         engines.open_engine(save(tmp_path / "a.onnx", nodes, **ends), kind)
 
 
-def external(location):
+def external(location, **said):
     tensor = helper.make_tensor("factor", TensorProto.FLOAT, [3], b"\0" * 12, raw=True)
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
-    entry = tensor.external_data.add()
-    entry.key, entry.value = "location", str(location)
+    for key, value in {"location": location, **said}.items():
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
     return tensor
 
 
-@pytest.mark.parametrize("place", ["beside", "absolute"])
 @pytest.mark.parametrize("holder", ["initialiser", "constant"])
-def test_weights_in_other_files_are_not_read(tmp_path, kind, place, holder):
-    (tmp_path / "secret").write_bytes(np.float32([1, 2, 3]).tobytes())
-    tensor = external("secret" if place == "beside" else tmp_path / "secret")
+def test_weights_beside_a_model_are_read(tmp_path, kind, holder):
+    (tmp_path / "a.onnx.data").write_bytes(np.float32([1, 2, 3]).tobytes())
+    path = with_weights(tmp_path, "a.onnx.data", holder)
+    lr = np.full((1, 2, 2, 3), 0.5, np.float32)
+    assert np.array_equal(engines.open_engine(path, kind).run(lr)[0, 0, 0], [0.5, 1, 1.5])
+
+
+@pytest.mark.parametrize("holder", ["initialiser", "constant"])
+@pytest.mark.parametrize(
+    "place", ["{folder}/secret", "../secret", "inner/../secret", "inner/secret", "link", "..", ""]
+)
+def test_weights_elsewhere_are_not_read(tmp_path, kind, place, holder):
+    folder = tmp_path / "model"
+    (folder / "inner").mkdir(parents=True)
+    for file in (tmp_path / "secret", folder / "inner" / "secret"):
+        file.write_bytes(np.float32([1, 2, 3]).tobytes())
+    (folder / "link").symlink_to(tmp_path / "secret")
+    path = with_weights(folder, place.format(folder=folder), holder)
+    with pytest.raises(ValueError, match="expected a file in its own folder"):
+        engines.open_engine(path, kind)
+
+
+@pytest.mark.parametrize(
+    ("said", "size", "words"),
+    [
+        ({}, None, "is not beside it. Copy that, too"),
+        ({}, 11, "They do not belong together"),
+        ({"offset": "4"}, 12, "They do not belong together"),
+        ({"offset": "-4"}, 12, "They do not belong together"),
+        ({"length": "8"}, 12, "its shape needs 12"),
+        ({"length": "many"}, 12, "says no type or place of 'factor'"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(tmp_path, said, size, words):
+    if size is not None:
+        (tmp_path / "weights").write_bytes(bytes(size))
+    with pytest.raises(ValueError, match=words):
+        engines.open_engine(with_weights(tmp_path, "weights", "initialiser", **said))
+
+
+def test_weights_of_another_file_change_the_fingerprint(tmp_path):
+    path = with_weights(tmp_path, "weights", "initialiser")
+    found = set()
+    for value in (1, 2):
+        (tmp_path / "weights").write_bytes(np.float32([value] * 3).tobytes())
+        found.add(catalogue.fingerprint(path))
+    assert len(found) == 2
+
+
+def with_weights(folder, location, holder, **said):
+    """A model whose factor, [1, 2, 3], is said to be in another file."""
+    tensor = external(location, **said)
     nodes = [helper.make_node("Mul", ["lr", "factor"], ["sr"])]
     if holder == "constant":
         nodes.insert(0, helper.make_node("Constant", [], ["factor"], value=tensor))
-    path = save(tmp_path / "a.onnx", nodes, [tensor] if holder == "initialiser" else [])
-    with pytest.raises(ValueError, match="keeps weights in another file; expected all in one"):
-        engines.open_engine(path, kind)
+    return save(folder / "a.onnx", nodes, [tensor] if holder == "initialiser" else [])
 
 
 def test_no_spelling_of_external_data_goes_unseen(tmp_path):
@@ -168,7 +215,7 @@ def test_no_spelling_of_external_data_goes_unseen(tmp_path):
     assert spelt == onnx.StringStringEntryProto.FromString(entry)  # protobuf reads both
     path.write_bytes(path.read_bytes().replace(entry, longer))
     with pytest.raises(ValueError, match="keeps weights in another file"):
-        engines.open_engine(path)
+        engines.open_engine(path, data=path.read_bytes())
 
 
 def test_the_word_location_is_no_external_data(make_model, kind):
@@ -203,7 +250,7 @@ def test_bfloat16_is_refused_where_it_would_be_slow(tiny_model):
 _AT_ONCE = """
 import sys, threading
 import numpy as np
-from srgan.models import engines
+from srgan.models import catalogue, engines
 
 sys.setswitchinterval(1e-6)
 engine = engines.open_engine(sys.argv[1], "openvino", calls=2)

@@ -1,10 +1,12 @@
 """Models by name or path: those that come with this package, and others in files."""
 
+import hashlib
 import os
 from pathlib import Path
 
+from srgan.models import engines
 from srgan.models.metadata import Metadata
-from srgan.util import files, resources
+from srgan.util import resources
 
 PURPOSES = {  # the default model of each pair first
     "srgan-x4": "the default for clean photos: realistic detail",
@@ -50,7 +52,7 @@ def fingerprint(model: str | os.PathLike[str]) -> str:
     Raises:
         FileNotFoundError: If there is no such model.
     """
-    return files.sha256(path(model))[:16]
+    return hashlib.sha256(engines.read(path(model))).hexdigest()[:16]
 
 
 def psnr_path(file: Path, metadata: Metadata) -> Path:

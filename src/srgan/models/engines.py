@@ -15,16 +15,11 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from srgan.models import external_data
 from srgan.util import parallel
 
 Kind = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
-
-_MAX_BYTES = 2**31  # of protobuf
-
-# ONNX tensors may name another file that holds their values. This is such a name's key in
-# protobuf's encoding, longer spellings of the tag and of the length included.
-_EXTERNAL_DATA = re.compile(rb"(\x0a|\x8a\x80*\x00)(\x08|\x88\x80*\x00)location")
 
 
 class Engine(Protocol):
@@ -54,7 +49,8 @@ def open_engine(
 ) -> Engine:
     """Reads an ONNX file into an engine.
 
-    Nothing outside the file is read, and nothing in it is executed but the engine's operators.
+    Nothing but the file, and weights beside it, is read, and nothing in it is executed but the
+    engine's operators.
 
     Args:
         path: The file.
@@ -72,10 +68,10 @@ def open_engine(
         ModuleNotFoundError: If the engine is not installed.
     """
     data = read(path) if data is None else data
-    if _EXTERNAL_DATA.search(data):
+    if external_data.is_named(data):  # the engine would read any file
         raise ValueError(
-            f"{path} keeps weights in another file; expected all in one. "
-            "Save it again without external data."
+            f"{path} keeps weights in another file where that is not allowed. Save it again "
+            "without external data."
         )
     if precision == "bfloat16":
         _check_bfloat16(kind)
@@ -95,18 +91,20 @@ def open_engine(
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """Returns the contents of a file that may be an ONNX file.
+    """Returns what is in a file that may be an ONNX file, with weights that lie beside it.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is too large to be one.
+        ValueError: If it is too large to be one, or its weights are not there.
     """
-    if (size := Path(path).stat().st_size) > _MAX_BYTES:
+    path = Path(path)
+    if (size := path.stat().st_size) > external_data.MAX_BYTES:
         raise ValueError(
             f"{path} has {size / 2**30:.1f} GiB; expected at most 2, as an ONNX file has. "
             "Is it one?"
         )
-    return Path(path).read_bytes()
+    data = path.read_bytes()
+    return external_data.inline(path, data) if external_data.is_named(data) else data
 
 
 def _check_bfloat16(kind: Kind) -> None:

@@ -76,19 +76,20 @@ class _Adapted:
         return (sr - np.float32(offset)) / np.float32(factor)
 
 
-def adapt(path: Path, engine: engines.Engine) -> tuple[engines.Engine, Specification]:
+def adapt(path: Path, engine: engines.Engine, data: bytes) -> tuple[engines.Engine, Specification]:
     """Returns an engine that takes and gives what srgan's own models do, and what was found out.
 
     Args:
         path: The ONNX file.
         engine: What it was opened with.
+        data: What is in the file, with its weights.
 
     Raises:
         ValueError: If it is not a super-resolution model of pictures, as far as can be seen.
     """
     import onnx  # takes longer to import than srgan itself, and only these models need it
 
-    model = onnx.load(path, load_external_data=False)
+    model = onnx.load_model_from_string(data)
     initialised = {tensor.name for tensor in model.graph.initializer}
     (value,) = (value for value in model.graph.input if value.name not in initialised)
     first, channels, size = _layout(path, value)

@@ -40,7 +40,8 @@ def load(
     """
     file = catalogue.path(model)
     calls = parallel.available_cores()
-    data, weight = _fuse(file, engines.read(file))
+    read = engines.read(file)
+    data, weight = _fuse(file, read)
     opened = engines.open_engine(file, engine, calls, precision, data)
     requirements, specification = NO_REQUIREMENTS, ""
     if any(key.startswith(PREFIX) for key in opened.metadata):
@@ -48,12 +49,12 @@ def load(
     else:
         if realism is not None:
             raise ValueError(f"{file} takes no --realism: it is a model of another project.")
-        opened, found = external.adapt(file, opened)
+        opened, found = external.adapt(file, opened, read)
         metadata, requirements = _unknown(file, found), found.requirements
         specification = found.described
     if realism is not None:
         other = catalogue.psnr_path(file, metadata)
-        data = interpolation.interpolate(other.read_bytes(), file.read_bytes(), realism)
+        data = interpolation.interpolate(engines.read(other), read, realism)
         data, _ = _fuse(file, data)
         opened = engines.open_engine(file, engine, calls, precision, data)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})

@@ -30,7 +30,7 @@ def generator(settings: config.Generator, scale: int) -> keras.Model:
 
 
 def discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
-    """Returns the untrained discriminator of a configuration; `features` if it validating those."""
+    """Returns the untrained discriminator of a configuration; `features` if it looks at those."""
     filters = settings.discriminator_filters
     match settings.discriminator_head:
         case "features":
