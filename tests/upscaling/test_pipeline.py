@@ -212,7 +212,7 @@ def test_a_halo_of_ones_own_replaces_that_of_the_network(photo, tiny_model, tmp_
     model = loading.load(tiny_model)
     whole = made(photo, tmp_path, model)
     for halo, same in ((model.metadata.receptive_field, True), (0, False)):
-        found = made(photo, tmp_path, model, UpscaleOptions(tile=16, halo=halo))
+        found = made(photo, tmp_path, model, UpscaleOptions(tile=16, overlap=halo))
         assert np.array_equal(found, whole) == same
 
 

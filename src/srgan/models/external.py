@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from srgan.models import engines
+from srgan.models.metadata import PREFIX
 from srgan.models.receptive_field import GlobalOperation, receptive_field
 from srgan.models.requirements import SizeRequirements
 from srgan.numeric import resize
@@ -76,13 +77,44 @@ class _Adapted:
         return (sr - np.float32(offset)) / np.float32(factor)
 
 
-def adapt(path: Path, engine: engines.Engine, data: bytes) -> tuple[engines.Engine, Specification]:
+class Sight(NamedTuple):
+    """How far a network sees.
+
+    Attributes:
+        halo: lr pixels to each side that an output pixel may depend on, at most.
+        whole: Why it sees whole pictures alone, or "".
+    """
+
+    halo: int
+    whole: str
+
+
+def sight(data: bytes) -> Sight:
+    """Returns how far the network in an ONNX file sees, as srgan's own say, or by its graph."""
+    import onnx
+
+    try:
+        model = onnx.load_model_from_string(data)
+        for entry in model.metadata_props:
+            if entry.key == f"{PREFIX}receptive_field":
+                return Sight(int(entry.value), "")
+        return Sight(receptive_field(model), "")
+    except GlobalOperation as error:
+        return Sight(0, str(error))
+    except Exception:  # nobody has checked the graph yet; what is wrong with it, engines say
+        return Sight(0, "its graph cannot be followed")
+
+
+def adapt(
+    path: Path, engine: engines.Engine, data: bytes, seen: Sight
+) -> tuple[engines.Engine, Specification]:
     """Returns an engine that takes and gives what srgan's own models do, and what was found out.
 
     Args:
         path: The ONNX file.
         engine: What it was opened with.
         data: What is in the file, with its weights.
+        seen: How far it sees.
 
     Raises:
         ValueError: If it is not a super-resolution model of pictures, as far as can be seen.
@@ -102,10 +134,7 @@ def adapt(path: Path, engine: engines.Engine, data: bytes) -> tuple[engines.Engi
     multiple = 1 if size else _multiple(path, adapted, scale)
     taken, given = _ranges(path, adapted, scale, size or (_PROBE, _PROBE))
     adapted.taken, adapted.given = _RANGES[taken], _RANGES[given]
-    try:
-        halo, whole = receptive_field(model), ""
-    except GlobalOperation as error:
-        halo, whole = 0, str(error)
+    halo, whole = seen
     if whole and size:
         raise ValueError(
             f"{path} takes only {size[1]}x{size[0]} pixels, and {whole}. It can enlarge no other "

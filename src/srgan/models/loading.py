@@ -11,6 +11,7 @@ from srgan.models.model import PIXEL_BYTES, Model
 from srgan.models.requirements import NO_REQUIREMENTS
 from srgan.util import parallel
 
+_FAR = 64  # lr pixels to each side
 _MAX_PIXEL_BYTES = 2**20  # what enlarges pictures needs a tenth of it, or less
 
 
@@ -39,8 +40,10 @@ def load(
         ValueError: If the file is not such a model, or `realism` has no PSNR model to start from.
     """
     file = catalogue.path(model)
-    calls = parallel.available_cores()
     read = engines.read(file)
+    sight = external.sight(read)
+    # What looks far has few large tiles: one at a time, on all cores, needs the least memory.
+    calls = 1 if sight.whole or sight.halo > _FAR else parallel.available_cores()
     data, weight = _fuse(file, read)
     opened = engines.open_engine(file, engine, calls, precision, data)
     requirements, specification = NO_REQUIREMENTS, ""
@@ -49,7 +52,7 @@ def load(
     else:
         if realism is not None:
             raise ValueError(f"{file} takes no --realism: it is a model of another project.")
-        opened, found = external.adapt(file, opened, read)
+        opened, found = external.adapt(file, opened, read, sight)
         metadata, requirements = _unknown(file, found), found.requirements
         specification = found.described
     if realism is not None:
@@ -73,6 +76,7 @@ def load(
         weight.parameters,
         realism,
         self_ensemble,
+        calls,
     )
 
 

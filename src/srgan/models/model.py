@@ -5,6 +5,7 @@ Its graph maps "lr", `(batch, height, width, 3)` float32 RGB in [0, 1], to "sr",
 """
 
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from functools import partial
@@ -20,6 +21,7 @@ from srgan.util import parallel
 from srgan.util.counting import counter
 
 PIXEL_BYTES = 8192.0  # for a model of which nothing is known
+_DEAR = 1.25  # times the pixels of a picture, in its tiles
 _LARGEST = 1e6  # of the values that are taken for colours
 
 
@@ -27,7 +29,7 @@ class Model:
     """A super-resolution model, ready to run; `model(lr)` is `model.upscale(lr)`.
 
     Args:
-        engine: Runs its graph, for as many calls at once as there are processor cores.
+        engine: Runs its graph.
         metadata: What it says about itself.
         pixel_bytes: What the engine needs for a pixel of a tile; less than that needs what
             follows.
@@ -36,6 +38,7 @@ class Model:
         parameters: How many weights it has; 0 if that is not known.
         realism: The point of network interpolation that it was opened at, if any.
         self_ensemble: Whether it averages eight orientations.
+        calls: For how many tiles at once the engine was opened.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Model:
         parameters: int = 0,
         realism: float | None = None,
         self_ensemble: bool = False,
+        calls: int = 1,
     ):
         self._engine = engine
         self.metadata = metadata
@@ -56,6 +60,8 @@ class Model:
         self.parameters = parameters
         self.realism = realism
         self.self_ensemble = self_ensemble
+        self.calls = calls
+        self._turn = threading.BoundedSemaphore(calls)  # of several pictures, too
         self.pixel_bytes = max(pixel_bytes, 5 * 3 * 4 * metadata.scale**2)  # copies of the result
         self._most = sys.maxsize  # pixels of a tile; less once memory was short
 
@@ -129,7 +135,8 @@ class Model:
             count: Of channels; see `upscale`.
             tile: Side of what a tile keeps, in lr pixels.
             memory: If there is no `tile`: bytes that the tiles that run at once may need; by
-                default as `parallel.tile_memory` says.
+                default as `parallel.tile_memory` says, or, where these would be mostly halo, up to
+                half of what is left.
             workers: How many cores there are for this image; by default all. With fewer, it is cut
                 into fewer tiles, with less overlap.
             halo: Context on each side, in lr pixels, if not all that an output pixel may depend
@@ -152,12 +159,19 @@ class Model:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
             side = need.round_up(tile) + 2 * halo
             return tiling.TileLayout(height, width, halo, (side, side))
-        cores = parallel.available_cores()
-        memory = parallel.tile_memory() if memory is None else memory
-        area = int(memory / cores / self.pixel_bytes)
-        return tiling.plan(
-            height, width, halo, min(area, self._most), workers or cores, need.multiple
-        )
+        if memory is None:
+            memory = parallel.tile_memory()
+            most = max(parallel.available_memory() / 2, memory)
+        else:
+            most = memory
+        while True:  # where the halo is wide, small tiles would keep next to nothing
+            area = min(int(memory / self.calls / self.pixel_bytes), self._most)
+            cut = tiling.plan(
+                height, width, halo, area, min(workers or self.calls, self.calls), need.multiple
+            )
+            if cut.work <= _DEAR * height * width or memory >= most:
+                return cut
+            memory = min(1.2 * memory, most)
 
     def upscale_rows(
         self,
@@ -185,7 +199,8 @@ class Model:
         run = partial(self._upscale, halo=cut.halo, dtype=dtype, strain=strain)
         padded = _padded(bands, cut.height - height, cut.width - width)
         left = scale * height
-        enlarged = tiling.upscale(run, padded, cut, scale, parallel.shared_pool(), progress)
+        pool = parallel.shared_pool() if self.calls > 1 else None
+        enlarged = tiling.upscale(run, padded, cut, scale, pool, progress)
         with closing(enlarged):  # as `tiling.upscale` says why
             for band in enlarged:
                 if left > 0:
@@ -223,7 +238,8 @@ class Model:
         self, lr: np.ndarray, dtype: images.Sample, strain: clipping.Strain | None
     ) -> np.ndarray:
         run = partial(self._rgb, strain=strain)
-        return images.from_float(alpha.upscale(run, images.to_float(lr)), dtype)
+        with self._turn:
+            return images.from_float(alpha.upscale(run, images.to_float(lr)), dtype)
 
     def _rgb(self, lr: np.ndarray, strain: clipping.Strain | None = None) -> np.ndarray:
         batch = self._engine.run(lr[None])

@@ -67,7 +67,7 @@ class _UpscaleRequest(ErrorMapRequest):
 
 
 # Whoever runs the service sets these, not whoever asks: memory depends on them.
-_SET_BY_SERVICE = ("tile", "halo", "max_megapixels", "max_frames")
+_SET_BY_SERVICE = ("tile", "overlap", "max_megapixels", "max_frames")
 _ASKED = {name: f for name, f in UpscaleOptions.model_fields.items() if name not in _SET_BY_SERVICE}
 if TYPE_CHECKING:
 

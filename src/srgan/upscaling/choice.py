@@ -125,7 +125,7 @@ def choose(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> C
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    found = describe(_middle(source, options))
+    found = describe(middle(source, options))
     return Choice(DEGRADED, found) if found else Choice(options.default_model, "it is clean")
 
 
@@ -151,8 +151,16 @@ def describe(rgb: np.ndarray) -> str:
     return ""
 
 
-def _middle(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> np.ndarray:
-    """The middle of the first frame, `(height, width, 3)` uint8; colours of transparent pixels."""
+def middle(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> np.ndarray:
+    """Returns the middle of a picture's first frame, `(height, width, 3)` uint8, without alpha.
+
+    Args:
+        source: As `pipeline.prepare` takes it.
+        options: What is asked for.
+
+    Raises:
+        UnsupportedImage, OSError: As `stream.Picture` does.
+    """
     picture = stream.Picture(source, options.max_pixels, ".png", srgb=True)
     top, left = (max(side - _LOOKED_AT, 0) // 2 for side in (picture.height, picture.width))
     bottom = min(top + _LOOKED_AT, picture.height)

@@ -1,5 +1,6 @@
 """What was opened and planned, and is then done: a picture, or a document of several."""
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -10,12 +11,16 @@ from srgan.io import formats, images, stream, tiff
 from srgan.models import tiling
 from srgan.models.model import Model
 from srgan.numeric import clipping, resize
+from srgan.upscaling import overlap
 from srgan.upscaling.choice import Choice
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel
 from srgan.util.counting import Progress, counter
 
 _PASSES = 2  # of a model, one on the result of the other
+_DEAR = 1.3  # times the picture's pixels, in tiles
+_TWICE = 2.0  # likewise
+_MUCH = 2.5 * 2**30  # bytes of tiles
 _TOLD = 0.01  # of a picture, that loses what no larger one can hold
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
 
@@ -29,6 +34,7 @@ class UpscaleJob:
         height: Of the result; of one frame, if there are several.
         width: Of the result.
         frames: How many there are.
+        overlap: Of the tiles, if that was measured; else it is exact, or what was asked for.
         cuts: How each pass of the model cuts a frame.
         memory: Bytes that it needs, about, beside the program and its model.
         work: Pixels that the model will see, those of overlaps included.
@@ -45,6 +51,7 @@ class UpscaleJob:
         overwrite: bool,
         workers: int | None,
         choice: Choice,
+        middle: Callable[[], np.ndarray],
     ) -> None:
         self.picture, self.destination, self.options = picture, destination, options
         self.model, self.choice, self._overwrite = model, choice, overwrite
@@ -54,18 +61,11 @@ class UpscaleJob:
         self.height, self.width = options.output_size(picture.height, picture.width, scale)
         self.cuts: list[tiling.TileLayout] = []
         passes, tiles, bands = self._passes(), 0.0, 0.0
+        self.overlap = self._enough(workers, middle) if passes else None
         for index in range(passes):
             tall, wide = (scale**index * side for side in (picture.height, picture.width))
-            cut = model.plan(
-                tall,
-                wide,
-                picture.channels,
-                options.tile,
-                workers=workers,
-                halo=options.halo,
-            )
-            running = min(cut.tiles, parallel.available_cores())
-            tiles = max(tiles, running * cut.area * model.pixel_bytes)  # those of all passes share
+            cut = self._plan(tall, wide, workers)
+            tiles = max(tiles, self._tile_bytes(cut))  # those of all passes share
             # What is read for a row of tiles, and what came of two while the first is written.
             rows = (1 + 2 * scale**2) * min(cut.size[0], cut.height)
             is_last = index + 1 == passes and not options.has_size
@@ -74,6 +74,28 @@ class UpscaleJob:
             self.cuts.append(cut)
         self.memory = round(tiles + bands)
         self.work = picture.frames * sum(cut.work for cut in self.cuts)
+
+    def _plan(self, height: int, width: int, workers: int | None) -> tiling.TileLayout:
+        halo = self.overlap.pixels if self.overlap else self.options.overlap
+        channels, tile = self.picture.channels, self.options.tile
+        return self.model.plan(height, width, channels, tile, workers=workers, halo=halo)
+
+    def _tile_bytes(self, cut: tiling.TileLayout) -> float:
+        """What the tiles need that run at once."""
+        return min(cut.tiles, self.model.calls) * cut.area * self.model.pixel_bytes
+
+    def _enough(
+        self, workers: int | None, middle: Callable[[], np.ndarray]
+    ) -> overlap.Overlap | None:
+        """What tiles share, if all that the network sees would be dear, and it is not srgan's."""
+        self.overlap = None
+        is_free = self.options.overlap is None and self.options.tile is None
+        if not (is_free and self.model.specification and self.model.requirements.divisible):
+            return None
+        exact = self._plan(self.picture.height, self.picture.width, workers)
+        if exact.work <= _DEAR * exact.height * exact.width and self._tile_bytes(exact) < _MUCH:
+            return None
+        return overlap.enough(self.model, middle())
 
     def __repr__(self) -> str:
         size = f"{self.picture.width}x{self.picture.height} -> {self.width}x{self.height}"
@@ -86,7 +108,30 @@ class UpscaleJob:
         Why the model for degraded pictures was taken, and what of the picture the result lacks:
         frames, a gain map, transparency, and, once it ran, patterns that no result can hold.
         """
-        return (*self.choice.notes, *self.picture.notes, *_strained(self.strain))
+        return (
+            *self.choice.notes,
+            *self._notes_on_tiles(),
+            *self.picture.notes,
+            *_strained(self.strain),
+        )
+
+    def _notes_on_tiles(self) -> Iterator[str]:
+        """How tiles overlap, where that is another amount than people expect."""
+        sees = self.model.metadata.receptive_field
+        if self.overlap:
+            yield (
+                f"tiles overlap by {self.overlap.pixels} pixels, and not by the {sees} that the "
+                f"network sees: where the picture has the most detail, 99.9% of the values differ "
+                f"by less than {math.ceil(10 * self.overlap.error) / 10:g} grey levels; --overlap "
+                f"{sees} is exact"
+            )
+        share = max((cut.work / (cut.height * cut.width) for cut in self.cuts), default=0)
+        if share > _TWICE:
+            yield (
+                f"tiles overlap so much that {share:.0f} times the picture is computed, since the "
+                f"network sees {sees} pixels to each side and memory is short; --overlap 32 takes "
+                "less time, and may show seams"
+            )
 
     @property
     def tiles(self) -> int:
@@ -188,6 +233,7 @@ class DocumentJob(UpscaleJob):
         self.picture, self.options = first.picture, first.options
         self.destination, self.model, self.choice = first.destination, first.model, first.choice
         self.height, self.width, self.cuts = first.height, first.width, first.cuts
+        self.overlap = first.overlap
         self._parts, self._overwrite = parts, overwrite
         self.frames = sum(part.frames for part in parts)
         self.memory = max(part.memory for part in parts)

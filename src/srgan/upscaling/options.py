@@ -88,12 +88,13 @@ class UpscaleOptions(BaseModel):
         description="The side of the tiles, in pixels of the picture. Smaller ones need less "
         "memory. [as memory allows]",
     )
-    halo: int | None = Field(
+    overlap: int | None = Field(
         default=None,
         ge=0,
         le=1024,
-        description="The context around a tile, in pixels of the picture. Less is faster, and "
-        "may show seams. [what the network sees]",
+        description="What tiles share with their neighbours on each side, in pixels of the "
+        "picture. Less is faster, and may show seams. [all that the network sees; for a deep one "
+        "of another project, as little as changes nothing that one sees]",
     )
     strip_metadata: bool = Field(
         default=False, description="Leaves out EXIF, XMP and IPTC; the colour profile stays."

@@ -2,12 +2,14 @@
 
 import os
 import time
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from srgan.io import formats, stream, suffixes
 from srgan.models.model import Model
+from srgan.upscaling import choice
 from srgan.upscaling.choice import AUTO, Choice, Models
 from srgan.upscaling.jobs import DocumentJob, UpscaleJob
 from srgan.upscaling.options import DEFAULTS, SAME, UpscaleOptions
@@ -64,8 +66,10 @@ def prepare(
                 f"options.{name}={asked}, but the model was opened with "
                 f"{getattr(model, name)}. Open it by srgan.load(..., {name}={asked})."
             )
+    sample = cache(partial(choice.middle, source, options))
     jobs = [
-        UpscaleJob(one, destination, model, options, overwrite, workers, chosen) for one in pictures
+        UpscaleJob(one, destination, model, options, overwrite, workers, chosen, sample)
+        for one in pictures
     ]
     for job in jobs:
         formats.check_format(destination, job.height, job.width)
@@ -120,7 +124,7 @@ def speed(model: Model) -> float:
     """Returns how many pixels of tiles this machine upscales in a second, from a short trial."""
     cut = model.plan(128, 128)
     tile = np.full((min(cut.size[0], 128), min(cut.size[1], 128), 3), 0.5, np.float32)
-    calls = parallel.available_cores()
+    calls = model.calls
     seconds = []
     for _ in range(2):  # the first time, an engine sets itself up
         began = time.perf_counter()

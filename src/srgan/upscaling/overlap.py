@@ -1,0 +1,86 @@
+"""How much tiles have to overlap, where a network sees much farther than it looks."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from srgan.models.model import Model
+
+_CANDIDATES = (16, 32, 48, 64, 96)  # lr pixels
+_HEIGHT, _CONTEXT, _KEPT = 64, 128, 96  # of what is tried
+_SEEN = 1.0  # grey levels
+
+
+class Overlap(NamedTuple):
+    """What tiles share, and what that costs.
+
+    Attributes:
+        pixels: On each side.
+        error: In grey levels, which 99.9 % of the values beside a cut stay below, compared with a
+            context of 128 pixels.
+    """
+
+    pixels: int
+    error: float
+
+
+def measure(model: Model, lr: np.ndarray, candidates: tuple[int, ...]) -> list[Overlap]:
+    """Returns what overlaps cost in the most detailed part of a picture.
+
+    A strip of 64 pixels is enlarged with a context of 128 pixels on its left, and with less.
+
+    Args:
+        model: What enlarges.
+        lr: `(height, width, 3)`, float in [0, 1] or uint8.
+        candidates: In pixels.
+    """
+    strip = most_detailed(lr, _HEIGHT, _CONTEXT + _KEPT)
+    context = strip.shape[1] - min(_KEPT, strip.shape[1] // 2)
+    scale = model.scale
+    whole = _enlarged(model, strip)[:, scale * context :]
+    found = []
+    for pixels in candidates:
+        part = _enlarged(model, strip[:, max(context - pixels, 0) :])
+        kept = part[:, scale * min(pixels, context) :]
+        found.append(Overlap(pixels, float(np.quantile(255 * np.abs(kept - whole), 0.999))))
+    return found
+
+
+def enough(model: Model, lr: np.ndarray) -> Overlap | None:
+    """Returns the smallest overlap whose error nobody sees: less than a grey level, or None.
+
+    Args:
+        model: What enlarges.
+        lr: As `measure` takes it.
+    """
+    for pixels in _CANDIDATES:
+        if pixels < model.metadata.receptive_field:
+            (found,) = measure(model, lr, (pixels,))
+            if found.error < _SEEN:
+                return found
+    return None
+
+
+def most_detailed(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns the part of a picture whose neighbouring pixels differ the most.
+
+    Args:
+        image: `(height, width, channels)`.
+        height: Of the part, or less if the picture has less.
+        width: Likewise.
+    """
+    luma = image.mean(axis=2, dtype=np.float32)
+    detail = np.zeros_like(luma)
+    detail[1:] += np.abs(np.diff(luma, axis=0))
+    detail[:, 1:] += np.abs(np.diff(luma, axis=1))
+    height, width = min(height, len(luma)), min(width, luma.shape[1])
+    sums = np.pad(detail.cumsum(axis=0, dtype=np.float64).cumsum(axis=1), [(1, 0), (1, 0)])
+    inside = sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:]
+    inside += sums[:-height, :-width]
+    top, left = np.unravel_index(inside.argmax(), inside.shape)
+    return image[top : top + height, left : left + width]
+
+
+def _enlarged(model: Model, lr: np.ndarray) -> np.ndarray:
+    height, width = model.requirements.padded(*lr.shape[:2])
+    return model.upscale(lr, tile=max(height, width))

@@ -1,0 +1,129 @@
+"""Deep networks of other projects: tiles overlap by what changes the picture, and no more."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from srgan.io import images
+from srgan.models import loading
+from srgan.models.model import Model
+from srgan.upscaling import jobs, overlap, pipeline
+from srgan.upscaling.options import UpscaleOptions
+from srgan.util import parallel
+
+DEPTH = 80  # convolutions, of which each sees one pixel to each side
+SEES = DEPTH + 1  # the enlargement, too
+
+
+@pytest.fixture(scope="session")
+def deep(tmp_path_factory):
+    """The file of a x2 network that sees 80 pixels to each side, and looks at some 20 of them."""
+    mix = np.zeros((3, 3, 3, 3), np.float32)
+    for channel in range(3):
+        mix[channel, channel] = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    sharp = -3 * mix  # of what is blurred, the picture is sharpened
+    sharp[range(3), range(3), 1, 1] += 4
+    nodes, x = [], "lr"
+    for number in range(DEPTH):
+        kernel = "mix" if number % 10 else "sharp"
+        nodes.append(helper.make_node("Conv", [x, kernel], [f"t{number}"], pads=[1, 1, 1, 1]))
+        x = f"t{number}"
+    nodes.append(helper.make_node("Resize", [x, "", "scales"], ["sr"], mode="nearest"))
+    weights = {"mix": mix, "sharp": sharp, "scales": np.float32([1, 1, 2, 2])}
+    graph = helper.make_graph(
+        nodes,
+        "deep",
+        [helper.make_tensor_value_info("lr", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info("sr", TensorProto.FLOAT, ["n", 3, "y", "x"])],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    opset = [helper.make_opsetid("", 18)]
+    path = tmp_path_factory.mktemp("deep") / "deep.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), path)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A file of noise, 240x200, with a calm left half."""
+    noise = np.random.default_rng(0).integers(0, 256, (200, 240, 3), np.uint8)
+    noise[:, :120] = 128 + noise[:, :120] // 32
+    images.write(tmp_path / "photo.png", noise)
+    return tmp_path / "photo.png"
+
+
+def test_the_error_falls_with_the_overlap_until_nothing_is_left(deep, photo):
+    model = loading.load(deep)
+    assert model.metadata.receptive_field == SEES
+    found = overlap.measure(model, images.read_uint8(photo), (2, 8, 24, SEES))
+    errors = [one.error for one in found]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > 1
+    assert errors[-1] < 0.01
+
+
+def test_the_smallest_overlap_that_nobody_sees_is_enough(deep, photo):
+    model, lr = loading.load(deep), images.read_uint8(photo)
+    found = overlap.enough(model, lr)
+    assert found
+    assert found.error < 1
+    smaller = [pixels for pixels in overlap._CANDIDATES if pixels < found.pixels]
+    assert all(one.error >= 1 for one in overlap.measure(model, lr, tuple(smaller)))
+
+
+def test_a_picture_that_would_be_mostly_halo_gets_less_and_is_told(
+    deep, photo, tmp_path, monkeypatch
+):
+    whole = loading.load(deep)(images.read_uint8(photo))
+    monkeypatch.setattr(parallel, "available_memory", lambda: 3 * 64**2 * whole_bytes(deep))
+    job = pipeline.prepare(photo, tmp_path / "large.png", deep)
+    assert job.overlap
+    assert job.tiles > 1
+    assert job.cuts[0].halo == job.overlap.pixels < SEES
+    (note,) = (note for note in job.notes if "tiles overlap by" in note)
+    assert f"not by the {SEES} that the network sees" in note
+    job.run()
+    off = np.abs(255 * images.read(tmp_path / "large.png") - 255 * np.clip(whole, 0, 1))
+    assert np.quantile(off, 0.999) < 1 + 0.5  # and what rounding takes
+
+
+def whole_bytes(deep):
+    return int(loading.load(deep).pixel_bytes)
+
+
+def test_what_was_asked_for_is_not_measured(deep, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "_MUCH", 0)
+    for options in (UpscaleOptions(overlap=SEES), UpscaleOptions(tile=64)):
+        job = pipeline.prepare(photo, tmp_path / "large.png", deep, options)
+        assert not job.overlap
+        assert job.cuts[0].halo == SEES
+    assert pipeline.prepare(photo, tmp_path / "large.png", deep).overlap
+
+
+def test_models_of_srgan_are_always_exact(photo, tmp_path, tiny_model, monkeypatch):
+    monkeypatch.setattr(jobs, "_MUCH", 0)
+    job = pipeline.prepare(photo, tmp_path / "large.png", tiny_model)
+    assert not job.overlap
+    assert job.cuts[0].halo == loading.load(tiny_model).plan(200, 240).halo
+
+
+def test_much_more_work_than_the_picture_has_is_told(deep, photo, tmp_path):
+    job = pipeline.prepare(photo, tmp_path / "large.png", deep, UpscaleOptions(tile=16))
+    share = job.work / (200 * 240)
+    assert share > 2
+    assert any(f"that {share:.0f} times the picture is computed" in note for note in job.notes)
+
+
+def test_memory_grows_before_tiles_become_mostly_halo(deep, monkeypatch):
+    model: Model = loading.load(deep)
+    little = 2 * (2 * SEES + 16) ** 2 * model.pixel_bytes
+    monkeypatch.setattr(parallel, "tile_memory", lambda: little)
+    monkeypatch.setattr(parallel, "available_memory", lambda: 40 * little)
+    assert model.plan(1000, 1000).work < 1.3 * 1000 * 1000
+    assert model.plan(1000, 1000, memory=little).work > 2 * 1000 * 1000
+
+
+def test_one_tile_at_a_time_of_what_looks_far(deep, tiny_model):
+    assert loading.load(deep).calls == 1
+    assert loading.load(tiny_model).calls == parallel.available_cores()
