@@ -12,7 +12,7 @@ from pathlib import Path
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
-from srgan.train import config, degradations
+from srgan.train import config, config_file, degradations
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="of the training; else its default ranges")
     arguments = parser.parse_args()
 
-    settings = config.read(arguments.config) if arguments.config else config.Config()
+    settings = config_file.read(arguments.config) if arguments.config else config.Config()
     for folder in ("HR", "LR"):
         (arguments.output / folder).mkdir(parents=True, exist_ok=True)
     for path in find_images(arguments.photos):

@@ -3,14 +3,14 @@
 import pytest
 import tomli_w
 
-from srgan.train import config
+from srgan.train import config, config_file
 from srgan.train.recipes import RECIPES
 
 
 def read(tmp_path, text):
     file = tmp_path / "config.toml"
     file.write_text(text)
-    return config.read(file)
+    return config_file.read(file)
 
 
 def test_an_empty_file_is_the_default(tmp_path):

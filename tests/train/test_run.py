@@ -11,7 +11,7 @@ from srgan.io import images
 from srgan.models import catalogue, engines
 from srgan.networks import generators
 from srgan.quality import metrics
-from srgan.train import build, config, run
+from srgan.train import build, config, config_file, run
 from srgan.upscaling import error_map
 
 
@@ -34,7 +34,7 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     lr = images.read(photo_folder / "00.png")[:20, :30]
     psnr = srgan.load(folder / "pretrain" / "model.onnx").upscale(lr)
     np.testing.assert_array_equal(srgan.load(model, realism=0).upscale(lr), psnr)
-    assert config.read(folder / "config.toml") == tiny
+    assert config_file.read(folder / "config.toml") == tiny
     record = json.loads((folder / "run.json").read_text())
     assert record["data"]["photos"] == 8  # of nine, one is held back
     assert set(record["versions"]) >= {"srgan", "tensorflow", "keras", "numpy", "python"}

@@ -8,13 +8,13 @@ import tensorflow as tf
 from srgan.networks.discriminators import feature_heads, vgg_style
 from srgan.networks.features import vgg
 from srgan.networks.generators import compact
-from srgan.train import checkpoints, config, data, losses, optimizers, training
+from srgan.train import batches, checkpoints, config, data, losses, optimizers, training
 
 
 @pytest.fixture
 def batch(photo_folder, tmp_path):
     photos = data.prepare(photo_folder, tmp_path / "cache", 4)
-    return tuple(map(tf.constant, data.batch(photos, k=0, seed=0, batch_size=2, hr_patch=64)))
+    return tuple(map(tf.constant, batches.batch(photos, k=0, seed=0, batch_size=2, hr_patch=64)))
 
 
 def pretraining(**changes):
@@ -195,8 +195,7 @@ def test_the_gradient_norm_is_the_norm_of_each_terms_gradient_and_changes_nothin
 
 def test_a_term_that_is_off_has_no_gradient(batch, vgg_file):
     stage = adversarial(vgg_file, perceptual_weight=0.0, discriminator_head="pooled")
-    lr, hr = batch
-    gradients = stage._gradients(lr, hr)
+    gradients = stage._gradients(batch)
     shapes = [weight.shape for weight in stage.generator.trainable_variables]
     for term in gradients.values():
         assert [gradient.shape for gradient in term] == shapes
