@@ -39,6 +39,8 @@ Sigma = Annotated[float, Field(ge=0, le=16)]
 Sigmas = Annotated[tuple[Sigma, Sigma], Ordered]
 Level = Annotated[float, Field(ge=0, le=255)]
 Levels = Annotated[tuple[Level, Level], Ordered]
+Factor = Annotated[float, Field(ge=0.1, le=4)]
+Factors = Annotated[tuple[Factor, Factor], Ordered]
 Quality = Annotated[float, Field(ge=1, le=100)]
 Qualities = Annotated[tuple[Quality, Quality], Ordered]
 
@@ -106,6 +108,17 @@ class Degradation(_Settings):
     blur: Sigmas = (0.0, 0.7)  # in lr pixels, before they are scaled down
     noise: Levels = (0.0, 8.0)  # standard deviation, in grey levels of 0..255
     quality: Qualities = (30, 95)  # of JPEG
+    order: Literal[1, 2] = 1  # passes: 2 is Real-ESRGAN's chain, whose keys follow
+    resize: Factors = (0.5, 1.5)  # of each pass: of the photo's size, then of that of lr
+    ringing: Share = 0.5  # of the versions end with a sinc filter
+    screens: Share = 0.1  # of the versions are screen captures: no noise or JPEG in pass two
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        for name in ("resize", "ringing", "screens"):
+            if self.order == 1 and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} has no effect with order = 1; set order to 2.")
+        return self
 
 
 class Teacher(_Settings):
