@@ -219,13 +219,3 @@ def test_a_run_stopped_while_its_teacher_looks_goes_on_and_ends_with_the_same_we
 def test_a_teacher_that_cannot_teach_fails_before_photos_are_read(tiny, tmp_path, model, match):
     with pytest.raises((ValueError, FileNotFoundError), match=match):
         run.train(tmp_path / "no photos", tmp_path / "run", taught(tiny, model=model))
-
-
-def test_another_teacher_than_a_run_began_with_is_refused(large_photos, tiny, tmp_path):
-    model = tmp_path / "teacher.onnx"
-    model.write_bytes(catalogue.path("srgan-fast-x4").read_bytes())
-    settings = taught(tiny, model=str(model), crops=1)
-    run.train(large_photos, tmp_path / "run", settings)
-    model.write_bytes(catalogue.path("srgan-fast-psnr-x4").read_bytes())
-    with pytest.raises(ValueError, match=r"is not the teacher that the run began with"):
-        run.train(None, tmp_path / "run", settings, resume=True)

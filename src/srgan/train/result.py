@@ -50,6 +50,7 @@ def write_model(
         limits = (degraded.blur, degraded.noise, degraded.quality)
         ranges = [f"{low:g} to {high:g}" for low, high in limits]
         training += "; photos degraded by blur of {}, noise of {}, JPEG of {}".format(*ranges)
+        training += ", in two passes" if degraded.order == 2 else ""
     licence = "that of the training data and its user's choice"
     if (teacher := settings.teacher).model:
         shares = (teacher.pixel, teacher.perceptual, teacher.adversarial)
