@@ -33,7 +33,7 @@ def main() -> None:
     settings = config_file.read(arguments.config) if arguments.config else config.Config()
     scale = settings.scale
     teacher = teaching.load(arguments.model, scale)
-    seconds, rows = [], {"lr": [], "teacher": [], "held": []}
+    seconds, rows = [], {"bicubic": [], "teacher": [], "held": []}
     for path in find_images(arguments.photos)[: arguments.count]:
         hr = resize.crop_to_multiple(images.read_uint8(path), scale)
         top, left = (max(side - scale * _SIDE, 0) // 2 for side in hr.shape[:2])
@@ -43,8 +43,8 @@ def main() -> None:
         taught = teacher.upscale(lr, dtype=np.uint8)
         seconds.append(time.perf_counter() - began)
         held = teaching.hold_color(taught, lr, scale)
-        rows["lr"].append((np.nan, np.nan, drift(resize.downscale(hr, scale), lr)))
-        for name, sr in (("teacher", taught), ("held", held)):
+        bicubic = resize.upscale(lr, scale)
+        for name, sr in (("bicubic", bicubic), ("teacher", taught), ("held", held)):
             scores = metrics.score(hr, lr, sr, scale)
             colour = drift(resize.downscale(hr, scale), resize.downscale(sr, scale))
             rows[name].append((scores.psnr, scores.lpips, colour))
