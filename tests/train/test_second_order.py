@@ -135,12 +135,12 @@ def test_compression_costs_more_the_lower_its_quality_and_is_of_two_kinds():
 
 
 def test_a_screen_capture_is_not_compressed_at_its_own_size():
-    def score(screens):
-        versions = [degraded(f"{i}", quality=(10, 10), screens=screens) for i in range(8)]
+    def scores(screens):
+        versions = [degraded(f"{i}", quality=(5, 5), screens=screens) for i in range(8)]
         lr = resize.downscale(PHOTO, 4)
-        return np.mean([metrics.psnr(lr, version) for version in versions])
+        return [metrics.psnr(lr, version) for version in versions]
 
-    assert score(1.0) > score(0.0) + 2
+    assert min(scores(1.0)) > 3 + max(scores(0.0))
 
 
 def test_ringing_overshoots_at_outlines():
