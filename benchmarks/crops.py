@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from srgan.train import data
+    from srgan.train import batches, data
 
     scale, patch = arguments.scale, arguments.hr_patch
     shares = " | ".join(f"{share} %" for share in _SHARES)
@@ -45,7 +45,7 @@ def main() -> None:
         for candidates in arguments.candidates:
             pairs = []
             for k in range(arguments.batches):
-                batch = data.batch(photos, k, 0, _BATCH, patch, candidates)
+                batch = batches.batch(photos, k, 0, _BATCH, patch, candidates)
                 pairs += [
                     error(lr, hr, scale)[_BORDER:-_BORDER, _BORDER:-_BORDER]
                     for lr, hr in zip(*batch, strict=True)

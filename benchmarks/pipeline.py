@@ -23,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    from srgan.train import data
+    from srgan.train import batches, data
     from srgan.train.recipes import COMPACT_X4
 
     stage = COMPACT_X4.pretrain
@@ -41,13 +41,13 @@ def main() -> None:
         for k in range(arguments.batches):
             began = time.perf_counter()
             patch, draws = stage.hr_patch, stage.crop_candidates
-            batch = data.batch(photos, k, 0, stage.batch_size, patch, draws)
+            made = batches.batch(photos, k, 0, stage.batch_size, patch, draws)
             times.append(time.perf_counter() - began)
         os.sched_setaffinity(0, cores)
         making = float(np.median(times))
         print(f"batches: {1 / making:.0f} a second on one core ({1e3 * making:.2f} ms, median)")
 
-    training = training_time(COMPACT_X4, batch, arguments.steps)
+    training = training_time(COMPACT_X4, made, arguments.steps)
     print(f"training: {1 / training:.2f} steps a second on {len(cores)} cores")
     print(f"ratio: {training / making:.0f}")
 

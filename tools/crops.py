@@ -13,7 +13,7 @@ photos scaled down by MATLAB's bicubic, or from those of the folder that `--lr` 
         --crop 03.png:150,300 07.png:200,300 15.png:90,180 17.png:40,230 21.png:200,320 \
         --method bicubic srgan-x4 REALESRGAN=Real-ESRGAN srgan-photo-x4
 
-made that of docs/models.md, SPOILT being Kodak24 as benchmarks/degraded.py degrades it.
+made that of docs/models.md, SPOILT being Kodak24 as `srgan degrade` degrades it.
 """
 
 import argparse

@@ -30,10 +30,10 @@ def main() -> None:
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from srgan.export import onnx_file
-    from srgan.train import build, config, result
+    from srgan.train import build, config_file, result
 
     first = arguments.stages[0].parent
-    settings = config.read(first / "config.toml")
+    settings = config_file.read(first / "config.toml")
     record = json.loads((first / "run.json").read_text())
     generator = build.generator(settings.generator, settings.scale)
     found = []

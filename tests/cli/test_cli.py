@@ -20,7 +20,7 @@ from srgan import cli
 from srgan.io import images
 from srgan.models import engines, loading
 from srgan.quality import metrics
-from srgan.train import config
+from srgan.train import config, config_file
 from srgan.train.recipes import RECIPES
 from srgan.upscaling import demo, manifest
 from srgan.util import frameworks, resources
@@ -679,7 +679,7 @@ def test_recipes_are_listed(capsys):
 def test_a_printed_recipe_is_a_configuration_file(name, tmp_path, capsys):
     assert cli.main(["recipes", name]) == 0
     (tmp_path / "run.toml").write_text(capsys.readouterr().out)
-    assert config.read(tmp_path / "run.toml") == RECIPES[name]
+    assert config_file.read(tmp_path / "run.toml") == RECIPES[name]
 
 
 def test_an_unknown_recipe_is_answered_with_the_known_ones(fails):

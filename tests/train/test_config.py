@@ -3,14 +3,14 @@
 import pytest
 import tomli_w
 
-from srgan.train import config
+from srgan.train import config, config_file
 from srgan.train.recipes import RECIPES
 
 
 def read(tmp_path, text):
     file = tmp_path / "config.toml"
     file.write_text(text)
-    return config.read(file)
+    return config_file.read(file)
 
 
 def test_an_empty_file_is_the_default(tmp_path):
@@ -142,3 +142,30 @@ def test_a_broken_file_is_named(tmp_path):
 def test_a_configuration_cannot_change_during_the_run():
     with pytest.raises(ValueError, match="frozen"):
         config.Config().seed = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+TEACHER = '[teacher]\nmodel = "srgan-fast-x4"\n'
+
+
+def test_a_teacher_is_named_with_shares_for_each_loss(tmp_path):
+    teacher = read(tmp_path, f"{TEACHER}pixel = 0.3\nadversarial = 0.0\n").teacher
+    assert (teacher.pixel, teacher.perceptual, teacher.adversarial) == (0.3, 0.0, 0.0)
+    assert teacher.taught(teacher.pixel, 8) == 2  # of 2.4 crops
+    assert config.Teacher().taught(1.0, 8) == 0  # there is none
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[teacher]\ncrops = 7\n", "teacher.crops has no effect without teacher.model"),
+        (f"{TEACHER}side = 47\n", r"pretrain.hr_patch=128 is larger than the 124 pixels.*to 48 or"),
+        (
+            f"{TEACHER}pixel = 0.03\nadversarial = 0.05\n",
+            "No crop of a batch learns from the",
+        ),
+        (f"{TEACHER}pixels = 1.0\n", "teacher.pixels: there is no such field.*expected one of mo"),
+    ],
+)
+def test_a_teacher_that_nobody_could_learn_from_is_explained(tmp_path, text, expected):
+    with pytest.raises(ValueError, match=expected):
+        read(tmp_path, text)

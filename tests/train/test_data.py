@@ -9,7 +9,7 @@ from skimage import data as photos
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
-from srgan.train import data, degradations, pairs
+from srgan.train import batches, data, degradations, pairs
 from srgan.train.config import Degradation
 
 SPOILT = Degradation(versions=3, clean=0.0)
@@ -43,7 +43,7 @@ def test_lr_is_the_downscale_of_the_whole_photo(folder, tmp_path, scale):
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 def test_crops_of_lr_and_hr_show_the_same_place(folder, tmp_path, scale):
     prepared = data.prepare(folder, tmp_path / "cache", scale, minimum=12)
-    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=12 * scale)
+    lr, hr = batches.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=12 * scale)
     inside = slice(3, -3)  # further out, the downscale of a crop lacks what lies outside it
     for small, large in zip(lr, hr, strict=True):
         made = resize.downscale(large, scale)
@@ -52,7 +52,7 @@ def test_crops_of_lr_and_hr_show_the_same_place(folder, tmp_path, scale):
 
 def test_a_batch_is_a_function_of_seed_and_number(prepared):
     def batch(k, seed):
-        return data.batch(prepared, k, seed, batch_size=4, hr_patch=64)
+        return batches.batch(prepared, k, seed, batch_size=4, hr_patch=64)
 
     for first, second in zip(batch(5, 1), batch(5, 1), strict=True):
         np.testing.assert_array_equal(first, second)
@@ -61,7 +61,7 @@ def test_a_batch_is_a_function_of_seed_and_number(prepared):
 
 
 def test_batches_are_float_images_of_the_patch(prepared):
-    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=3, hr_patch=64)
+    lr, hr = batches.batch(prepared, k=0, seed=0, batch_size=3, hr_patch=64)
     assert lr.shape == (3, 16, 16, 3)
     assert hr.shape == (3, 64, 64, 3)
     assert lr.dtype == hr.dtype == np.float32
@@ -74,7 +74,7 @@ def test_all_eight_orientations_come_up(folder, tmp_path):
     alone.mkdir()
     images.write(alone / "a.png", photos.astronaut()[:64, :64])
     prepared = data.prepare(alone, tmp_path / "cache", 4)
-    _, hr = data.batch(prepared, k=0, seed=0, batch_size=100, hr_patch=64)
+    _, hr = batches.batch(prepared, k=0, seed=0, batch_size=100, hr_patch=64)
     assert len({crop.tobytes() for crop in hr}) == 8
 
 
@@ -84,7 +84,7 @@ def test_a_photo_is_chosen_in_proportion_to_its_area(tmp_path):
     images.write(root / "black.png", np.zeros((64, 64, 3), np.uint8))
     images.write(root / "white.png", np.full((64, 192, 3), 255, np.uint8))
     prepared = data.prepare(root, tmp_path / "cache", 4)
-    lr, _ = data.batch(prepared, k=0, seed=0, batch_size=1000, hr_patch=16)
+    lr, _ = batches.batch(prepared, k=0, seed=0, batch_size=1000, hr_patch=16)
     assert lr.mean() == pytest.approx(0.75, abs=0.05)
 
 
@@ -98,7 +98,7 @@ def test_of_several_crops_the_one_with_the_most_detail_is_taken(tmp_path):
     prepared = data.prepare(root, tmp_path / "cache", 4)
 
     def share(candidates):
-        _, hr = data.batch(prepared, 0, seed=0, batch_size=1000, hr_patch=16, candidates=candidates)
+        _, hr = batches.batch(prepared, 0, 0, 1000, hr_patch=16, candidates=candidates)
         return np.mean(hr.std(axis=(1, 2, 3)) > 0.1)
 
     for candidates in (1, 2, 4):
@@ -106,7 +106,7 @@ def test_of_several_crops_the_one_with_the_most_detail_is_taken(tmp_path):
 
 
 def test_crops_that_were_chosen_are_pairs_too(prepared):
-    lr, hr = data.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=64, candidates=3)
+    lr, hr = batches.batch(prepared, k=0, seed=0, batch_size=8, hr_patch=64, candidates=3)
     inside = slice(3, -3)
     for small, large in zip(lr, hr, strict=True):
         made = resize.downscale(large, 4).clip(0, 1)
@@ -117,7 +117,7 @@ def test_detail_is_what_lies_within_the_pixels_of_lr():
     photo = photos.astronaut()[:120, :120]
     blocks = photo[:, :, 1].astype(float).reshape(30, 4, 30, 4)
     expected = blocks.var(axis=(1, 3)).mean()
-    assert data.detail(photo, 4) == pytest.approx(expected, rel=1e-4)
+    assert batches.detail(photo, 4) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_cache_is_used_until_a_source_changes(folder, tmp_path):
@@ -171,12 +171,12 @@ def test_an_incomplete_cache_is_built_again(folder, tmp_path, lost):
 
 def test_a_run_keeps_its_photos_when_another_one_renews_the_cache(folder, tmp_path):
     first = data.prepare(folder, tmp_path / "cache", 4)
-    crops = [data.batch(first, k, seed=0, batch_size=4, hr_patch=32) for k in range(3)]
+    crops = [batches.batch(first, k, seed=0, batch_size=4, hr_patch=32) for k in range(3)]
     images.write(folder / "cat.png", photos.chelsea()[:150, :151], overwrite=True)
     other = data.prepare(folder, tmp_path / "cache", 4)
     assert other.fingerprint != first.fingerprint
     for k, crop in enumerate(crops):
-        for before, after in zip(crop, data.batch(first, k, 0, 4, 32), strict=True):
+        for before, after in zip(crop, batches.batch(first, k, 0, 4, 32), strict=True):
             np.testing.assert_array_equal(before, after)
 
 
@@ -291,7 +291,7 @@ def test_held_back_photos_are_not_trained_on(tmp_path):
     assert len(levels[1]) == 2
     assert levels[0] | levels[1] == {10 * i for i in range(20)}
     assert not levels[0] & levels[1]
-    lr, _ = data.batch(kept, 0, 0, batch_size=200, hr_patch=16)
+    lr, _ = batches.batch(kept, 0, 0, batch_size=200, hr_patch=16)
     assert {round(float(x) * 255) for x in lr[:, 0, 0, 0]} == levels[0]
 
 
@@ -314,7 +314,7 @@ class TestVersions:
 
     def test_all_versions_are_trained_on(self, folder, tmp_path):
         prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=SPOILT)
-        lr, hr = data.batch(prepared, k=0, seed=0, batch_size=300, hr_patch=16)
+        lr, hr = batches.batch(prepared, k=0, seed=0, batch_size=300, hr_patch=16)
         small = hr.reshape(300, 4, 4, 4, 4, 3).mean((2, 4))
         errors = np.abs(lr - small).mean((1, 2, 3))
         assert len(np.unique(errors.round(3))) > 9

@@ -45,7 +45,7 @@ def fit(pairs):
             folder,
             schedule,
             settings,
-            pairs,
+            fitting.Source(pairs),
             [pairs[0]],
             validation.accuracy_rule,
             report,

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from srgan.models import catalogue
 from srgan.networks.generators import compact
-from srgan.train import config, preflight, run
+from srgan.train import config, preflight, record, run
 from srgan.train.training import Pretraining
 
 
@@ -72,3 +73,18 @@ def test_a_state_is_bad_if_it_is_not_finite_or_worse_than_plain_grey():
         np.full(stage.generator_optimizer.variables[-1].shape, np.inf, np.float32)
     )
     assert stage.has_diverged(lr, hr)
+
+
+def test_the_teacher_of_a_resumed_run_is_the_one_that_it_began_with(tiny, tmp_path, monkeypatch):
+    model = tmp_path / "teacher.onnx"
+    model.write_bytes(catalogue.path("srgan-fast-x4").read_bytes())
+    settings = tiny.model_copy(update={"teacher": config.Teacher(model="teacher.onnx")})
+    monkeypatch.chdir(tmp_path)
+    begun = preflight.teacher(settings, None)
+    known = record.Record.model_construct(teacher=begun.source)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")  # it is known by its whole path
+    assert preflight.teacher(settings, known).source == begun.source
+    model.write_bytes(catalogue.path("srgan-fast-psnr-x4").read_bytes())
+    with pytest.raises(ValueError, match=r"teacher\.onnx is not the teacher that the run began"):
+        preflight.teacher(settings, known)

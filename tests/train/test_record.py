@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from srgan.io import images
-from srgan.train import config, record, run
+from srgan.train import config, config_file, record, run
 from srgan.util import files, locks
 
 
@@ -46,7 +46,7 @@ def finished(photo_folder, tmp_path_factory):
 def again(finished, tmp_path):
     """A copy of the run, and how it goes on."""
     shutil.copytree(finished / "run", tmp_path / "run")
-    settings = config.read(tmp_path / "run" / "config.toml")
+    settings = config_file.read(tmp_path / "run" / "config.toml")
 
     def resume(photos=None, wanted=settings, **named):
         return run.train(photos, tmp_path / "run", wanted, resume=True, **named)
@@ -101,7 +101,7 @@ def test_other_initial_weights_are_refused(again):
 
 
 def test_initial_weights_for_a_run_without_are_refused(finished):
-    settings = config.read(finished / "first" / "config.toml")
+    settings = config_file.read(finished / "first" / "config.toml")
     with pytest.raises(ValueError, match="The run began without the initial weights; leave out"):
         run.train(None, finished / "first", settings, init="srgan-x4", resume=True)
 
@@ -127,7 +127,7 @@ def test_a_run_may_have_more_steps_than_it_began_with(again):
     again(wanted=again.settings.model_copy(update={"pretrain": more, "validate_every": 1}))
     rows = (again.folder / "pretrain" / "validation.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "2", "3", "4", "5"]
-    assert config.read(again.folder / "config.toml").pretrain.steps == 5
+    assert config_file.read(again.folder / "config.toml").pretrain.steps == 5
 
 
 def test_two_runs_in_one_folder_are_one_too_many(again):

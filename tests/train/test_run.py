@@ -11,7 +11,7 @@ from srgan.io import images
 from srgan.models import catalogue, engines
 from srgan.networks import generators
 from srgan.quality import metrics
-from srgan.train import build, config, run
+from srgan.train import build, config, config_file, run
 from srgan.upscaling import error_map
 
 
@@ -34,7 +34,7 @@ def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     lr = images.read(photo_folder / "00.png")[:20, :30]
     psnr = srgan.load(folder / "pretrain" / "model.onnx").upscale(lr)
     np.testing.assert_array_equal(srgan.load(model, realism=0).upscale(lr), psnr)
-    assert config.read(folder / "config.toml") == tiny
+    assert config_file.read(folder / "config.toml") == tiny
     record = json.loads((folder / "run.json").read_text())
     assert record["data"]["photos"] == 8  # of nine, one is held back
     assert set(record["versions"]) >= {"srgan", "tensorflow", "keras", "numpy", "python"}
@@ -155,3 +155,67 @@ def test_a_mistake_in_the_photos_does_not_claim_the_folder(vgg_file, tiny, tmp_p
     with pytest.raises(ValueError, match="There are no images in"):
         run.train(empty, tmp_path / "run", tiny, vgg_weights=vgg_file)
     assert not (tmp_path / "run" / "config.toml").exists()
+
+
+@pytest.fixture(scope="module")
+def large_photos(tmp_path_factory):
+    """Photos that hold the crops which a teacher looks at."""
+    from skimage import data as photos
+
+    root = tmp_path_factory.mktemp("large")
+    images.write(root / "a.png", photos.astronaut()[:140, :160])
+    images.write(root / "b.png", photos.coffee()[:160, :140])
+    return root
+
+
+def taught(tiny, **changes):
+    teacher = config.Teacher(
+        **{"model": "srgan-fast-x4", "crops": 6, "side": 32, "crop_candidates": 1} | changes
+    )
+    alone = tiny.adversarial.model_copy(update={"steps": 0})
+    return tiny.model_copy(update={"teacher": teacher, "adversarial": alone})
+
+
+@pytest.mark.slow
+def test_a_run_stopped_while_its_teacher_looks_goes_on_and_ends_with_the_same_weights(
+    large_photos, tiny, tmp_path
+):
+    settings, told = taught(tiny), []
+
+    def report(progress):
+        if progress.stage == "teacher":
+            told.append(progress.step)
+
+    def stop(progress):
+        if progress.stage == "teacher" and progress.step == 2:
+            raise KeyboardInterrupt
+
+    run.train(large_photos, tmp_path / "straight", settings, progress=report)
+    assert told == [0, 1, 2, 3, 4, 5, 6]
+    stopped = tmp_path / "stopped"
+    with pytest.raises(run.Interrupted, match="before the teacher had made all its pictures"):
+        run.train(large_photos, stopped, settings, progress=stop)
+    made = {path: path.stat().st_mtime_ns for path in stopped.rglob("*.npy")}
+    assert len(made) >= 2
+    model = run.train(None, stopped, settings, resume=True, progress=report)
+    assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert told[7] == len(made)
+
+    runs = (tmp_path / name for name in ("straight", "stopped"))
+    before, after = (arrays(folder / "pretrain" / "best.npz") for folder in runs)
+    for name in before:
+        np.testing.assert_array_equal(before[name], after[name])
+    metadata = srgan.load(model).metadata
+    assert "learned from srgan-fast-x4: 1 of pixels" in metadata.training
+    assert "its teacher" in metadata.licence
+    record = json.loads((stopped / "run.json").read_text())
+    assert record["teacher"]["file"] == "srgan-fast-x4"
+
+
+@pytest.mark.parametrize(
+    ("model", "match"),
+    [("srgan-x2", r"srgan-x2 enlarges 2 times, .*scale=4"), ("x5.onnx", r"no model 'x5\.onnx'")],
+)
+def test_a_teacher_that_cannot_teach_fails_before_photos_are_read(tiny, tmp_path, model, match):
+    with pytest.raises((ValueError, FileNotFoundError), match=match):
+        run.train(tmp_path / "no photos", tmp_path / "run", taught(tiny, model=model))

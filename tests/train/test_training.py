@@ -8,24 +8,27 @@ import tensorflow as tf
 from srgan.networks.discriminators import feature_heads, vgg_style
 from srgan.networks.features import vgg
 from srgan.networks.generators import compact
-from srgan.train import checkpoints, config, data, losses, optimizers, training
+from srgan.train import batches, checkpoints, config, data, losses, optimizers, training
 
 
 @pytest.fixture
 def batch(photo_folder, tmp_path):
     photos = data.prepare(photo_folder, tmp_path / "cache", 4)
-    return tuple(map(tf.constant, data.batch(photos, k=0, seed=0, batch_size=2, hr_patch=64)))
+    return tuple(map(tf.constant, batches.batch(photos, k=0, seed=0, batch_size=2, hr_patch=64)))
 
 
-def pretraining(**changes):
+NO_TEACHER = config.Teacher()
+
+
+def pretraining(teacher=NO_TEACHER, **changes):
     keras.utils.set_random_seed(0)
     settings = config.Pretrain(**{"steps": 50, "warmup": 2} | changes)
-    stage = training.Pretraining(compact(4, filters=16, blocks=1), settings)
+    stage = training.Pretraining(compact(4, filters=16, blocks=1), settings, teacher)
     stage.compile()
     return stage
 
 
-def adversarial(vgg_file, **changes):
+def adversarial(vgg_file, teacher=NO_TEACHER, **changes):
     keras.utils.set_random_seed(0)
     settings = config.Adversarial(
         **{
@@ -45,7 +48,9 @@ def adversarial(vgg_file, **changes):
         discriminator = feature_heads(features, 4)
     else:
         discriminator = vgg_style(None, 4)
-    stage = training.Adversarial(generator, discriminator, features, settings, scale=4, seed=3)
+    stage = training.Adversarial(
+        generator, discriminator, features, settings, scale=4, seed=3, teacher=teacher
+    )
     stage.compile()
     return stage
 
@@ -195,8 +200,7 @@ def test_the_gradient_norm_is_the_norm_of_each_terms_gradient_and_changes_nothin
 
 def test_a_term_that_is_off_has_no_gradient(batch, vgg_file):
     stage = adversarial(vgg_file, perceptual_weight=0.0, discriminator_head="pooled")
-    lr, hr = batch
-    gradients = stage._gradients(lr, hr)
+    gradients = stage._gradients(batch)
     shapes = [weight.shape for weight in stage.generator.trainable_variables]
     for term in gradients.values():
         assert [gradient.shape for gradient in term] == shapes
@@ -293,3 +297,50 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     (tmp_path / "latest.npz").write_bytes(content)
     with pytest.raises(ValueError, match="is damaged, or no checkpoint"):
         checkpoints.restore(tmp_path / "latest.npz", pretraining().state())
+
+
+def teacher(pixel, perceptual=0.0, adversarial=0.0):
+    return config.Teacher(model="x", pixel=pixel, perceptual=perceptual, adversarial=adversarial)
+
+
+@pytest.fixture
+def taught(batch):
+    """Both crops, with what a teacher makes of them."""
+    lr, hr = batch
+    return lr, hr, hr[:, ::-1]
+
+
+def test_pixels_of_a_share_of_the_crops_come_from_the_teacher(taught):
+    lr, hr, pictures = taught
+    targets = {
+        1.0: pictures,
+        0.5: tf.concat([pictures[:1], hr[1:]], axis=0),
+        0.0: hr,
+    }
+    for share, target in targets.items():
+        stage = pretraining(teacher(share), batch_size=2)
+        assert stage.taught == 2 * share
+        found = step(stage, (lr, hr, pictures[: stage.taught])[: 2 + bool(stage.taught)])
+        assert found == step(pretraining(batch_size=2), (lr, target))
+
+
+@pytest.mark.parametrize(
+    ("head", "shares"),
+    [
+        ("features", (1.0, 0.0, 0.5)),
+        pytest.param("features", (0.0, 0.5, 0.5), marks=pytest.mark.slow),
+        pytest.param("pooled", (0.5, 0.0, 1.0), marks=pytest.mark.slow),
+    ],
+)
+def test_each_loss_of_stage_two_has_its_own_share_of_the_teacher(taught, vgg_file, head, shares):
+    lr, hr, pictures = taught
+    options = {"batch_size": 2, "discriminator_head": head}
+    stage = adversarial(vgg_file, teacher(*shares), **options)
+    assert stage.taught == 2 * max(shares)
+    found = step(stage, (lr, hr, pictures[: stage.taught]))
+    for share, terms in zip(shares, ("pixel chroma", "perceptual", "discriminator"), strict=True):
+        count = round(2 * share)
+        target = tf.concat([pictures[:count], hr[count:]], axis=0)
+        expected = step(adversarial(vgg_file, **options), (lr, target))
+        for term in terms.split():
+            assert found[term] == pytest.approx(expected[term], rel=1e-5), term

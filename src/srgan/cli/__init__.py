@@ -17,7 +17,18 @@ from typing import Annotated
 
 import typer
 
-from srgan.cli import check, demo, evaluate, export, messages, models, serve, train, upscale
+from srgan.cli import (
+    check,
+    degrade,
+    demo,
+    evaluate,
+    export,
+    messages,
+    models,
+    serve,
+    train,
+    upscale,
+)
 
 app = typer.Typer(
     help="Turn small photographs into large, sharp ones, and train models that do so.",
@@ -130,6 +141,7 @@ for command, example in (
     (evaluate.evaluate, "srgan evaluate --data Set5 Set14 --model srgan-x4 srgan-psnr-x4"),
     (train.train, "srgan train photos -o runs/first --recipe compact-x4"),
     (check.check, "srgan check photos --against Set5 BSD100"),
+    (degrade.degrade, "srgan degrade photo.jpg --preview sheet.png --config run.toml"),
     (export.export, "srgan export runs/first --format tflite-fp16 -o mobile"),
     (export.verify, "srgan verify mobile/first.tflite"),
     (serve.serve, "srgan serve --model srgan-x4 runs/mine/model.onnx --port 8080"),

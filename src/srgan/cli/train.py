@@ -101,7 +101,7 @@ def train(
 
 def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Config":
     """The configuration of a new run, or of the one in the folder `run`."""
-    from srgan.train import config as configs
+    from srgan.train import config_file
 
     if recipe and config:
         raise ValueError(
@@ -109,9 +109,9 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
             f" srgan recipes {recipe} > run.toml"
         )
     if config:
-        return configs.read(config)
+        return config_file.read(config)
     if run and not recipe and (run / "config.toml").exists():
-        return configs.read(run / "config.toml")
+        return config_file.read(run / "config.toml")
     return _recipe(recipe or "compact-x4")
 
 

@@ -25,7 +25,7 @@ _logger = logging.getLogger(__name__)
 class Progress(NamedTuple):
     """How far a run is: reported after every step."""
 
-    stage: str  # "data", "pretrain" or "adversarial"
+    stage: str  # "data", "teacher", "pretrain" or "adversarial"
     step: int
     steps: int
     logs: dict[str, float]  # loss terms, already weighted; validation scores when they are new
@@ -62,7 +62,7 @@ class Sentry(keras.callbacks.Callback):
         for term, value in logs.items():
             if not math.isfinite(value):
                 raise Diverged(f"The loss term {term!r} is {value} at step {int(self.model.step)}.")
-        if is_due(self.model, self._every) and self.model.has_diverged(*self._batch):
+        if is_due(self.model, self._every) and self.model.has_diverged(*self._batch[:2]):
             raise Diverged(f"The results are worse than plain grey at step {int(self.model.step)}.")
         if "discriminator" in logs:
             self._steps += 1

@@ -1,13 +1,10 @@
 """What defines a training run. Everything else is a fact of the code.
 
-A configuration is a TOML file; a key that is misspelt, or a value out of range, is an error that
-names it. The defaults are those of the recipe compact-x4.
+A key that is misspelt, or a value out of range, is an error. The defaults are those of the recipe
+compact-x4. `config_file` reads it from a TOML file.
 """
 
-import logging
-import tomllib
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,16 +13,10 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     model_validator,
 )
 
 from srgan.numeric.projection import MAX_ROUNDS
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
-_logger = logging.getLogger(__name__)
 
 Steps = Annotated[int, Field(ge=0)]
 Rounds = Annotated[int, Field(ge=0, le=MAX_ROUNDS)]
@@ -48,8 +39,14 @@ Sigma = Annotated[float, Field(ge=0, le=16)]
 Sigmas = Annotated[tuple[Sigma, Sigma], Ordered]
 Level = Annotated[float, Field(ge=0, le=255)]
 Levels = Annotated[tuple[Level, Level], Ordered]
+Factor = Annotated[float, Field(ge=0.1, le=4)]
+Factors = Annotated[tuple[Factor, Factor], Ordered]
 Quality = Annotated[float, Field(ge=1, le=100)]
 Qualities = Annotated[tuple[Quality, Quality], Ordered]
+
+
+TEACHER_MARGIN = 8
+"""lr pixels at each edge of a teacher's crop that are not used: it does not see beyond the edge."""
 
 
 class _Settings(BaseModel):
@@ -111,6 +108,38 @@ class Degradation(_Settings):
     blur: Sigmas = (0.0, 0.7)  # in lr pixels, before they are scaled down
     noise: Levels = (0.0, 8.0)  # standard deviation, in grey levels of 0..255
     quality: Qualities = (30, 95)  # of JPEG
+    order: Literal[1, 2] = 1  # passes: 2 is Real-ESRGAN's chain, whose keys follow
+    resize: Factors = (0.5, 1.5)  # of each pass: of the photo's size, then of that of lr
+    ringing: Share = 0.5  # of the versions end with a sinc filter
+    screens: Share = 0.1  # of the versions are screen captures: no noise or JPEG in pass two
+
+    @model_validator(mode="after")
+    def _is_used(self) -> Self:
+        for name in ("resize", "ringing", "screens"):
+            if self.order == 1 and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} has no effect with order = 1; set order to 2.")
+        return self
+
+
+class Teacher(_Settings):
+    """A model that teaches beside the photos; see `teaching.py`.
+
+    It makes pictures of some crops of the LR images. In each batch, the share `pixel` of the crops
+    is compared with these pictures by pixel and chroma losses, and the others with the photo;
+    likewise for the other losses. Shares are rounded to whole crops.
+    """
+
+    model: str = ""  # name of a shipped one, or path of an ONNX file; "" trains without
+    crops: Count = 200  # that it makes pictures of, once
+    side: Annotated[int, Field(ge=32)] = 128  # of these crops, in lr pixels; 16 of them are margin
+    crop_candidates: Candidates = 3  # for each of these crops, as in the stages
+    pixel: Share = 1.0  # of the crops of a batch, in both stages
+    perceptual: Share = 0.0
+    adversarial: Share = 0.5  # of what the discriminator is to take for real
+
+    def taught(self, share: float, batch_size: int) -> int:
+        """Returns how many crops of a batch a share is."""
+        return int(share * batch_size + 0.5) if self.model else 0
 
 
 class Schedule(_Settings):
@@ -194,6 +223,7 @@ class Config(_Settings):
     projection: Rounds = 4  # of the consistency projection; 0 for degraded photos
     validate_every: Count = 500  # steps
     degradation: Degradation = Degradation()
+    teacher: Teacher = Teacher()
     generator: Generator = Compact()
     pretrain: Pretrain = Pretrain()
     adversarial: Adversarial = Adversarial()
@@ -223,6 +253,7 @@ class Config(_Settings):
                 f"adversarial.hr_patch={self.adversarial.hr_patch}."
             )
         _check_in_use(self.adversarial)
+        _check_teacher(self)
         return self
 
 
@@ -239,69 +270,34 @@ def _check_in_use(stage: Adversarial) -> None:
             )
 
 
-def read(path: Path) -> Config:
-    """Reads a TOML configuration; what it leaves out is as in the defaults.
-
-    Raises:
-        ValueError: One line a mistake, each with the key, what was found and what was expected.
-    """
-    try:
-        return Config.model_validate(_as_now(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from None
-    except ValidationError as error:
-        lines = []
-        for mistake in error.errors():
-            # The tag of the generator is no part of the file.
-            key = ".".join(str(part) for part in mistake["loc"] if part not in _ARCHITECTURES)
-            lines.append(f"{path}: {key + ': ' if key else ''}{_explain(mistake)}")
-        raise ValueError("\n".join(lines)) from None
-
-
-_ARCHITECTURES = {"compact": Compact, "srresnet": SrResNet, "rrdbnet": RrdbNet}
-_TABLES = {"degradation": Degradation, "pretrain": Pretrain, "adversarial": Adversarial}
-
-
-def _explain(mistake: "ErrorDetails") -> str:
-    """What is wrong, in the words of the file rather than those of its validation."""
-    if mistake["type"] == "union_tag_invalid":
-        tag = mistake["input"].get("architecture")
-        return f"there is no architecture {tag!r}; expected {', '.join(_ARCHITECTURES)}."
-    if mistake["type"] != "extra_forbidden":
-        return mistake["msg"]
-    known: type[BaseModel] = Config
-    for part in mistake["loc"][:-1]:
-        known = (_ARCHITECTURES | _TABLES).get(str(part), known)
-    of = known.model_fields.get("architecture")
-    owner = f" of {of.default}" if of else ""
-    return f"there is no such field{owner}; expected one of {', '.join(known.model_fields)}."
-
-
-# What version 0.1 wrote of each generator, whichever it was.
-_EVERY_FIELD = {
-    "hr_filters": 16,
-    "normalisation": False,
-    "activation": "prelu",
-    "growth": 32,
-}
-
-
-def _as_now(table: dict[str, Any]) -> dict[str, Any]:
-    """A configuration of version 0.1 in today's words; it works until 0.3."""
-    table = dict(table)
-    for stage in ("pretrain", "adversarial"):
-        settings = table.get(stage)
-        if isinstance(settings, dict) and "draws" in settings:
-            _logger.warning("%s.draws is now called crop_candidates.", stage)
-            names = {"draws": "crop_candidates"}
-            table[stage] = {names.get(key, key): value for key, value in settings.items()}
-    generator = table.get("generator")
-    if isinstance(generator, dict) and generator.keys() >= _EVERY_FIELD.keys():
-        chosen = _ARCHITECTURES.get(str(generator.get("architecture")))
-        if chosen:  # one that a run wrote, with the defaults of the other architectures
-            table["generator"] = {
-                key: value
-                for key, value in generator.items()
-                if key in chosen.model_fields or value != _EVERY_FIELD.get(key)
-            }
-    return table
+def _check_teacher(settings: Config) -> None:
+    """Raises if a teacher's crops are too small, or nobody learns from it."""
+    teacher = settings.teacher
+    if not teacher.model:
+        for name, field in Teacher.model_fields.items():
+            if getattr(teacher, name) != field.default:
+                raise ValueError(
+                    f"teacher.{name} has no effect without teacher.model; name the model, or "
+                    "leave it out."
+                )
+        return
+    usable = (teacher.side - 2 * TEACHER_MARGIN) * settings.scale
+    taught = 0
+    for name, stage in (("pretrain", settings.pretrain), ("adversarial", settings.adversarial)):
+        if not stage.steps:
+            continue
+        if stage.hr_patch > usable:
+            raise ValueError(
+                f"{name}.hr_patch={stage.hr_patch} is larger than the {usable} pixels that "
+                f"teacher.side={teacher.side} leaves; set that to "
+                f"{stage.hr_patch // settings.scale + 2 * TEACHER_MARGIN} or more."
+            )
+        shares = [teacher.pixel]
+        if name == "adversarial":
+            shares += [teacher.perceptual, teacher.adversarial]
+        taught += sum(teacher.taught(share, stage.batch_size) for share in shares)
+    if not taught:
+        raise ValueError(
+            f"No crop of a batch learns from the teacher {teacher.model!r}: raise teacher.pixel, "
+            "teacher.perceptual or teacher.adversarial, or leave the teacher out."
+        )

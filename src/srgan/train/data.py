@@ -1,8 +1,4 @@
-"""Photos to training batches: decoded once into memory-mapped pixels, cropped at random.
-
-Batch k is a pure function of (seed, k), so that a run can be repeated and resumed exactly. Only
-numpy here: the framework sees finished arrays.
-"""
+"""Photos to memory-mapped pixels: decoded once, for all runs that share a cache."""
 
 import contextlib
 import hashlib
@@ -73,6 +69,11 @@ class Photos(Sequence[Pair]):
             _image(self._lr, lr_start, height, width),
             _image(self._hr, hr_start, self.scale * height, self.scale * width),
         )
+
+    def at_least(self, side: int) -> "Photos":
+        """Returns those photos with at least `side` lr pixels a side; possibly none."""
+        large = [entry for entry in self._entries if min(entry.height, entry.width) >= side]
+        return Photos(self._index, self._lr, self._hr, large, self.skipped)
 
     def hold_back(self, count: int) -> tuple["Photos", "Photos"]:
         """Splits into photos for training and at most `count`, or one in ten, for validation.
@@ -164,60 +165,6 @@ def prepare(
     return prepared
 
 
-def batch(
-    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int, candidates: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns batch `k` of a run: random crops, mirrored and turned by multiples of 90 degrees.
-
-    Args:
-        photos: Where the crops are cut from; a photo is chosen in proportion to its area.
-        k: Number of the batch.
-        seed: Of the run.
-        batch_size: Crops in the batch.
-        hr_patch: Side of an hr crop in pixels, a multiple of the scale.
-        candidates: Crops that are drawn for each, of which the one with the most `detail` is taken.
-            Half of most photos is sky, or out of focus, and teaches nothing.
-
-    Returns:
-        `(lr, hr)`, float32 in [0, 1]: `(batch_size, hr_patch // scale, hr_patch // scale, 3)`
-        and `(batch_size, hr_patch, hr_patch, 3)`.
-    """
-    rng = np.random.default_rng((seed, k))
-    scale, lr_patch = photos.scale, hr_patch // photos.scale
-    lr = np.empty((batch_size, lr_patch, lr_patch, 3), np.float32)
-    hr = np.empty((batch_size, hr_patch, hr_patch, 3), np.float32)
-    for i in range(batch_size):
-        crops = [_crop(photos, rng, lr_patch) for _ in range(candidates)]
-        crop = max(crops, key=lambda crop: detail(crop.hr, scale)) if candidates > 1 else crops[0]
-        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
-        for out, image in zip((lr, hr), crop, strict=True):
-            turned = np.rot90(image, turns)
-            out[i] = turned[:, ::-1] if mirrored else turned
-    lr /= 255
-    hr /= 255
-    return lr, hr
-
-
-def detail(hr: np.ndarray, scale: int) -> float:
-    """Returns how much of a crop lr does not hold: the variance of green within its lr pixels.
-
-    Args:
-        hr: `(height, width, 3)`, uint8, sides multiples of `scale`.
-        scale: Pixels of hr along each side of a pixel of lr.
-
-    Example:
-        >>> flat = np.full((8, 8, 3), 100, np.uint8)
-        >>> striped = flat.copy()
-        >>> striped[::2] += 20
-        >>> detail(flat, 4), detail(striped, 4)
-        (0.0, 100.0)
-    """
-    height, width = hr.shape[:2]
-    green = hr[:, :, 1].astype(np.float32)
-    means = green.reshape(height // scale, scale, width // scale, scale).mean(axis=(1, 3))
-    return float(np.mean(green**2) - np.mean(means**2))
-
-
 def _files(cache: Path, index: dict) -> tuple[Path, Path]:
     return cache / f"lr-{index['pixels']}.bin", cache / f"hr-{index['pixels']}.bin"
 
@@ -228,18 +175,6 @@ def _opened(cache: Path, index: dict, mode: str) -> Iterator[tuple[BinaryIO, Bin
     lr_path, hr_path = _files(cache, index)
     with lr_path.open(mode) as lr_file, hr_path.open(mode) as hr_file:
         yield cast(BinaryIO, lr_file), cast(BinaryIO, hr_file)
-
-
-def _crop(photos: Photos, rng: np.random.Generator, lr_patch: int) -> Pair:
-    chosen = photos[np.searchsorted(photos.ends, rng.integers(photos.ends[-1]), side="right")]
-    height, width = chosen.lr.shape[:2]
-    y = int(rng.integers(height - lr_patch + 1))
-    x = int(rng.integers(width - lr_patch + 1))
-    scale = photos.scale
-    return Pair(
-        lr=chosen.lr[y : y + lr_patch, x : x + lr_patch],
-        hr=chosen.hr[scale * y : scale * (y + lr_patch), scale * x : scale * (x + lr_patch)],
-    )
 
 
 def _write(

@@ -9,14 +9,16 @@ import numpy as np
 import pyvips
 
 from srgan.numeric import resize
+from srgan.train import second_order
 from srgan.train.config import Degradation
 
 
 def degrade(hr: np.ndarray, scale: int, settings: Degradation, name: str) -> np.ndarray:
     """Returns one lr version of a photo.
 
-    lr = JPEG_q(down(hr * G_b) + N(0, n)), rounded to uint8 after each step, where b, n and q are
-    drawn evenly from their ranges, and `down` is `resize.bicubic`.
+    In one pass, lr = JPEG_q(down(hr * G_b) + N(0, n)), rounded to uint8 after each step, where b, n
+    and q are drawn evenly from their ranges, and `down` is `resize.bicubic`. For two, see
+    `second_order`.
 
     Args:
         hr: `(height, width, 3)`, uint8, of multiples of `scale`.
@@ -30,6 +32,8 @@ def degrade(hr: np.ndarray, scale: int, settings: Degradation, name: str) -> np.
     rng = np.random.default_rng([*hashlib.sha256(name.encode()).digest()])
     if rng.random() < settings.clean:
         return resize.downscale(hr, scale)
+    if settings.order == 2:
+        return second_order.degrade(hr, scale, settings, rng)
     blur, noise, quality = (
         rng.uniform(*limits) for limits in (settings.blur, settings.noise, settings.quality)
     )

@@ -4,14 +4,16 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from srgan.train import callbacks, config, data
+from srgan.train import batches, callbacks, config, data
 from srgan.train.callbacks import Diverged, Progress
 from srgan.train.checkpoints import Checkpoints
 from srgan.train.stage import Stage
+from srgan.train.teaching import Lessons
 from srgan.train.training import Adversarial
 from srgan.train.validation import Rank, Validation
 from srgan.util import files
@@ -19,6 +21,13 @@ from srgan.util import files
 _logger = logging.getLogger(__name__)
 
 _MAX_HALVINGS = 3
+
+
+class Source(NamedTuple):
+    """What the batches of a run are cut from."""
+
+    photos: data.Photos
+    lessons: Lessons | None = None  # None without a teacher
 
 
 class Interrupted(Exception):  # noqa: N818 - it says what happened
@@ -35,7 +44,7 @@ def fit(
     folder: Path,
     schedule: config.Schedule,
     settings: config.Config,
-    pairs: data.Photos,
+    source: Source,
     validating: Sequence[data.Pair],
     rank: Rank,
     report: Callable[[Progress], None],
@@ -63,7 +72,7 @@ def fit(
     while int(stage.step) < stage.total_steps:
         interruption = callbacks.Interruption()
         try:
-            _run(stage, folder, schedule, settings, pairs, [judge, interruption], kept, report)
+            _run(stage, folder, schedule, settings, source, [judge, interruption], kept, report)
         except Diverged as divergence:
             _roll_back(stage, folder.name, schedule, kept, divergence)
         finally:
@@ -81,20 +90,20 @@ def _run(
     folder: Path,
     schedule: config.Schedule,
     settings: config.Config,
-    pairs: data.Photos,
+    source: Source,
     watching: list,
     kept: Checkpoints,
     report: Callable[[Progress], None],
 ) -> None:
     """Runs a stage until its end, a divergence or an interruption."""
     every, steps, done = settings.validate_every, stage.total_steps, int(stage.step)
-    batch = partial(_batch, pairs, schedule, settings.seed)
+    batch = partial(_batch, source, schedule, stage.taught, settings.seed)
     judge, interruption = watching
     watching = [callbacks.Sentry(every, batch(0)), callbacks.Log(folder), judge]
     if isinstance(stage, Adversarial):
         watching.append(callbacks.GradientNorms(folder, list(map(batch, range(4))), every))
     stage.fit(
-        _batches(pairs, schedule, settings.seed, done, steps),
+        _batches(batch, source.photos.scale, schedule, stage.taught, done, steps),
         steps_per_epoch=steps - done,
         shuffle=False,
         verbose=0,
@@ -146,24 +155,40 @@ def _roll_back(
 
 
 def _batches(
-    pairs: data.Photos, schedule: config.Schedule, seed: int, start: int, stop: int
+    batch: Callable[[int], tuple[np.ndarray, ...]],
+    scale: int,
+    schedule: config.Schedule,
+    taught: int,
+    start: int,
+    stop: int,
 ) -> tf.data.Dataset:
     """The batches `start` to `stop`, made while the step before them is computed."""
-    hr_patch = schedule.hr_patch
-    lr_patch = hr_patch // pairs.scale
+    patch = schedule.hr_patch
+    sizes = [(schedule.batch_size, patch // scale), (schedule.batch_size, patch)]
+    sizes += [(taught, patch)] if taught else []
 
     def with_shape(k):
-        make = partial(_batch, pairs, schedule, seed)
-        lr, hr = tf.numpy_function(make, [k], (tf.float32, tf.float32))
-        lr = tf.ensure_shape(lr, (schedule.batch_size, lr_patch, lr_patch, 3))
-        return lr, tf.ensure_shape(hr, (schedule.batch_size, hr_patch, hr_patch, 3))
+        arrays = tf.numpy_function(batch, [k], [tf.float32] * len(sizes))
+        return tuple(
+            tf.ensure_shape(array, (count, side, side, 3))
+            for array, (count, side) in zip(arrays, sizes, strict=True)
+        )
 
     return tf.data.Dataset.range(start, stop).map(with_shape, 2, deterministic=True).prefetch(4)
 
 
 def _batch(
-    pairs: data.Photos, schedule: config.Schedule, seed: int, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Batch `k` of a stage."""
+    source: Source, schedule: config.Schedule, taught: int, seed: int, k: int
+) -> tuple[np.ndarray, ...]:
+    """Batch `k` of a stage, whose first `taught` crops come from the lessons."""
     patch, candidates = schedule.hr_patch, schedule.crop_candidates
-    return data.batch(pairs, int(k), seed, schedule.batch_size, patch, candidates)
+    cut = partial(batches.batch, k=int(k), seed=seed, hr_patch=patch, candidates=candidates)
+    photos = schedule.batch_size - taught
+    if not taught:
+        return cut(source.photos, batch_size=photos)
+    assert source.lessons is not None
+    lr, hr, pictures = cut(source.lessons, batch_size=taught)
+    if photos:
+        others = cut(source.photos, batch_size=photos)
+        lr, hr = (np.concatenate(both) for both in zip((lr, hr), others, strict=True))
+    return lr, hr, pictures

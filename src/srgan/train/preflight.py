@@ -14,8 +14,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from srgan.models.model import Model
 from srgan.networks import features
-from srgan.train import build, checkpoints, config, fitting, record
+from srgan.train import build, checkpoints, config, fitting, record, teaching
 from srgan.train.stage import Stage
 from srgan.train.training import Adversarial, Pretraining
 
@@ -28,6 +29,13 @@ class Networks(NamedTuple):
     generator: keras.Model
     stages: dict[str, Stage]
     vgg: record.Source | None
+
+
+class Teacher(NamedTuple):
+    """What teaches beside the photos, and its file."""
+
+    model: Model
+    source: record.Source
 
 
 def make(
@@ -50,7 +58,7 @@ def make(
     stages: dict[str, Stage] = {}
     vgg = None
     if settings.pretrain.steps:
-        stages["pretrain"] = Pretraining(generator, settings.pretrain)
+        stages["pretrain"] = Pretraining(generator, settings.pretrain, settings.teacher)
     if settings.adversarial.steps:
         network = None
         if settings.adversarial.looks_through_vgg:
@@ -63,6 +71,7 @@ def make(
             settings.scale,
             settings.projection,
             settings.seed,
+            settings.teacher,
         )
     return Networks(generator, stages, vgg)
 
@@ -79,6 +88,24 @@ def _vgg(
     if known and known.vgg:
         record.check_source("the VGG weights", "--vgg-weights", known.vgg, found)
     return network, found
+
+
+def teacher(settings: config.Config, known: record.Record | None) -> Teacher | None:
+    """Opens the teacher of a run, if it has one, and tries it.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+        ValueError: If it cannot teach this run, or is another one than when the run began.
+    """
+    if not settings.teacher.model:
+        return None
+    name = settings.teacher.model
+    if known and known.teacher and not Path(name).is_file():
+        name = known.teacher.file
+    found = record.model(name)
+    if known:
+        record.check_source("the teacher", "teacher.model", known.teacher, found)
+    return Teacher(teaching.load(name, settings.scale), found)
 
 
 def initialise(
@@ -100,7 +127,7 @@ def initialise(
     if init is None:
         return None
     try:
-        found = record.initial(init)
+        found = record.model(init)
     except FileNotFoundError:
         if not begun or not known or not known.init:
             raise
@@ -123,11 +150,10 @@ def rehearse(stages: dict[str, Stage], settings: config.Config) -> None:
     rng = np.random.default_rng(0)
     for name, stage in stages.items():
         patch = schedules[name].hr_patch
-        lr, hr = (
-            rng.random((1, side, side, 3), np.float32) for side in (patch // settings.scale, patch)
-        )
+        sides = (patch // settings.scale, patch, *([patch] if stage.taught else []))
+        batch = [rng.random((1, side, side, 3), np.float32) for side in sides]
         try:
-            stage.rehearse(lr, hr)
+            stage.rehearse(batch)
         except (tf.errors.OpError, ValueError) as error:
             # What TensorFlow says without where it says so.
             reason = re.sub(r"{{.*?}} | \[Op:.*", "", str(error).strip().splitlines()[0]).strip(

@@ -1,6 +1,7 @@
 """What a run depends on: written when it begins, restored and compared when it goes on.
 
-RUN/run.json     photos, initial weights, VGG's weights, each with a hash; versions, precision
+RUN/run.json     photos, initial weights, VGG's weights, teacher, each with a hash; versions,
+                 precision
 RUN/config.toml  the configuration
 """
 
@@ -68,6 +69,7 @@ class Record(_Part):
     inputs: Inputs
     init: Source | None  # None began with random weights
     vgg: Source | None  # None needs none
+    teacher: Source | None = None
     data: Data
     validation: Data
 
@@ -77,14 +79,14 @@ def source(file: Path) -> Source:
     return Source(file=str(file.resolve()), sha256=files.sha256(file))
 
 
-def initial(init: str | os.PathLike[str]) -> Source:
-    """Returns the source of initial weights: a shipped model by its name, or a file.
+def model(name: str | os.PathLike[str]) -> Source:
+    """Returns the source of a model: a shipped one by its name, or a file.
 
     Raises:
         FileNotFoundError: If there is no such model.
     """
-    found = source(catalogue.path(init))
-    return found.model_copy(update={"file": str(init)}) if init in catalogue.shipped() else found
+    found = source(catalogue.path(name))
+    return found.model_copy(update={"file": str(name)}) if name in catalogue.shipped() else found
 
 
 def fingerprint(pairs: Iterable[data.Pair]) -> str:
@@ -112,6 +114,7 @@ def make(
     inputs: Inputs,
     init: Source | None,
     vgg: Source | None,
+    teacher: Source | None,
     pairs: data.Photos,
     validating: Sequence[data.Pair],
 ) -> Record:
@@ -123,6 +126,7 @@ def make(
         inputs=inputs,
         init=init,
         vgg=vgg,
+        teacher=teacher,
         data=Data(fingerprint=pairs.fingerprint, photos=len(pairs.names), skipped=pairs.skipped),
         validation=Data(fingerprint=fingerprint(validating), photos=len(validating)),
     )

@@ -50,12 +50,19 @@ def write_model(
         limits = (degraded.blur, degraded.noise, degraded.quality)
         ranges = [f"{low:g} to {high:g}" for low, high in limits]
         training += "; photos degraded by blur of {}, noise of {}, JPEG of {}".format(*ranges)
+        training += ", in two passes" if degraded.order == 2 else ""
+    licence = "that of the training data and its user's choice"
+    if (teacher := settings.teacher).model:
+        shares = (teacher.pixel, teacher.perceptual, teacher.adversarial)
+        learned = "; learned from {}: {:g} of pixels, {:g} of features, {:g} of what is real"
+        training += learned.format(Path(teacher.model).stem, *shares)
+        licence = "that of the training data, of its teacher, and its user's choice"
     metadata = describe(
         generator,
         settings,
         f"{path.parent.parent.name}-{path.parent.name}",
         f"{len(pairs.names)} photos, fingerprint {pairs.fingerprint[:16]}",
-        "that of the training data and its user's choice",
+        licence,
         scores,
         psnr_model,
         f"{training}." if training else "",

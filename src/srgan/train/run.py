@@ -2,6 +2,7 @@
 
 RUN/config.toml      the configuration
 RUN/run.json         what the run depends on: see `record`
+RUN/cache/           decoded photos, and what a teacher makes of them, unless it is elsewhere
 RUN/pretrain/        stage one: log.csv, validation.csv, samples/, tensorboard/,
 RUN/adversarial/     stage two: checkpoints/ (to resume), best.npz and model.onnx (of the best);
                      also gradient_norms.csv
@@ -19,12 +20,14 @@ from srgan.io.find import find_images
 from srgan.quality import metrics
 from srgan.train import (
     config,
+    config_file,
     data,
     fitting,
     precision,
     preflight,
     record,
     result,
+    teaching,
     validation,
 )
 from srgan.train.callbacks import Progress
@@ -97,6 +100,7 @@ def train(
             shutil.rmtree(left)
         if known:
             _change_settings(folder, settings)
+        teacher = preflight.teacher(settings, known)
         computed_in = precision.choose(known.precision if known else settings.precision)
         networks = preflight.make(settings, vgg_weights, known)
         initial = preflight.initialise(networks, folder, settings, init, known)
@@ -113,9 +117,14 @@ def train(
             record.warn_of_versions(known)
             found = known.model_copy(update={"inputs": inputs, "vgg": networks.vgg or known.vgg})
         else:
-            found = record.make(computed_in, inputs, initial, networks.vgg, pairs, validating)
+            taught_by = teacher and teacher.source
+            found = record.make(
+                computed_in, inputs, initial, networks.vgg, taught_by, pairs, validating
+            )
         record.write(folder, settings, found)
-        return _run(networks, folder, settings, pairs, validating, report)
+        lessons = teacher and _lessons(teacher, pairs, settings.teacher, inputs.cache, report)
+        source = fitting.Source(pairs, lessons)
+        return _run(networks, folder, settings, source, validating, report)
 
 
 @contextmanager
@@ -139,7 +148,7 @@ def _run(
     networks: preflight.Networks,
     folder: Path,
     settings: config.Config,
-    pairs: data.Photos,
+    source: fitting.Source,
     validating: list[data.Pair],
     report: Callable[[Progress], None],
 ) -> Path:
@@ -157,14 +166,16 @@ def _run(
         if name == "adversarial":
             rank, psnr_model = validation.perception_rule(floor), _PSNR_MODEL
             result.write_model(
-                networks.generator, folder / f"{psnr_model}.onnx", settings, pairs, halvings
+                networks.generator, folder / f"{psnr_model}.onnx", settings, source.photos, halvings
             )
-        fitting.fit(stage, place, schedules[name], settings, pairs, validating, rank, report)
+        fitting.fit(stage, place, schedules[name], settings, source, validating, rank, report)
         floor = float(stage.best_rank) - validation.PSNR_LOSS
         halvings[name] = int(stage.halvings)
         scores = result.validation_scores(place / "validation.csv", int(stage.best_step))
         model = place / "model.onnx"
-        result.write_model(networks.generator, model, settings, pairs, halvings, scores, psnr_model)
+        result.write_model(
+            networks.generator, model, settings, source.photos, halvings, scores, psnr_model
+        )
         files.write_bytes(folder / "model.onnx", model.read_bytes())
     if psnr_model and settings.projection:
         result.calibrate(folder / "model.onnx", validating)
@@ -175,7 +186,7 @@ def _change_settings(folder: Path, settings: config.Config) -> None:
     """Raises if the configuration differs in what a run has done already."""
     second = fitting.checkpoints_of(folder / "adversarial", settings)
     over = ["pretrain"] if second.exist() else []
-    record.check_settings(config.read(folder / "config.toml"), settings, over)
+    record.check_settings(config_file.read(folder / "config.toml"), settings, over)
 
 
 def _inputs(
@@ -233,6 +244,31 @@ def _photos(
     for name, reason in pairs.skipped:
         _logger.warning("Left out %s: %s", name, reason)
     return pairs, [held_out[i] for i in range(min(len(held_out), _VALIDATION_PHOTOS))]
+
+
+def _lessons(
+    teacher: preflight.Teacher,
+    pairs: data.Photos,
+    settings: config.Teacher,
+    cache: Path,
+    report: Callable[[Progress], None],
+) -> teaching.Lessons:
+    """What the teacher makes of crops of the photos, found in the cache or made now.
+
+    Raises:
+        Interrupted: After Ctrl-C; what is made by then is kept.
+    """
+    try:
+        return teaching.prepare(
+            pairs,
+            teacher.model,
+            teacher.source.sha256,
+            settings,
+            cache,
+            lambda done, total: report(Progress("teacher", done, total, {})),
+        )
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped before the teacher had made all its pictures.") from None
 
 
 def _once(degradation: config.Degradation) -> config.Degradation:

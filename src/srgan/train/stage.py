@@ -1,5 +1,7 @@
 """What both stages of a training share: a generator, its moving average, and a state to save."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 from keras import ops
@@ -18,10 +20,14 @@ class Stage(keras.Model):
     The exponential moving average of the weights is what is validated, and the best of it is what
     is shipped.
 
+    It fits batches `(lr, hr)`; where a teacher teaches, `(lr, hr, taught)`, of which the last are
+    the teacher's pictures of the first crops.
+
     Args:
         generator: Maps lr to sr; trained in place.
         settings: Of the stage.
         steps: That the stage has in all.
+        taught: How many crops of a batch the teacher teaches.
 
     Attributes:
         halvings: How often the learning rate was halved, since the training diverged.
@@ -31,9 +37,12 @@ class Stage(keras.Model):
         best_step: Their step, or -1.
     """
 
-    def __init__(self, generator: keras.Model, settings: config.Schedule, steps: int) -> None:
+    def __init__(
+        self, generator: keras.Model, settings: config.Schedule, steps: int, taught: int
+    ) -> None:
         super().__init__()
         self.generator = generator
+        self.taught = taught
         self.total_steps = steps
         self.ema = keras.models.clone_model(generator)
         self.ema.set_weights(generator.get_weights())
@@ -116,19 +125,18 @@ class Stage(keras.Model):
         error = np.mean(np.abs(hr - np.asarray(self.generator(lr, training=False))))
         return not error <= WORST_ERROR  # NaN too
 
-    def rehearse(self, lr: np.ndarray, hr: np.ndarray) -> None:
+    def rehearse(self, batch: Sequence[np.ndarray]) -> None:
         """Computes a step and takes it back, so that what cannot work fails before the first.
 
         Args:
-            lr: `(batch, height, width, 3)` in [0, 1].
-            hr: Of the stage's patch.
+            batch: Of the stage's patch.
 
         Raises:
             ValueError: If a term of the loss is not finite.
         """
         before = {name: np.array(variable) for name, variable in self.state().items()}
         self._advance_to_trial()
-        terms = self.train_step((ops.convert_to_tensor(lr), ops.convert_to_tensor(hr)))
+        terms = self.train_step(tuple(map(ops.convert_to_tensor, batch)))
         for name, variable in self.state().items():
             variable.assign(before[name])
         for term, value in terms.items():
@@ -138,6 +146,12 @@ class Stage(keras.Model):
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The stage's optimizers by name."""
         raise NotImplementedError
+
+    @staticmethod
+    def target(batch: Sequence, count: int):
+        """What sr is compared with: the teacher's pictures of the first `count` crops, else hr."""
+        hr = batch[1]
+        return ops.concatenate([batch[2][:count], hr[count:]]) if count else hr
 
     def _advance_to_trial(self) -> None:
         """Sets the step to one that uses all parts of the stage."""

@@ -1,6 +1,6 @@
 """The two stages of training: `Pretraining` fits a generator alone, `Adversarial` against a critic.
 
-Both are Keras models to `compile` and `fit` on batches `(lr, hr)`; see `stage.Stage`.
+Both are Keras models to `compile` and `fit` on batches; see `stage.Stage`.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from srgan.train import config, losses
 from srgan.train.optimizers import WarmCosine, make
 from srgan.train.stage import Stage
 
+_NO_TEACHER = config.Teacher()
+
 
 class Pretraining(Stage):
     """Trains a generator towards the lowest pixel error.
@@ -23,10 +25,17 @@ class Pretraining(Stage):
     Args:
         generator: Maps lr to sr; trained in place.
         settings: Of this stage.
+        teacher: Of the run.
     """
 
-    def __init__(self, generator: keras.Model, settings: config.Pretrain) -> None:
-        super().__init__(generator, settings, settings.steps)
+    def __init__(
+        self,
+        generator: keras.Model,
+        settings: config.Pretrain,
+        teacher: config.Teacher = _NO_TEACHER,
+    ) -> None:
+        taught = teacher.taught(teacher.pixel, settings.batch_size)
+        super().__init__(generator, settings, settings.steps, taught)
         self.pixel = getattr(losses, settings.pixel)
         self.generator_optimizer = make(settings, self.halvings)
         self.generator_optimizer.build(generator.trainable_variables)
@@ -35,9 +44,9 @@ class Pretraining(Stage):
         return {"generator_optimizer": self.generator_optimizer}
 
     def train_step(self, data):
-        lr, hr = data
+        target = self.target(data, self.taught)
         with tf.GradientTape() as tape:
-            pixel = self.pixel(hr, self.generator(lr, training=True))
+            pixel = self.pixel(target, self.generator(data[0], training=True))
         norm = _descend(self.generator, self.generator_optimizer, tape, pixel)
         self.step.assign_add(1)
         self.average()
@@ -63,6 +72,7 @@ class Adversarial(Stage):
         scale: Factor from lr to sr.
         projection: Rounds of the consistency projection.
         seed: Of the windows.
+        teacher: Of the run. What it teaches takes the place of hr in one loss, and not in another.
     """
 
     def __init__(
@@ -74,9 +84,14 @@ class Adversarial(Stage):
         scale: int,
         projection: int = 4,
         seed: int = 0,
+        teacher: config.Teacher = _NO_TEACHER,
     ) -> None:
         steps = settings.discriminator_steps + settings.steps * settings.generator_every
-        super().__init__(generator, settings, steps)
+        self.taught_pixel, self.taught_perceptual, self.taught_adversarial = counts = [
+            teacher.taught(share, settings.batch_size)
+            for share in (teacher.pixel, teacher.perceptual, teacher.adversarial)
+        ]
+        super().__init__(generator, settings, steps, max(counts))
         self.discriminator = discriminator
         self.on_features = settings.discriminator_head == "features"
         self.features = features
@@ -118,12 +133,11 @@ class Adversarial(Stage):
         self.step.assign(self.settings.discriminator_steps)  # both networks learn, from here on
 
     def train_step(self, data):
-        lr, hr = data
         turn = self.step - self.settings.discriminator_steps  # negative: the critic learns alone
         logs = tf.cond(
             (turn >= 0) & (turn % self.settings.generator_every == 0),
-            lambda: self._update_both(lr, hr),
-            lambda: self._update_discriminator(lr, hr),
+            lambda: self._update_both(data),
+            lambda: self._update_discriminator(data),
         )
         self.step.assign_add(1)
         return logs
@@ -135,16 +149,16 @@ class Adversarial(Stage):
         networks stay as they are.
 
         Args:
-            batches: At least one, of `(lr, hr)`.
+            batches: At least one.
 
         Returns:
             By term, with its weight: |mean over the batches of its gradient|, in all weights of the
             generator. What pulls one crop here and the other there, is lost in the mean.
         """
-        (lr, hr), *others = batches
-        sums = self._graph_of_gradients(lr, hr)
-        for lr, hr in others:
-            sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(lr, hr))
+        first, *others = batches
+        sums = self._graph_of_gradients(tuple(first))
+        for batch in others:
+            sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(tuple(batch)))
         count = len(batches)
         return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
 
@@ -152,11 +166,11 @@ class Adversarial(Stage):
     def _graph_of_gradients(self):
         return tf.function(self._gradients)
 
-    def _gradients(self, lr, hr):
+    def _gradients(self, batch):
         """The gradients of each term, by its name; zeros of a term that is off."""
         weights = cast(list, self.generator.trainable_variables)
         with tf.GradientTape(persistent=True) as tape:
-            terms, _, _ = self._forward(lr, hr, training=False)
+            terms, _, _ = self._forward(batch, training=False)
         found = {name: tape.gradient(term, weights) for name, term in terms.items()}
         return {
             name: [
@@ -166,25 +180,30 @@ class Adversarial(Stage):
             for name, gradients in found.items()
         }
 
-    def _forward(self, lr, hr, training=True):
+    def _forward(self, batch, training=True):
         """The weighted terms of the generator's loss, and the logits of hr and sr."""
         weights = self.settings
-        sr = self.project([self.generator(lr, training=training), lr])
-        hr, sr = self._window(hr), self._window(sr)
-        seen = self._see(hr, sr)
-        real, fake = self._judge(hr, sr, seen, training)
+        sr = self._results(batch, training)
+        hr = self._truth(batch, self.taught_pixel)
+        features = self._see(sr)
+        hr_features = self._see_truth(batch, self.taught_perceptual)
+        if self.on_features and self.taught_perceptual == self.taught_adversarial:
+            judged = hr_features, features
+        else:
+            judged = self._real(batch), features if self.on_features else sr
+        real, fake = self._judge(*judged, training)
         terms = {
             "pixel": weights.pixel_weight * self.pixel(hr, sr),
             "chroma": weights.chroma_weight * losses.chroma(hr, sr),
-            "perceptual": weights.perceptual_weight * self._perceptual(seen),
+            "perceptual": weights.perceptual_weight * self._perceptual(hr_features, features),
             "adversarial": self._ramp() * self.generator_loss(real, fake),
             "grid": weights.grid_weight * losses.grid(sr, self.scale),
         }
         return terms, real, fake
 
-    def _update_both(self, lr, hr):
+    def _update_both(self, batch):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            terms, real, fake = self._forward(lr, hr)
+            terms, real, fake = self._forward(batch)
             g_loss = sum(terms.values())
             d_loss = self.discriminator_loss(real, fake)
         # Both updates use the same forward pass: each tape differentiates only its own network's
@@ -194,12 +213,11 @@ class Adversarial(Stage):
         self.average()
         return terms | _opinion(real, fake, d_loss) | {"gradient": norm}
 
-    def _update_discriminator(self, lr, hr):
-        sr = self.project([self.generator(lr, training=False), lr])
-        hr, sr = self._window(hr), self._window(sr)
-        seen = self._see(hr, sr) if self.on_features else None
+    def _update_discriminator(self, batch):
+        sr = self._results(batch, training=False)
+        judged = self._real(batch), self._see(sr) if self.on_features else sr
         with tf.GradientTape() as tape:
-            real, fake = self._judge(hr, sr, seen)
+            real, fake = self._judge(*judged)
             loss = self.discriminator_loss(real, fake)
         _descend(self.discriminator, self.discriminator_optimizer, tape, loss)
         idle = dict.fromkeys(
@@ -207,28 +225,39 @@ class Adversarial(Stage):
         )
         return idle | _opinion(real, fake, loss) | {"gradient": tf.constant(0.0)}
 
-    def _see(self, hr, sr):
-        """The features of both. Those of hr are constants: no gradient, half the memory."""
+    def _results(self, batch, training):
+        lr = batch[0]
+        return self._window(self.project([self.generator(lr, training=training), lr]))
+
+    def _truth(self, batch, count):
+        return self._window(self.target(batch, count))
+
+    def _real(self, batch):
+        """What the discriminator should take for real."""
+        if self.on_features:
+            return self._see_truth(batch, self.taught_adversarial)
+        return self._truth(batch, self.taught_adversarial)
+
+    def _see(self, images):
+        """The features of images; none if nothing needs them."""
         if self.features is None:
-            return None
-        network, scale = self.features, self.settings.feature_scale
+            return {}
+        features = self.features(images, training=False)
+        scale = self.settings.feature_scale
+        return {name: scale * ops.cast(x, "float32") for name, x in features.items()}
 
-        def scaled(images):
-            features = network(images, training=False)
-            return {name: scale * ops.cast(x, "float32") for name, x in features.items()}
+    def _see_truth(self, batch, count):
+        """Constants: no gradient, half the memory."""
+        return tf.nest.map_structure(tf.stop_gradient, self._see(self._truth(batch, count)))
 
-        return tf.nest.map_structure(tf.stop_gradient, scaled(hr)), scaled(sr)
-
-    def _judge(self, hr, sr, seen, training=True):
+    def _judge(self, real, fake, training=True):
         # One pass over both: BatchNorm must not tell them apart by their own statistics.
-        real, fake = seen if self.on_features else (hr, sr)
         both = tf.nest.map_structure(lambda *pair: ops.concatenate(pair), real, fake)
         return tf.split(self.discriminator(both, training=training), 2)
 
-    def _perceptual(self, seen):
-        if seen is None:
+    def _perceptual(self, real, fake):
+        if self.features is None:
             return tf.constant(0.0)
-        real, fake = seen
         distance = getattr(losses, self.settings.feature_distance)
         return losses.perceptual(real, fake, self.settings.taps, distance)
 
