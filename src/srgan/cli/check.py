@@ -33,6 +33,7 @@ def check(
     Exit code 0: nothing found; 1: something found; 2: bad usage or input.
     """
     from srgan.audit import audit
+    from srgan.audit.findings import ADVICE
     from srgan.cli import progress
 
     with progress.bar(1) as show:
@@ -47,7 +48,7 @@ def check(
         print(json.dumps(report._asdict() | {"counts": counts, "findings": findings}))
     else:
         for kind, number in counts.items():
-            print(f"{kind} ({number}): {audit.ADVICE[kind]}")
+            print(f"{kind} ({number}): {ADVICE[kind]}")
             for finding in report.findings:
                 if finding.kind == kind:
                     other = f": {finding.other}" if finding.other else ""
