@@ -12,7 +12,7 @@ _CAPPED = 16  # grey levels; a larger step is an edge of the picture, not of a b
 _REPEATED = 0.3
 
 _ALIKE = 8  # grey levels, in which JPEG leaves one colour or tone
-_THINNEST = 4  # pixels, of a bar
+_THINNEST = 0.02  # of a side: scanners leave four dark columns at the edge of a photo
 _SPECKS = 0.02  # of a bar's line: a logo, a subtitle
 _BEYOND = 0.5  # of the line that a bar ends at: the picture is of another colour there
 
@@ -114,7 +114,7 @@ def _bar(lines: np.ndarray) -> int:
     other = np.mean(np.abs(lines[: len(lines) // 2] - colour) > _ALIKE, axis=1)
     thick = int(np.argmax(other > _SPECKS))
     straight = thick + 1 < len(other) and other[thick + 1] > _BEYOND
-    return thick if thick >= _THINNEST and straight else 0
+    return thick if thick >= _THINNEST * len(lines) and straight else 0
 
 
 def _steps(luma: np.ndarray, period: int, cap: int) -> tuple[float, float, int]:

@@ -21,7 +21,7 @@ _CERTAIN = 4.0
 # In sharp photos it is 0.5. For this and what follows, docs/guides/check.md has how many photos
 # are found, and how many are wrongly.
 _SHARP = 0.25
-_NOISE = 5.0  # grey levels
+_NOISE = 4.0  # grey levels
 _TWO_TONE = 0.97  # share of the pixels
 
 
