@@ -15,7 +15,7 @@ import srgan
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import color, resize
-from srgan.quality import artifacts, metrics
+from srgan.quality import artifacts, metrics, protocols
 
 ROOT = Path(__file__).parents[2]
 
@@ -259,7 +259,7 @@ def test_score_is_all_measures_by_the_protocol(pair):
     ],
 )
 def test_a_protocol_decides_on_colour_border_and_ssim(name, psnr, ssim, pair):
-    by = metrics.protocol(name)
+    by = protocols.protocol(name)
     assert by.name == name
     scores = metrics.score(pair[0], resize.downscale(pair[0], 4), pair[1], 4, by)
     assert scores.psnr == psnr(*pair)
@@ -271,14 +271,14 @@ def test_the_default_protocol_leaves_out_as_many_pixels_as_the_scale():
     lr = resize.downscale(image, 3)
     sr = resize.upscale(lr, 3)
     assert metrics.score(image, lr, sr, 3) == metrics.score(
-        image, lr, sr, 3, metrics.protocol("y-crop3")
+        image, lr, sr, 3, protocols.protocol("y-crop3")
     )
 
 
 @pytest.mark.parametrize("name", ["", "y-crop", "Y-crop4", "ycbcr", "rgb-crop-1", "y-crop99999"])
 def test_an_unknown_protocol_is_refused_with_the_known_ones(name):
     with pytest.raises(ValueError, match=r"no protocol .*; expected y-crop4, rgb.* srgan-paper"):
-        metrics.protocol(name)
+        protocols.protocol(name)
 
 
 def test_without_an_hr_image_only_what_needs_none_is_scored(pair):

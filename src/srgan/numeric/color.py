@@ -10,6 +10,10 @@ Colour = Literal["y", "rgb"]
 LUMA = np.array([65.481, 128.553, 24.966]) / 255  # weights of R, G and B in 0..255 (BT.601)
 
 
+class TooSmallError(ValueError):
+    """An image has fewer pixels than a measure needs."""
+
+
 def luma(image: np.ndarray) -> np.ndarray:
     """Returns the luma Y of an RGB image as MATLAB's `rgb2ycbcr` defines it, unrounded.
 
@@ -89,7 +93,7 @@ def as_pair(hr: np.ndarray, sr: np.ndarray, minimum: int = 1) -> tuple[np.ndarra
             "Was the hr image cropped to a multiple of the scale?"
         )
     if min(hr.shape[:2]) < minimum:
-        raise ValueError(f"This measure needs {minimum}x{minimum} pixels; got {size(hr)}.")
+        raise TooSmallError(f"This measure needs {minimum}x{minimum} pixels; got {size(hr)}.")
     return hr, sr
 
 

@@ -8,7 +8,7 @@ luma (`color.luma`), in grey levels.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from srgan.numeric.color import as_image, as_pair, blur, gaussian, luma, size
+from srgan.numeric.color import TooSmallError, as_image, as_pair, blur, gaussian, luma, size
 
 _ROUNDING = 0.33 / 12
 """Energy of the luma of an image that was rounded to 8 bits: 1/12 in each channel, by its weight.
@@ -207,7 +207,7 @@ def _phases(sr: np.ndarray, scale: int) -> list[np.ndarray]:
     """The fine detail of an image, cut into its scale x scale sub-pixel phases."""
     y = luma(sr)
     if min(y.shape) < 16 + scale:
-        raise ValueError(
+        raise TooSmallError(
             f"GRID at scale={scale} needs {16 + scale}x{16 + scale} pixels; got {size(sr)}."
         )
     detail = y[8:-8, 8:-8] - blur(y[4:-4, 4:-4], gaussian(radius=4, sigma=1.0))

@@ -7,63 +7,33 @@ psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares
 image it was made from; `score` adds what `artifacts` sees.
 """
 
-import re
+import math
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from srgan.models import engines
 from srgan.numeric import resize
-from srgan.numeric.color import Colour, as_image, as_pair, blur, gaussian, planes, size
+from srgan.numeric.color import (
+    Colour,
+    TooSmallError,
+    as_image,
+    as_pair,
+    blur,
+    gaussian,
+    planes,
+    size,
+)
 from srgan.quality import artifacts
+from srgan.quality.protocols import Protocol
 from srgan.util import resources
 
 PSNR_CAP = 100.0
 """dB that `score` gives at most, as equal images have: so that means and differences are finite."""
 
 LPIPS_MINIMUM = 31  # pixels; of fewer, AlexNet's two poolings leave nothing
-
-
-class Protocol(NamedTuple):
-    """How PSNR and SSIM are taken; all else is the same in every protocol."""
-
-    colour: Colour  # of the luma, or of the three channels
-    border: int  # pixels left out at each edge
-    paper: bool = False  # SSIM as in the SRGAN paper, which scores higher than Wang's
-
-    @property
-    def name(self) -> str:
-        """What `protocol` reads."""
-        if self.paper:
-            return "srgan-paper"
-        return f"{self.colour}-crop{self.border}" if self.border else self.colour
-
-
-def protocol(name: str) -> Protocol:
-    """Returns the protocol of a name: COLOUR, COLOUR-cropPIXELS, or srgan-paper.
-
-    `y-crop4` is what papers on x4 mean, `rgb` takes the whole image in colour, and `srgan-paper`
-    is how Ledig et al. scored: luma of 8 bits, 4 pixels left out, and the SSIM of `ssim_paper`.
-
-    Raises:
-        ValueError: If there is no such protocol.
-
-    Example:
-        >>> protocol("y-crop4")
-        Protocol(colour='y', border=4, paper=False)
-    """
-    if name == "srgan-paper":
-        return Protocol("y", 4, paper=True)
-    found = re.fullmatch(r"(y|rgb)(?:-crop(\d{1,4}))?", name)
-    if not found:
-        raise ValueError(
-            f"There is no protocol {name!r}; expected y-crop4, rgb, rgb-crop4, or the like with "
-            "another number of pixels to leave out at each edge, or srgan-paper."
-        )
-    colour: Colour = "y" if found[1] == "y" else "rgb"
-    return Protocol(colour, int(found[2] or 0))
 
 
 class Scores(NamedTuple):
@@ -82,15 +52,22 @@ class Scores(NamedTuple):
     colour_drift: float  # grey levels; 0 is best
 
 
-def score(
+class Assessment(NamedTuple):
+    """The scores of one image, and why it has none in some measures."""
+
+    scores: Scores
+    reasons: dict[str, str]  # by the names of the measures that are `nan`
+
+
+def assess(
     hr: np.ndarray | None,
     lr: np.ndarray,
     sr: np.ndarray,
     scale: int,
     by: Protocol | None = None,
     bicubic: np.ndarray | None = None,
-) -> Scores:
-    """Returns all measures of one sr image.
+) -> Assessment:
+    """Returns all measures of one sr image that apply to it, and why the others do not.
 
     Args:
         hr: What it should be, `(scale * height, scale * width, 3)`, uint8 RGB; None if nobody
@@ -102,30 +79,53 @@ def score(
         bicubic: lr enlarged by `resize.upscale`, if that is at hand.
 
     Raises:
-        ValueError: If the images are not RGB of such sizes, or too small for a measure.
+        ValueError: If the images are not RGB of such sizes.
     """
     by = by or Protocol("y", scale)
     lr, sr = as_image(lr), as_image(sr)
     bicubic = resize.upscale(lr, scale) if bicubic is None else bicubic
-    nan = float("nan")
-    similarity = nan
-    if hr is not None:
-        similarity = (
-            ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, by.border, by.colour)
-        )
-    return Scores(
-        psnr=nan if hr is None else min(psnr(hr, sr, by.border, by.colour), PSNR_CAP),
-        ssim=similarity,
-        lpips=nan if hr is None else lpips(hr, sr),
-        lr_psnr=min(lr_psnr(lr, sr), PSNR_CAP),
-        grid=artifacts.grid(sr, scale),
-        checkerboard=artifacts.checkerboard(sr, scale),
-        sharpness=nan if hr is None else artifacts.sharpness(hr, sr),
-        sharpening=artifacts.sharpness(bicubic, sr),
-        ringing=nan if hr is None else artifacts.ringing(hr, sr, scale),
-        aliasing=nan if hr is None else artifacts.aliasing(hr, sr, scale),
-        colour_drift=artifacts.colour_drift(lr, sr),
-    )
+    similarity = ssim_paper if by.paper else partial(ssim, colour=by.colour)
+    compared: dict[str, Callable[[np.ndarray], float]] = {
+        "psnr": lambda hr: min(psnr(hr, sr, by.border, by.colour), PSNR_CAP),
+        "ssim": lambda hr: similarity(hr, sr, by.border),
+        "lpips": lambda hr: lpips(hr, sr),
+        "sharpness": lambda hr: artifacts.sharpness(hr, sr),
+        "ringing": lambda hr: artifacts.ringing(hr, sr, scale),
+        "aliasing": lambda hr: artifacts.aliasing(hr, sr, scale),
+    }
+    alone: dict[str, Callable[[], float]] = {
+        "lr_psnr": lambda: min(lr_psnr(lr, sr), PSNR_CAP),
+        "grid": lambda: artifacts.grid(sr, scale),
+        "checkerboard": lambda: artifacts.checkerboard(sr, scale),
+        "sharpening": lambda: artifacts.sharpness(bicubic, sr),
+        "colour_drift": lambda: artifacts.colour_drift(lr, sr),
+    }
+    values, reasons = dict.fromkeys(Scores._fields, float("nan")), {}
+    if hr is None:
+        reasons = dict.fromkeys(compared, "There is no HR image.")
+    else:
+        alone |= {name: partial(measure, hr) for name, measure in compared.items()}
+    for name, measure in alone.items():
+        try:
+            values[name] = measure()
+        except TooSmallError as error:
+            reasons[name] = str(error)
+        else:
+            if math.isnan(values[name]):
+                reasons[name] = "The picture is flat: it has none of the detail that is measured."
+    return Assessment(Scores(**values), reasons)
+
+
+def score(
+    hr: np.ndarray | None,
+    lr: np.ndarray,
+    sr: np.ndarray,
+    scale: int,
+    by: Protocol | None = None,
+    bicubic: np.ndarray | None = None,
+) -> Scores:
+    """Returns the scores of `assess`, which says what they are of."""
+    return assess(hr, lr, sr, scale, by, bicubic).scores
 
 
 def mean(scores: Iterable[Scores]) -> Scores:
@@ -242,7 +242,7 @@ def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
     """
     hr, sr = as_pair(hr, sr)
     if min(hr.shape[:2]) < LPIPS_MINIMUM:
-        raise ValueError(
+        raise TooSmallError(
             f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {size(hr)}. "
             "Score a larger image."
         )
@@ -284,7 +284,7 @@ def _inside(
     hr, sr = as_pair(hr, sr)
     height, width = hr.shape[:2]
     if border < 0 or min(height, width) - 2 * border < minimum:
-        raise ValueError(
+        raise TooSmallError(
             f"border={border} must leave at least {minimum}x{minimum} pixels; got {size(hr)}."
         )
     inside = slice(border, height - border), slice(border, width - border)
