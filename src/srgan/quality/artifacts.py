@@ -16,6 +16,8 @@ _ROUNDING = 0.33 / 12
 What has less detail is flat, but for some pixels that are one level off.
 """
 _STRONG_EDGE = 32.0  # grey levels from a pixel to the next; 7 % of the pixels of Kodak24 are
+_PLAIN = 12.0  # grey levels within which a surrounding of hr is plain
+_PLAIN_REACH = 3  # pixels of it: what is softer than hr ends there
 
 
 def sharpness(reference: np.ndarray, sr: np.ndarray) -> float:
@@ -73,6 +75,42 @@ def ringing(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
     """
     total = overshoot(hr, sr, scale).sum()
     return float(total / max(_near_edges(luma(hr), reach=2 * scale).sum(), 1))
+
+
+def echoes(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
+    """How far `sr` leaves what is plain in `hr` beside strong edges: dots, ripples, second edges.
+
+    max(y_sr - max_N y_hr, min_N y_hr - y_sr, 0), N being the pixels at most 3 rows and columns
+    away, where the luma of hr differs by at most 12 grey levels in N, up to 4 `scale` pixels from
+    an edge where it rises by 32 from a pixel to the next; 0 elsewhere. Complements `overshoot`,
+    whose range holds both sides of an edge, so that what lies between them is none.
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB, at least 2x2.
+        sr: Image to judge, likewise.
+        scale: The factor by which sr was enlarged: echoes are about so far apart.
+
+    Returns:
+        `(height, width)`, float64, grey levels.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB of one size of at least 2x2.
+    """
+    hr, sr = as_pair(hr, sr, minimum=2)
+    y_hr, y_sr = luma(hr), luma(sr)
+    high, low = _highest(y_hr, _PLAIN_REACH), -_highest(-y_hr, _PLAIN_REACH)
+    excess = np.maximum(np.maximum(y_sr - high, low - y_sr), 0)
+    return excess * _plain_beside_edges(y_hr, scale)
+
+
+def echo(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
+    """Returns the mean of `echoes` where hr is plain beside strong edges; 0 if it is nowhere.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB of one size of at least 2x2.
+    """
+    total = echoes(hr, sr, scale).sum()
+    return float(total / max(_plain_beside_edges(luma(hr), scale).sum(), 1))
 
 
 def aliasing(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
@@ -201,6 +239,11 @@ def _near_edges(y: np.ndarray, reach: int) -> np.ndarray:
     steep[1:] |= np.abs(np.diff(y, axis=0)) >= _STRONG_EDGE
     steep[:, 1:] |= np.abs(np.diff(y, axis=1)) >= _STRONG_EDGE
     return _highest(steep, reach)
+
+
+def _plain_beside_edges(y: np.ndarray, scale: int) -> np.ndarray:
+    spread = _highest(y, _PLAIN_REACH) + _highest(-y, _PLAIN_REACH)
+    return (spread <= _PLAIN) & _near_edges(y, reach=4 * scale)
 
 
 def _phases(sr: np.ndarray, scale: int) -> list[np.ndarray]:

@@ -26,7 +26,7 @@ from srgan.numeric.color import (
     planes,
     size,
 )
-from srgan.quality import artifacts
+from srgan.quality import artifacts, ciede2000, niqe
 from srgan.quality.protocols import Protocol
 from srgan.util import resources
 
@@ -42,12 +42,15 @@ class Scores(NamedTuple):
     psnr: float  # dB, at most PSNR_CAP
     ssim: float  # 1 is best
     lpips: float  # 0 is best
+    delta_e: float  # CIEDE2000; 0 is best
+    niqe: float  # lower is better; sharp photos have 2 to 5
     lr_psnr: float  # dB, at most PSNR_CAP
     grid: float  # photos have about 0.04
     checkerboard: float  # grey levels; photos have about 0.1
     sharpness: float  # 1 is hr's
     sharpening: float  # 1 is bicubic's sharpness
     ringing: float  # grey levels; 0 is best
+    echo: float  # grey levels; 0 is best
     aliasing: float  # 0 is best
     colour_drift: float  # grey levels; 0 is best
 
@@ -89,11 +92,14 @@ def assess(
         "psnr": lambda hr: min(psnr(hr, sr, by.border, by.colour), PSNR_CAP),
         "ssim": lambda hr: similarity(hr, sr, by.border),
         "lpips": lambda hr: lpips(hr, sr),
+        "delta_e": lambda hr: ciede2000.delta_e(hr, sr),
         "sharpness": lambda hr: artifacts.sharpness(hr, sr),
         "ringing": lambda hr: artifacts.ringing(hr, sr, scale),
+        "echo": lambda hr: artifacts.echo(hr, sr, scale),
         "aliasing": lambda hr: artifacts.aliasing(hr, sr, scale),
     }
     alone: dict[str, Callable[[], float]] = {
+        "niqe": lambda: niqe.niqe(sr, by.border),
         "lr_psnr": lambda: min(lr_psnr(lr, sr), PSNR_CAP),
         "grid": lambda: artifacts.grid(sr, scale),
         "checkerboard": lambda: artifacts.checkerboard(sr, scale),

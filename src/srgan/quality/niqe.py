@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from srgan.numeric import resize
-from srgan.numeric.color import as_image, blur, gaussian, size
+from srgan.numeric.color import TooSmallError, as_image, blur, gaussian, size
 from srgan.util import resources
 
 BLOCK = 96  # pixels a side
@@ -35,7 +35,7 @@ def niqe(image: np.ndarray, border: int = 0) -> float:
     image = as_image(image)
     height, width = (side - 2 * border for side in image.shape[:2])
     if (height // BLOCK) * (width // BLOCK) < 2:
-        raise ValueError(
+        raise TooSmallError(
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels; got {size(image)} with "
             f"border={border}. Score a larger image."
         )

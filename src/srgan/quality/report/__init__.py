@@ -149,7 +149,9 @@ def _image(
     squares = []
     if hr is not None:
         for m, sr in made.items():
-            scored = crops.score(region.of(hr), region.of(sr), region.of(maps[m]), pool)
+            scored = crops.score(
+                *(region.of(hr), region.of(sr), found.scale, region.of(maps[m]), pool)
+            )
             squares += crops.extremes(index, m, scored)
     numbers = [store.add(file) for file in encoded.large]
     sr_numbers = dict(zip(made, numbers if hr is None else numbers[1:], strict=False))
