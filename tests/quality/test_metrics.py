@@ -222,6 +222,33 @@ def test_lr_psnr_refuses_sizes_that_are_no_multiple(size):
         metrics.lr_psnr(constant(0, 8, 8), constant(0, *size))
 
 
+# 16 bits
+
+
+def test_errors_below_one_grey_level_count_if_both_images_have_16_bits():
+    hr = np.full((40, 40, 3), 30_000, np.uint16)
+    sr = hr + np.uint16(64)  # a quarter of a level of 8 bits, about
+    expected = 20 * np.log10(65535 / 64)
+    assert metrics.psnr(hr, sr, colour="rgb") == pytest.approx(expected)
+    assert metrics.lr_psnr(hr, sr.repeat(2, axis=0).repeat(2, axis=1)) == pytest.approx(expected)
+    assert 0 < ciede2000.delta_e(hr, sr) < 0.2
+    assert artifacts.colour_drift(hr, sr) == pytest.approx(64 / 257)
+
+
+def test_16_bits_of_one_image_are_rounded_as_the_other_is(pair):
+    hr, sr = pair
+    deep = hr.astype(np.uint16) * 257 + 100  # rounds to the same 8 bits
+    np.testing.assert_array_equal(metrics.psnr(deep, sr), metrics.psnr(hr, sr))
+    assert metrics.psnr(deep, hr) == float("inf")
+
+
+def test_8_bits_in_16_score_as_they_do_in_8(pair):
+    eight, sixteen = pair, [image.astype(np.uint16) * 257 for image in pair]
+    for measure in (metrics.psnr, metrics.ssim, metrics.lpips, ciede2000.delta_e):
+        assert measure(*sixteen) == pytest.approx(measure(*eight), rel=1e-6)
+    assert artifacts.ringing(*sixteen, 4) == pytest.approx(artifacts.ringing(*eight, 4))
+
+
 # score
 
 

@@ -8,7 +8,16 @@ luma (`color.luma`), in grey levels.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from srgan.numeric.color import TooSmallError, as_image, as_pair, blur, gaussian, luma, size
+from srgan.numeric.color import (
+    TooSmallError,
+    as_image,
+    as_pair,
+    blur,
+    gaussian,
+    levels,
+    luma,
+    size,
+)
 
 _ROUNDING = 0.33 / 12
 """Energy of the luma of an image that was rounded to 8 bits: 1/12 in each channel, by its weight.
@@ -216,7 +225,7 @@ def colour_drift(lr: np.ndarray, sr: np.ndarray) -> float:
         ValueError: If the images are not uint8 RGB.
     """
     lr, sr = as_image(lr), as_image(sr)
-    shift = sr.mean(axis=(0, 1)) - lr.mean(axis=(0, 1))
+    shift = levels(sr).mean(axis=(0, 1)) - levels(lr).mean(axis=(0, 1))
     return float(np.abs(shift).max())
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from srgan.numeric.color import as_pair
+from srgan.numeric.color import as_pair, levels
 
 # sRGB (IEC 61966-2-1) to CIE XYZ, and its white, D65 for the observer of 2 degrees.
 _XYZ = np.array(
@@ -35,8 +35,8 @@ def delta_e(hr: np.ndarray, sr: np.ndarray) -> float:
 
 
 def lab(image: np.ndarray) -> np.ndarray:
-    """Returns CIE L*a*b* (D65) of uint8 sRGB colours `(..., 3)`."""
-    rgb = image / 255
+    """Returns CIE L*a*b* (D65) of sRGB colours `(..., 3)`, uint8 or uint16."""
+    rgb = levels(image) / 255
     linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     xyz = linear @ _XYZ.T / _WHITE
     x, y, z = np.moveaxis(np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116), -1, 0)

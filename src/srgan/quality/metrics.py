@@ -1,6 +1,7 @@
 """Image quality by a stated protocol: RGB arrays `(height, width, 3)` in, a float out.
 
-Images are uint8, or float in [0, 1], which is rounded to 8 bits first, as papers score files.
+Images are uint8, or float in [0, 1], which is rounded to 8 bits first, as papers score files. Where
+both images of a comparison are uint16, their 16 bits count, in units of 8-bit grey levels.
 
 
 psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares it with the lr
@@ -23,6 +24,8 @@ from srgan.numeric.color import (
     as_pair,
     blur,
     gaussian,
+    levels,
+    of_one_depth,
     planes,
     size,
 )
@@ -252,7 +255,7 @@ def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
             f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {size(hr)}. "
             "Score a larger image."
         )
-    return float(_alexnet().run(np.stack([hr, sr]).astype(np.float32) / 255))
+    return float(_alexnet().run(np.stack([levels(hr), levels(sr)]).astype(np.float32) / 255))
 
 
 def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
@@ -268,14 +271,14 @@ def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
     Raises:
         ValueError: If the images are not RGB, or the size of `sr` is no multiple of `lr`'s.
     """
-    lr, sr = as_image(lr), as_image(sr)
+    lr, sr = of_one_depth(as_image(lr), as_image(sr))
     scale = sr.shape[0] // lr.shape[0]
     if sr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
         raise ValueError(
             f"The sides of sr must be one integer multiple of those of lr; got {size(sr)} "
             f"and {size(lr)}."
         )
-    return _decibels(lr.astype(np.float64) - resize.downscale(sr, scale))
+    return _decibels(levels(lr).astype(np.float64) - levels(resize.downscale(sr, scale)))
 
 
 @cache

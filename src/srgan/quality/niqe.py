@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from srgan.numeric import resize
-from srgan.numeric.color import TooSmallError, as_image, blur, gaussian, size
+from srgan.numeric.color import TooSmallError, as_image, blur, gaussian, levels, size
 from srgan.util import resources
 
 BLOCK = 96  # pixels a side
@@ -39,7 +39,7 @@ def niqe(image: np.ndarray, border: int = 0) -> float:
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels; got {size(image)} with "
             f"border={border}. Score a larger image."
         )
-    inside = image[border : border + height, border : border + width]
+    inside = levels(image)[border : border + height, border : border + width]
     return of_luma(np.floor(inside @ _GREY + 0.5))
 
 
