@@ -599,7 +599,8 @@ def test_evaluate_prints_a_table_and_differences(two_sets, tiny_model, tmp_path,
     assert "PSNR" in out
     for expected in (["one", "bicubic"], ["one", "tiny"], ["two", "tiny"], ["two", "program"]):
         assert expected in rows
-    assert "Difference to tiny" in out
+    assert "Differences to tiny" in out
+    assert "(too few photos to tell)" in out
     assert (tmp_path / "out" / "evaluation.json").exists()
 
 
@@ -608,7 +609,7 @@ def test_evaluate_as_json_has_every_score(two_sets, tiny_model, tmp_path, capsys
     assert cli.main([*arguments, "--data", two_sets[0], "--data", two_sets[1]]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["images"]) == 12
-    assert found["means"]["one"]["tiny"]["psnr"] == pytest.approx(
+    assert found["summaries"]["one"]["means"]["tiny"]["psnr"] == pytest.approx(
         np.mean(
             [
                 image["scores"]["psnr"]

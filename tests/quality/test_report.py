@@ -115,7 +115,7 @@ def test_scores_are_those_of_the_evaluation(make_evaluation, write):
     listed = [scores for row in data["cases"] for scores in row["scores"]]
     np.testing.assert_allclose(listed, [result.scores for result in found.results])
     for dataset in data["datasets"]:
-        for method, scores in found.means(dataset["name"]).items():
+        for method, scores in found.summaries[dataset["name"]].means.items():
             np.testing.assert_allclose(dataset["means"][method], scores)
 
 
@@ -140,7 +140,6 @@ def test_a_failed_result_has_its_error_and_no_picture(make_evaluation, write):
 def test_an_image_that_every_method_failed_on_is_still_there(make_evaluation, write, decode):
     failed = [("one", "bicubic"), ("one", "model")]
     found = make_evaluation(cases=[("Made", "one")], failed=failed, referenced=False)
-    found.means = lambda dataset: {}
     _, data, files = write(found)
     assert data["cases"][0]["sr"] == [None, None]
     assert decode(files[data["cases"][0]["lr"]]).shape == (24, 36, 3)

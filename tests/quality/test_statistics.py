@@ -6,7 +6,7 @@ from scipy import stats
 
 from srgan.quality import statistics
 
-TRIALS = 600
+TRIALS = 300
 SPREADS = {  # of differences, with mean 0
     "normal": lambda rng, size: rng.normal(size=size),
     "uniform": lambda rng, size: rng.uniform(-1, 1, size),
@@ -14,7 +14,7 @@ SPREADS = {  # of differences, with mean 0
     "skewed": lambda rng, size: rng.gamma(4, size=size) - 4,
     "very skewed": lambda rng, size: rng.exponential(size=size) - 1,
 }
-VERY_FEW_AND_SKEWED = 0.935  # what benchmarks/intervals.py finds of 5 photos, with more trials
+FIVE_CANNOT_TELL = {"skewed": 0.935, "very skewed": 0.885}  # what benchmarks/intervals.py finds
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def rng():
 def test_intervals_hold_the_true_mean_19_times_of_20(spread, photos, rng):
     found = statistics.intervals(SPREADS[spread](rng, (photos, TRIALS)))
     held = np.mean((found.low <= 0) & (found.high >= 0))
-    share = VERY_FEW_AND_SKEWED if (spread, photos) == ("very skewed", 5) else 0.95
+    share = FIVE_CANNOT_TELL.get(spread, 0.95) if photos == 5 else 0.95
     assert held >= share - 3 * np.sqrt(0.95 * 0.05 / TRIALS)  # standard errors of the trials
 
 
@@ -37,12 +37,12 @@ def test_intervals_are_little_wider_than_the_best_there_are(photos, rng):
     found = statistics.intervals(differences)
     error = differences.std(axis=0, ddof=1) / np.sqrt(photos)
     exact = 2 * stats.t.ppf(0.975, photos - 1) * error
-    assert np.median((found.high - found.low) / exact) < {5: 1.5, 14: 1.1, 100: 1.05}[photos]
+    assert np.median((found.high - found.low) / exact) < {5: 1.001, 14: 1.1, 100: 1.05}[photos]
 
 
 @pytest.mark.parametrize("photos", [5, 14, 100])
-def test_forty_comparisons_without_a_difference_show_one_in_at_most_a_twentieth(photos, rng):
-    evaluations, comparisons = 50, 40
+def test_twenty_comparisons_without_a_difference_show_one_in_at_most_a_twentieth(photos, rng):
+    evaluations, comparisons = 40, 20
     found = statistics.intervals(rng.normal(size=(photos, evaluations * comparisons)))
     corrected = [statistics.holm(p) for p in found.p.reshape(evaluations, comparisons)]
     wrong = sum(min(row) < 0.05 for row in corrected)
@@ -83,10 +83,11 @@ def test_no_difference_at_all_is_no_difference():
 
 
 def test_equal_photos_but_one_leave_a_finite_interval():
-    differences = np.array([[0.0], [0], [0], [0], [1]])
+    differences = np.zeros((10, 1))
+    differences[0] = 1
     found = statistics.intervals(differences)
-    reach = stats.t.ppf(0.975, 4) * differences.std(ddof=1) / np.sqrt(5)
-    assert found.low == pytest.approx(0.2 - reach)
+    reach = stats.t.ppf(0.975, 9) * differences.std(ddof=1) / np.sqrt(10)
+    assert found.low == pytest.approx(0.1 - reach)
     assert np.isfinite(found.high)
 
 
