@@ -13,6 +13,7 @@ from srgan.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
     from srgan.quality.results import Evaluation
+    from srgan.quality.sheet import Window
 
 
 def evaluate(
@@ -56,8 +57,24 @@ def evaluate(
     table: Annotated[
         Literal["csv", "markdown", "latex"] | None, typer.Option(help="Print this table instead.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="PAPER", help="Published figures: x4, or a JSON file of them."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="HTML", help="Write a page to look at.")
+    ] = None,
+    plane: Annotated[
+        Path | None, typer.Option(metavar="SVG", help="Draw LPIPS against PSNR.")
+    ] = None,
+    crops: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="W...", help="Windows to show side by side: PHOTO:LEFT,TOP,WIDTHxHEIGHT."
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PNG or PDF of --crops. [OUTPUT/crops.png]")
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -73,12 +90,17 @@ def evaluate(
     """
     from srgan.cli import progress
     from srgan.io import pairing
-    from srgan.quality import datasets, evaluation, tables
+    from srgan.quality import datasets, evaluation, published, tables
     from srgan.quality import report as page
     from srgan.util import files
 
-    if report:
-        files.check_destination(report, overwrite)
+    windows, sheet = _windows(crops, sheet, output)
+    written = {"Page to look at": report, "LPIPS against PSNR": plane}
+    written["Crops side by side"] = sheet if windows else None
+    for path in written.values():
+        if path and path.parent != output:
+            files.check_destination(path, overwrite)
+    paper = published.load(against) if against else None
     sets = datasets.find_datasets(data or [], lr or [])
     options = evaluation.Options(
         protocol=protocol,
@@ -102,21 +124,50 @@ def evaluate(
                 overwrite,
                 progress=lambda done, total: show(done / total, f"page, {done} of {total} photos"),
             )
+    _draw(found, plane, windows, sheet)
     if as_json:
         print(json.dumps(found.to_json()))
     elif table:
         print(tables.write(found, table), end="")
     else:
         _print(found)
+        for line in published.lines(found, paper) if paper else ():
+            print(line)
         print(f"Scores of every image: {output / 'evaluation.json'}")
-        if report:
-            print(f"Page to look at: {report}")
+        for what, path in written.items():
+            if path:
+                print(f"{what}: {path}")
     failed = [result for result in found.results if result.error]
     for result in failed:
         messages.fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")
     if failed:
         messages.fail(f"{len(failed)} of {len(found.results)} results could not be scored.")
         raise typer.Exit(1)
+
+
+def _windows(
+    crops: list[str] | None, sheet: Path | None, output: Path
+) -> "tuple[list[Window], Path]":
+    """What to show on which sheet."""
+    from srgan.quality import sheet as sheets
+
+    if sheet and not crops:
+        raise ValueError("--sheet needs --crops, the windows to show.")
+    sheet = sheet or output / "crops.png"
+    if sheet.suffix.lower() not in sheets.SUFFIXES:
+        raise ValueError(f"{sheet} is no sheet; expected {' or '.join(sheets.SUFFIXES)}.")
+    return [sheets.window(text) for text in crops or []], sheet
+
+
+def _draw(found: "Evaluation", plane: Path | None, windows: "list[Window]", sheet: Path) -> None:
+    from srgan.quality import plane as planes
+    from srgan.quality import sheet as sheets
+    from srgan.util import files
+
+    if plane:
+        files.write_bytes(plane, planes.draw(found).encode())
+    if windows:
+        sheets.save(sheets.draw(found, windows), sheet)
 
 
 def _print(found: "Evaluation") -> None:

@@ -113,6 +113,7 @@ def _images(
                 "name": case.name,
                 "scores": [_numbers(r.scores) if r.scores else None for r in results],
                 "errors": [r.error for r in results],
+                "reasons": [dict(r.reasons) for r in results],
             }
             candidates += squares
             if progress:

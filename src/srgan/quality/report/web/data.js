@@ -34,6 +34,7 @@ import { byId } from "../../../web/dom.js";
  * @property {(number | null)[]} maps Of overshoot.
  * @property {(Value[] | null)[]} scores
  * @property {string[]} errors
+ * @property {Record<string, string>[]} reasons Why measures do not apply.
  *
  * @typedef {object} Crop
  * @property {number} case
