@@ -108,7 +108,9 @@ def list_photos(
 
 
 def read_photo(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """Returns the HR image, cropped to a multiple of the scale, and its LR image, uint8.
+    """Returns the HR image, cropped to a multiple of the scale, and its LR image.
+
+    uint8, or uint16 where the file has more bits.
 
     Raises:
         FileNotFoundError: If the LR image is missing.
@@ -116,11 +118,11 @@ def read_photo(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]
     """
     if photo.lr and photo.hr and not photo.lr.is_file():
         raise FileNotFoundError(f"{photo.hr} has no LR image in {photo.lr.parent}.")
-    hr = photo.hr and images.read_uint8(photo.hr)
+    hr = photo.hr and images.read_integers(photo.hr)
     if hr is not None and photo.lr is None:
         hr = resize.crop_to_multiple(hr, scale)
         return hr, resize.downscale(hr, scale)
-    lr = images.read_uint8(photo.lr or Path())
+    lr = images.read_integers(photo.lr or Path())
     if hr is None:
         return None, lr
     if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:

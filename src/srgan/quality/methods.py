@@ -70,7 +70,7 @@ class Network:
         return self.sha256
 
     def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
-        return self._model.upscale(lr, dtype=np.uint8)
+        return self._model.upscale(lr, dtype=lr.dtype.type)
 
 
 class Folder:
@@ -135,7 +135,7 @@ class Folder:
 
     def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
         path = self.path(case)
-        sr = images.read_uint8(path)
+        sr = images.read_integers(path)
         height, width = (self._scale * side for side in lr.shape[:2])
         more = sr.shape[0] - height, sr.shape[1] - width
         if more != (0, 0):

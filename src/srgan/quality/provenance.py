@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+from srgan.io import images
 from srgan.quality import reduction
 from srgan.quality.datasets import Case, Dataset, Photo, read_photo
 from srgan.quality.methods import Folder, Network, Source
@@ -71,7 +72,9 @@ def _reductions(photos: Sequence[Photo], scale: int) -> dict[str, int]:
             hr, lr = read_photo(photo, scale)
         except (ValueError, OSError):  # said where it is scored
             return None
-        return None if hr is None else reduction.name(hr, lr, scale)
+        if hr is None:
+            return None
+        return reduction.name(images.to_uint8(hr), images.to_uint8(lr), scale)
 
     with ThreadPoolExecutor(parallel.available_cores()) as pool:
         return dict(Counter(way for way in pool.map(one, photos) if way))

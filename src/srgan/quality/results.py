@@ -51,11 +51,12 @@ class Evaluation:
 
     def lr(self, case: Case) -> np.ndarray:
         """Returns the LR image of a photo, uint8."""
-        return read_photo(self._photos[case], self.scale)[1]
+        return images.to_uint8(read_photo(self._photos[case], self.scale)[1])
 
     def hr(self, case: Case) -> np.ndarray | None:
         """Returns the original of a photo, uint8, cropped to a multiple of the scale."""
-        return read_photo(self._photos[case], self.scale)[0]
+        hr, _ = read_photo(self._photos[case], self.scale)
+        return None if hr is None else images.to_uint8(hr)
 
     def sr(self, case: Case, method: str) -> np.ndarray | None:
         """Returns a photo enlarged by a method, uint8, or None if that failed."""
@@ -64,7 +65,7 @@ class Evaluation:
         source = self._sources[method]
         if source.kept:
             return images.read_uint8(kept_file(self._folder, case, method))
-        return source.enlarge(case, self.lr(case))
+        return images.to_uint8(source.enlarge(case, self.lr(case)))
 
     @cached_property
     def summaries(self) -> dict[str, Summary]:
