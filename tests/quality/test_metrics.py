@@ -15,7 +15,7 @@ import srgan
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import color, resize
-from srgan.quality import artifacts, ciede2000, metrics, niqe, protocols
+from srgan.quality import artifacts, brisque, ciede2000, metrics, niqe, protocols
 
 ROOT = Path(__file__).parents[2]
 
@@ -264,6 +264,7 @@ def test_score_is_all_measures_by_the_protocol():
         lpips=metrics.lpips(hr, sr),
         delta_e=ciede2000.delta_e(hr, sr),
         niqe=niqe.niqe(sr, border=4),
+        brisque=brisque.brisque(sr, border=4),
         lr_psnr=metrics.lr_psnr(lr, sr),
         grid=artifacts.grid(sr, 4),
         checkerboard=artifacts.checkerboard(sr, 4),
@@ -316,7 +317,9 @@ def test_without_an_hr_image_only_what_needs_none_is_scored(pair):
     lr = resize.downscale(pair[0], 4)
     scores = metrics.score(None, lr, pair[1], 4)._asdict()
     known = {name for name, value in scores.items() if not np.isnan(value)}
-    assert known == {"lr_psnr", "grid", "checkerboard", "sharpening", "colour_drift"}
+    assert known == {
+        *("brisque", "lr_psnr", "grid", "checkerboard", "sharpening", "colour_drift"),
+    }  # too small for NIQE
     full = metrics.score(pair[0], lr, pair[1], 4)._asdict()
     assert all(scores[name] == full[name] for name in known)
 

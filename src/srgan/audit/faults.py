@@ -76,7 +76,7 @@ def _degradations(path: Path, image: np.ndarray, luma: np.ndarray) -> Iterator[F
     noise = degradation.noise(image)
     if noise > _NOISE:
         yield Finding("noisy", path, f"noise of {noise:.0f} grey levels", None, noise)
-    fine = degradation.detail(luma)
+    fine = float(np.nan_to_num(degradation.detail(luma)))  # of nothing but rounding, nothing
     if fine < _SHARP:
         factor = degradation.sharp_at(luma, _SHARP)
         yield Finding("soft", path, f"its detail would fit into 1/{factor:g} size", None, fine)

@@ -55,6 +55,11 @@ MEASURES = {  # of the fields of `metrics.Scores`, in their order
         "How far the picture's statistics are from those of natural photos, without a reference; "
         "sharp photos have 2 to 5.",
     ),
+    "brisque": Measure(
+        *("BRISQUE", "", 1, "lower"),
+        "How bad people would find it, learned from their judgements of blurred, noisy and "
+        "compressed photos, without a reference; good ones have less than 20.",
+    ),
     "lr_psnr": Measure(
         *("LR-PSNR", "dB", 1, "higher"),
         "How exactly the result, scaled down again, gives LR back; above 50 dB nobody sees the "

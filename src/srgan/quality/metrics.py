@@ -29,7 +29,7 @@ from srgan.numeric.color import (
     planes,
     size,
 )
-from srgan.quality import artifacts, ciede2000, niqe
+from srgan.quality import artifacts, brisque, ciede2000, niqe
 from srgan.quality.protocols import Protocol
 from srgan.util import resources
 
@@ -47,6 +47,7 @@ class Scores(NamedTuple):
     lpips: float  # 0 is best
     delta_e: float  # CIEDE2000; 0 is best
     niqe: float  # lower is better; sharp photos have 2 to 5
+    brisque: float  # lower is better, from about 0 to 100
     lr_psnr: float  # dB, at most PSNR_CAP
     grid: float  # photos have about 0.04
     checkerboard: float  # grey levels; photos have about 0.1
@@ -103,6 +104,7 @@ def assess(
     }
     alone: dict[str, Callable[[], float]] = {
         "niqe": lambda: niqe.niqe(sr, by.border),
+        "brisque": lambda: brisque.brisque(sr, by.border),
         "lr_psnr": lambda: min(lr_psnr(lr, sr), PSNR_CAP),
         "grid": lambda: artifacts.grid(sr, scale),
         "checkerboard": lambda: artifacts.checkerboard(sr, scale),

@@ -5,12 +5,11 @@ from functools import cache
 
 import numpy as np
 
-from srgan.numeric import resize
-from srgan.numeric.color import TooSmallError, as_image, blur, gaussian, levels, size
+from srgan.numeric.color import TooSmallError, as_image, size
+from srgan.quality import scene_statistics
 from srgan.util import resources
 
 BLOCK = 96  # pixels a side
-_GREY = np.array([0.298936021293775, 0.587043074451121, 0.114020904255103])  # of rgb2gray
 _NEIGHBOURS = (0, 1), (1, 0), (1, 1), (1, -1)
 
 
@@ -39,8 +38,8 @@ def niqe(image: np.ndarray, border: int = 0) -> float:
             f"NIQE needs two blocks of {BLOCK}x{BLOCK} pixels; got {size(image)} with "
             f"border={border}. Score a larger image."
         )
-    inside = levels(image)[border : border + height, border : border + width]
-    return of_luma(np.floor(inside @ _GREY + 0.5))
+    inside = image[border : border + height, border : border + width]
+    return of_luma(scene_statistics.grey(inside))
 
 
 def of_luma(luma: np.ndarray) -> float:
@@ -50,9 +49,8 @@ def of_luma(luma: np.ndarray) -> float:
     """
     rows, columns = (side // BLOCK for side in luma.shape)
     plane = luma[: rows * BLOCK, : columns * BLOCK].astype(np.float64)
-    features = np.concatenate(
-        [_features(plane, BLOCK), _features(_half(plane), BLOCK // 2)], axis=1
-    )
+    half = scene_statistics.half(plane)
+    features = np.concatenate([_features(plane, BLOCK), _features(half, BLOCK // 2)], axis=1)
     known = features[np.isfinite(features).all(axis=1)]  # a flat block has no distribution
     if len(known) < 2:
         return math.nan
@@ -63,59 +61,19 @@ def of_luma(luma: np.ndarray) -> float:
     return float(np.sqrt(distance @ inverse @ distance))
 
 
-def _half(plane: np.ndarray) -> np.ndarray:
-    """MATLAB's `imresize(plane, 0.5)`, which mirrors the picture at its edges."""
-    padded = np.pad(plane, 8, mode="symmetric")[:, :, None]
-    return resize.bicubic(padded, *(side // 2 for side in padded.shape[:2]))[4:-4, 4:-4, 0]
-
-
 def _features(plane: np.ndarray, side: int) -> np.ndarray:
     """18 parameters of each block of `side` pixels."""
-    window, padded = gaussian(radius=3, sigma=7 / 6), np.pad(plane, 3, mode="edge")
-    mean = blur(padded, window)
-    deviation = np.sqrt(np.abs(blur(padded**2, window) - mean**2))
-    normalised = (plane - mean) / (deviation + 1)
+    normalised = scene_statistics.normalised(plane, beyond="edge")
     rows, columns = (length // side for length in plane.shape)
     blocks = normalised.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(-1, side, side)
-    found = []
-    for neighbour in (None, *_NEIGHBOURS):
-        values = blocks if neighbour is None else blocks * np.roll(blocks, neighbour, axis=(1, 2))
-        shape, left, right, mean = _fit(values)
-        found += [shape, (left + right) / 2] if neighbour is None else [shape, mean, left, right]
+    number = len(blocks)
+    of_each = scene_statistics.fit(blocks.reshape(number, -1))
+    found = [of_each.shape, of_each.width * (of_each.left + of_each.right) / 2]
+    for neighbour in _NEIGHBOURS:
+        products = blocks * np.roll(blocks, neighbour, axis=(1, 2))
+        shape, left, right, width, mean = scene_statistics.fit(products.reshape(number, -1))
+        found += [shape, mean, width * left, width * right]
     return np.stack(found, axis=1)
-
-
-def _fit(blocks: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Shape, both widths and mean of the asymmetric generalised Gaussian of each block.
-
-    By moments (Lasmar, Stitou and Berthoumieu 2009), with the shape from a table.
-    """
-    values = blocks.reshape(len(blocks), -1)
-    table = _table()
-    with np.errstate(invalid="ignore", divide="ignore"):  # flat blocks become NaN
-        left, right = (
-            np.sqrt((values**2).sum(axis=1, where=side) / side.sum(axis=1))
-            for side in (values < 0, values > 0)
-        )
-        skew = left / right
-        ratio = np.abs(values).mean(axis=1) ** 2 / (values**2).mean(axis=1)
-        ratio *= (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2
-    middles = (table["ratio"][1:] + table["ratio"][:-1]) / 2
-    nearest = np.searchsorted(middles, ratio)
-    nearest[~np.isfinite(ratio)] = 0
-    left, right = (
-        np.where(np.isfinite(ratio), x * table["width"][nearest], np.nan) for x in (left, right)
-    )
-    return table["shape"][nearest], left, right, (right - left) * table["mean"][nearest]
-
-
-@cache
-def _table() -> dict[str, np.ndarray]:
-    """What follows from each shape of a generalised Gaussian."""
-    shape = np.arange(0.2, 10.001, 0.001)
-    first, second, third = (np.array([math.gamma(k / x) for x in shape]) for k in (1, 2, 3))
-    ratio, width = second**2 / (first * third), np.sqrt(first / third)
-    return {"shape": shape, "ratio": ratio, "width": width, "mean": second / first}
 
 
 @cache
