@@ -26,9 +26,10 @@ def check(
 ) -> None:
     """Look for photos that are bad for training.
 
-    Finds files that are unreadable, tiny, blank, blurred, enlarged earlier, or full of JPEG
-    blocks; those that show the same, even if mirrored, turned, scaled or cropped; test images
-    among the photos; and LR images that do not fit. Changes nothing.
+    Finds files that are unreadable, tiny, blank, two-tone, framed by bars, blurred, enlarged
+    earlier, noisy, or full of JPEG blocks; those that show the same, even if mirrored, inverted,
+    turned, scaled or cropped; test images among the photos; and LR images that do not fit.
+    Changes nothing.
 
     Exit code 0: nothing found; 1: something found; 2: bad usage or input.
     """
