@@ -167,9 +167,9 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_partners_are_in_order_with_what_is_left_over(folder):
-    made = folder("hr/b.png", "hr/a.png", "hr/c.png", "lr/bx4.png", "lr/ax4.png", "lr/z.png")
+    made = folder("hr/b.png", "hr/a.png", "hr/c.png", "lr/bx4.png", "lr/a.png", "lr/z.png")
     paths = [made / "hr" / name for name in ("b.png", "c.png", "a.png")]
     assert pairing.partners(paths, made / "hr", made / "lr") == (
-        [made / "lr" / "bx4.png", None, made / "lr" / "ax4.png"],
+        [made / "lr" / "bx4.png", None, made / "lr" / "a.png"],
         [made / "lr" / "z.png"],
     )

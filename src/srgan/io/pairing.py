@@ -58,7 +58,7 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
 
     One rule holds for the whole folder: what its names have at their beginning and end that the
     wanted ones have not, and the other way round, upper and lower case being one. The rule that
-    pairs most is taken. If none pairs more than equal names do, these are.
+    pairs most is taken. If none pairs more than equal names do, these are, and a rule for the rest.
 
     Raises:
         NotADirectoryError: If `folder` is not a folder.
@@ -69,14 +69,14 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
     exact = {name: name for name in wanted if name in found}
     best = [exact]
     if len(exact) < min(len(wanted), len(found)):
-        for rule in product(product(*here.affixes), product(*there.affixes)):
-            pairs = _pairs(here.without(rule[0]), there.without(rule[1]))
-            if len(pairs) < max(len(best[0]), 1) or _doubtful(rule, pairs, here):
-                continue
-            if len(pairs) > len(best[0]):
-                best = [pairs]
-            elif pairs not in best and exact not in best:
-                best.append(pairs)
+        rules = _rules(here, there)
+        if not exact or len(rules[0]) > len(exact):
+            best = rules
+        else:  # what is left may have a habit of its own
+            left = _Names([name for name in found if name not in exact])
+            (more, *others) = _rules(here, left)
+            if not others and exact.keys().isdisjoint(more):
+                best = [exact | more]
     if len(best) > 1:
         ways = [set(pairs.items()) for pairs in best[:2]]
         (one, its), (two, other) = min(ways[0] - ways[1]), min(ways[1] - ways[0])
@@ -222,6 +222,20 @@ def _may_end(left: str, right: str) -> bool:
     """Whether an ending may begin here: `baby|_1`, `baby|x4` or `1|hr`, but not `baby|2`."""
     is_end = not right.isalnum() or _MARK.fullmatch(right) or right.isalpha()
     return bool(is_end) and left not in "/"
+
+
+def _rules(here: _Names, there: _Names) -> list[dict[str, str]]:
+    """What pairs most names on both sides, in every way that pairs so many; one of no pairs."""
+    best: list[dict[str, str]] = [{}]
+    for rule in product(product(*here.affixes), product(*there.affixes)):
+        pairs = _pairs(here.without(rule[0]), there.without(rule[1]))
+        if len(pairs) < max(len(best[0]), 1) or _doubtful(rule, pairs, here):
+            continue
+        if len(pairs) > len(best[0]):
+            best = [pairs]
+        elif pairs not in best:
+            best.append(pairs)
+    return best
 
 
 def _pairs(here: Mapping[str, list[str]], there: Mapping[str, list[str]]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from srgan.quality import reduction
+from srgan.quality import reduction, statistics
 from srgan.quality.measures import MEASURES, Measure
 from srgan.quality.methods import ORIGINAL
 from srgan.quality.results import Evaluation
@@ -98,7 +98,7 @@ def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
         for measure, count in counts.items():
             yield (
                 f"{MEASURES[measure].label} of {method}: {count} of {summary.photos[measure]} "
-                "photos have no error at all, and count as 100 dB in the mean."
+                "photos without any error, which count as 100 dB in the mean."
             )
     ways = found.provenance.get("data", {}).get(summary.dataset, {}).get("lr", {})
     for way, count in ways.items():
@@ -112,10 +112,13 @@ def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
 def footnote(found: Evaluation) -> str:
     """Returns how the differences of an evaluation were judged."""
     count = sum(row.p == row.p for row in found.differences)  # NaN is not equal to itself
+    taken = f"Differences to {found.reference}, photo by photo"
+    if not count:
+        return f"{taken}. Fewer than {statistics.FEWEST} photos are too few to tell."
     return (
-        f"Differences to {found.reference}, photo by photo, with 95 % intervals (Student's t and "
-        "the studentised bootstrap, the farther end of each). Shown means p < 0.05 after Holm's "
-        f"correction for all {count} comparisons."
+        f"{taken}, with 95 % intervals (Student's t; from {statistics.SKEWNESS_KNOWN} photos on, "
+        "the studentised bootstrap, too). Shown means p < 0.05 after Holm's correction for all "
+        f"{count} comparisons."
     )
 
 
