@@ -32,6 +32,12 @@ def scaled(image: np.ndarray, factor: float) -> np.ndarray:
     return resize.bicubic(image, *(round(factor * side) for side in image.shape[:2]))
 
 
+def squeezed(image: np.ndarray, share: float, axis: int) -> np.ndarray:
+    """Scaled along one axis only."""
+    size = [round(side * (share if a == axis else 1)) for a, side in enumerate(image.shape[:2])]
+    return resize.bicubic(image, *size)
+
+
 def cropped(image: np.ndarray) -> np.ndarray:
     """A random quarter of the area."""
     height, width = (side // 2 for side in image.shape[:2])
@@ -49,6 +55,15 @@ COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "scaled by 1.5, JPEG 80": lambda image: jpeg(scaled(image, 1.5)),
     "cropped, mirrored, JPEG 80": lambda image: jpeg(cropped(image)[:, ::-1]),
     "cropped, scaled by 0.5": lambda image: scaled(cropped(image), 0.5),
+    "inverted": lambda image: 255 - image,
+    "inverted, mirrored, JPEG 80": lambda image: jpeg(255 - image[:, ::-1]),
+    **{
+        f"{name} scaled to {share:.0%}": lambda image, s=share, a=axis: squeezed(image, s, a)
+        for share in (0.9, 0.75, 0.6)
+        for axis, name in enumerate(("height", "width"))
+    },
+    "width scaled to 75%, JPEG 80": lambda image: jpeg(squeezed(image, 0.75, 1)),
+    "cropped, width scaled to 75%": lambda image: squeezed(cropped(image), 0.75, 1),
 }
 
 
@@ -56,12 +71,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pool", type=Path)
     parser.add_argument("tests", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="copy every n-th test image")
+    parser.add_argument("--only", default="", help="copies with this in their name")
     arguments = parser.parse_args()
 
-    tests = find_images(arguments.tests)
+    tests = find_images(arguments.tests)[:: arguments.every]
     print(f"{len(find_images(arguments.pool))} photos, {len(tests)} test images")
     print("copies                        found  false alarms  seconds")
     for name, change in COPIES.items():
+        if arguments.only not in name:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             pool = Path(folder)
             for path in find_images(arguments.pool):

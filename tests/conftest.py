@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srgan.numeric import resize
 from srgan.quality import datasets, methods, metrics
-from srgan.quality.results import ImageResult, Interval
+from srgan.quality.summary import ImageResult, Table, judge
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("srgan", deadline=None)
@@ -171,25 +171,28 @@ class MadeEvaluation:
         ]
         self._size, self._failed, self._referenced, self._noise = size, failed, referenced, noise
         self.results = [
-            ImageResult(case, method, self._scores(case, method), self._error(case, method))
+            ImageResult(case, method, self._scores(case, method), self._error(case, method), {})
             for case in self.cases
             for method in offsets
         ]
-        self.differences = [
-            Interval(dataset, method, next(iter(offsets)), measure, *interval)
-            for dataset in self.datasets
-            for method in list(offsets)[1:]
-            for measure, interval in {
-                "psnr": (1.0, 0.5, 1.5),
-                "lpips": (0.1, 0.05, 0.2),
-                "ssim": (0.0, -0.1, 0.1),
-            }.items()
-        ]
+        self.originals = {}
+        self.reference = next(iter(offsets))
         self.provenance = {"command": "srgan evaluate", "versions": {"srgan": "0.1.0"}}
 
     @property
-    def datasets(self):
-        return list(dict.fromkeys(case.dataset for case in self.cases))
+    def _tables(self):
+        return [
+            Table(dataset, list(self.offsets), self.results, {})
+            for dataset in dict.fromkeys(case.dataset for case in self.cases)
+        ]
+
+    @property
+    def summaries(self):
+        return {table.dataset: table.summary() for table in self._tables}
+
+    @property
+    def differences(self):
+        return judge([row for one in self._tables for row in one.differences(self.reference)])
 
     def result(self, case, method):
         (found,) = [one for one in self.results if (one.case, one.method) == (case, method)]
@@ -206,23 +209,6 @@ class MadeEvaluation:
             return None
         # Originals are from 40 to 200, so that adding up to 50 never clips.
         return self._original(case) + np.uint8(self.offsets[method])
-
-    def means(self, dataset):
-        return {
-            method: metrics.Scores(
-                *np.mean(
-                    [
-                        result.scores
-                        for result in self.results
-                        if result.scores
-                        and result.method == method
-                        and result.case.dataset == dataset
-                    ],
-                    axis=0,
-                )
-            )
-            for method in self.offsets
-        }
 
     def _original(self, case):
         """A ramp with a bright disc, and noise, of its own for each image."""

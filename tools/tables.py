@@ -163,6 +163,7 @@ TABLES: dict[str, Callable[[], str]] = {
 } | {
     name: lambda name=name: records(name)
     for name in (
+        "audit-changed",
         "audit-copies",
         "audit-faults",
         "audit-shifts",

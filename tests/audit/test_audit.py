@@ -11,7 +11,7 @@ import pytest
 from skimage import data
 
 from srgan import cli
-from srgan.audit import alignment, audit, defects, duplicates
+from srgan.audit import alignment, audit, defects, duplicates, features, findings
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
@@ -31,6 +31,11 @@ def jpeg(image, quality):
 
 def halved(image):
     return resize.bicubic(image, image.shape[0] // 2, image.shape[1] // 2)
+
+
+def narrowed(photo):
+    """Of three quarters of its width."""
+    return resize.bicubic(photo, photo.shape[0], round(0.75 * photo.shape[1]))
 
 
 def quarter(image):
@@ -63,7 +68,7 @@ def tests(tmp_path_factory):
 
 def test_good_photos_have_no_findings(tests):
     report = audit.check(tests)
-    assert report == audit.Report(3, 0, [])
+    assert report == findings.Report(3, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -76,8 +81,14 @@ def test_good_photos_have_no_findings(tests):
         (lambda photo: np.rot90(photo), "shows the same, turned by -90 degrees"),
         (quarter, "shows the same, cropped to 2"),
         (lambda photo: jpeg(quarter(photo)[:, ::-1], 80), "mirrored, cropped to 2"),
+        (lambda photo: 255 - photo, "shows the same, inverted"),
+        (lambda photo: narrowed(photo), "shows the same, squeezed to 75% on one side"),
+        (lambda photo: 255 - narrowed(photo)[:, ::-1], "mirrored, inverted, squeezed to 75%"),
     ],
-    ids=["same", "jpeg", "mirrored", "halved", "turned", "cropped", "all"],
+    ids=[
+        *("same", "jpeg", "mirrored", "halved", "turned", "cropped", "all"),
+        *("inverted", "narrowed", "inverted-narrowed"),
+    ],
 )
 def test_a_leak_is_found_whatever_was_done_to_it(tests, tmp_path, change, words):
     photos = write(tmp_path / "photos", rocket=data.rocket(), holiday=change(data.chelsea()))
@@ -97,34 +108,38 @@ def test_copies_within_the_photos_are_found(tmp_path):
     assert found == {("duplicate", "b", "a"), ("near-duplicate", "c", "a")}
 
 
-def test_the_features_of_a_mirrored_picture_need_no_second_description():
+@pytest.mark.parametrize(("mirrored", "inverted"), [(True, False), (False, True), (True, True)])
+def test_the_features_of_a_changed_picture_need_no_second_description(mirrored, inverted):
     cat = data.chelsea()
-    straight = duplicates.describe(cat)
-    mirrored = duplicates.describe(np.ascontiguousarray(cat[:, ::-1]))
-    x = straight.grey.shape[1] - 1 - straight.points[:, :1]
-    expected = duplicates._mirror(straight.descriptors).astype(float)
-    apart = np.abs(mirrored.points[None, :, 0] - x) + np.abs(
-        mirrored.points[None, :, 1] - straight.points[:, 1:]
-    )
+    changed = cat[:, ::-1] if mirrored else cat
+    changed = 255 - changed if inverted else changed
+    described = features.describe(np.ascontiguousarray(changed))
+    expected = features.Variant(mirrored, inverted).features(features.describe(cat))
+    x, y = expected.points[:, :1], expected.points[:, 1:]
+    apart = np.abs(described.points[:, 0] - x) + np.abs(described.points[:, 1] - y)
     nearest = apart.argmin(axis=1)
     close = apart[np.arange(len(x)), nearest] < 0.2
-    difference = np.abs(expected - mirrored.descriptors[nearest])[close].mean(axis=1)
+    difference = np.abs(expected.descriptors.astype(float) - described.descriptors[nearest])
     assert close.mean() > 0.8
-    assert np.median(difference) < 3  # of 255; two features have the same place if they turn
+    # of 255; two features have the same place if they turn
+    assert np.median(difference[close].mean(axis=1)) < 3
+    assert np.abs(expected.grey.astype(float) - described.grey).max() <= 1
 
 
 def test_a_match_tells_what_was_done():
     cat = data.chelsea()
     copy = np.rot90(halved(cat))[:, ::-1]
-    (match,) = duplicates.find_repeats([duplicates.describe(np.ascontiguousarray(copy))],
-                               [duplicates.describe(cat)])  # fmt: skip
+    (match,) = duplicates.find_repeats([features.describe(np.ascontiguousarray(copy))],
+                               [features.describe(cat)])  # fmt: skip
     assert (match.first, match.second, match.mirrored) == (1, 0, True)
+    assert not match.inverted
     assert abs(match.angle) == pytest.approx(90, abs=1)
+    assert match.aspect == pytest.approx(1, abs=0.02)
     assert match.shown == pytest.approx(1, abs=0.02)
 
 
 def test_pictures_without_features_match_nothing():
-    blank = duplicates.describe(np.zeros((50, 40, 3), np.uint8))
+    blank = features.describe(np.zeros((50, 40, 3), np.uint8))
     assert duplicates.find_repeats([blank, blank], [blank]) == []
     assert duplicates.find_repeats([], [blank]) == []
 
@@ -157,6 +172,23 @@ def test_repeated_pixels_are_found_with_their_factor(tmp_path, factor):
     assert (finding.kind, finding.detail) == ("enlarged", f"{factor} times, by repeated pixels")
 
 
+@pytest.mark.parametrize("quality", [5, 8, 15])
+def test_the_flat_blocks_of_strong_jpeg_are_not_repeated_pixels(quality):
+    coded = luma(jpeg(data.rocket()[:200, 100:300], quality))
+    assert defects.grid(coded, 2).excess > 0.6  # as that of pixels repeated twice
+    assert defects.repeated(coded) is None
+    assert defects.blocking(coded).excess > 0.1
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_repeated_pixels_are_found_beneath_jpeg(factor):
+    small = data.astronaut()[:128, 150:300]
+    large = small.repeat(factor, axis=0).repeat(factor, axis=1)
+    found = defects.repeated(luma(jpeg(large, 90)))
+    assert found is not None
+    assert found[0] == factor
+
+
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_enlarged_photos_are_soft(tmp_path, factor):
     small = resize.bicubic(data.astronaut(), 512 // factor, 512 // factor)
@@ -174,6 +206,56 @@ def test_blurred_photos_are_soft_and_a_blurred_background_is_not(tmp_path):
     sharp_in_part = blurred.copy()
     sharp_in_part[:256, 128:384] = photo[:256, 128:384]
     assert degradation.detail(luma(sharp_in_part)) > 0.3
+
+
+@pytest.mark.parametrize("sigma", [1, 2, 3, 5, 8, 10])
+def test_photos_are_soft_however_much_they_are_blurred(tmp_path, sigma):
+    photo = data.astronaut()[:256, 100:356]
+    photos = write(tmp_path / "photos", blurred=cv2.GaussianBlur(photo, (0, 0), sigma))
+    (finding,) = audit.check(photos).findings
+    assert finding.kind == "soft"
+
+
+def test_noisy_photos_are_found(tmp_path):
+    photo = data.astronaut()[:256, 100:356]
+    noise = np.random.default_rng(0).normal(0, 10, photo.shape)
+    noisy = np.clip(np.round(photo + noise), 0, 255).astype(np.uint8)
+    photos = write(tmp_path / "photos", noisy=noisy, clean=data.coffee())
+    (finding,) = audit.check(photos).findings
+    assert (finding.kind, finding.file.stem) == ("noisy", "noisy")
+    assert finding.score == pytest.approx(10, rel=0.25)
+
+
+@pytest.mark.parametrize("coded", [lambda image: image, lambda image: jpeg(image, 75)])
+def test_bars_are_measured_and_what_they_frame_is_judged_without_them(coded):
+    framed = np.zeros((300, 256, 3), np.uint8)
+    framed[24:280] = data.astronaut()[:256, 100:356]
+    assert defects.bars(luma(coded(framed))) == pytest.approx((24, 20, 0, 0), abs=1)
+    assert defects.bars(luma(coded(framed.swapaxes(0, 1)))) == pytest.approx((0, 0, 24, 20), abs=1)
+
+
+def test_a_plain_background_is_no_bar():
+    y, x = np.mgrid[0:200, 0:200]
+    disc = np.where((x - 100) ** 2 + (y - 100) ** 2 < 80**2, 60, 250).astype(np.uint8)
+    assert not any(defects.bars(disc))
+    assert not any(defects.bars(luma(data.astronaut())))
+
+
+def test_letterboxed_photos_are_found(tmp_path):
+    framed = np.zeros((300, 256, 3), np.uint8)
+    framed[24:280] = data.astronaut()[:256, 100:356]
+    (finding,) = audit.check(write(tmp_path / "photos", film=framed)).findings
+    assert finding.kind == "bars"
+    assert finding.detail == "of one colour: 24 pixels at the top, 20 pixels at the bottom"
+
+
+def test_one_bit_art_is_two_tone_and_nothing_else(tmp_path):
+    grey = luma(data.astronaut())[:256, 100:356]
+    art = np.where(grey > np.random.default_rng(0).integers(64, 192, grey.shape), 255, 0)
+    photos = write(tmp_path / "photos", art=art.astype(np.uint8)[:, :, None].repeat(3, axis=2))
+    (finding,) = audit.check(photos).findings
+    assert (finding.kind, finding.detail) == ("two-tone", "100% of it are two tones")
+    assert defects.tones(luma(data.astronaut())) < 0.7
 
 
 def test_small_blank_grey_and_transparent_files_are_no_trouble(tmp_path):
@@ -250,7 +332,7 @@ def test_check_lists_findings_by_kind_and_ends_with_code_1(tests, tmp_path, caps
     assert cli.main(["check", str(photos), "--against", str(tests)]) == 1
     out = capsys.readouterr().out.splitlines()
     assert out == [
-        f"leak (1): {audit.ADVICE['leak']}",
+        f"leak (1): {findings.ADVICE['leak']}",
         f"  {photos / 'holiday.png'}  shows the same, mirrored: {tests / 'cat.png'}",
         "1 photos checked against 3 test images: 1 leak",
     ]

@@ -599,7 +599,8 @@ def test_evaluate_prints_a_table_and_differences(two_sets, tiny_model, tmp_path,
     assert "PSNR" in out
     for expected in (["one", "bicubic"], ["one", "tiny"], ["two", "tiny"], ["two", "program"]):
         assert expected in rows
-    assert "Difference to tiny" in out
+    assert "Differences to tiny" in out
+    assert "(too few photos to tell)" in out
     assert (tmp_path / "out" / "evaluation.json").exists()
 
 
@@ -608,7 +609,7 @@ def test_evaluate_as_json_has_every_score(two_sets, tiny_model, tmp_path, capsys
     assert cli.main([*arguments, "--data", two_sets[0], "--data", two_sets[1]]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["images"]) == 12
-    assert found["means"]["one"]["tiny"]["psnr"] == pytest.approx(
+    assert found["summaries"]["one"]["means"]["tiny"]["psnr"] == pytest.approx(
         np.mean(
             [
                 image["scores"]["psnr"]
@@ -635,6 +636,28 @@ def test_evaluate_refuses_what_makes_no_sense(two_sets, tiny_model, tmp_path, fa
     assert "no protocol 'psnr'" in fails(*base, "--data", *two_sets, "--protocol", "psnr")
     assert "expected one --lr for each" in fails(*base, "--data", *two_sets, "--lr", two_sets[0])
     assert "Missing option '--model'" in fails("evaluate", "--data", two_sets[0])
+    base += ["--data", two_sets[0]]
+    assert "no method 'best'" in fails(*base, "--reference", "best")
+    assert "--sheet needs --crops" in fails(*base, "--sheet", "a.png")
+    assert "a.gif is no sheet" in fails(*base, "--sheet", "a.gif", "--crops", "0:0,0,8x8")
+    assert "'0' is no window" in fails(*base, "--crops", "0")
+    assert "no photo 9" in fails(*base, "--crops", "9:0,0,8x8")
+    assert "There are no figures x9" in fails(*base, "--against", "x9")
+    assert "pairs.csv" in fails(*base, "--pairs", str(tmp_path / "pairs.csv"))
+
+
+def test_evaluate_draws_what_is_asked_for(two_sets, tiny_model, tmp_path, capsys):
+    arguments = ["evaluate", "--model", "bicubic", str(tiny_model), "--data", two_sets[0]]
+    arguments += ["-o", str(tmp_path / "out"), "--plane", str(tmp_path / "plane.svg")]
+    arguments += ["--crops", "one/0:0,0,16x16", "2:8,4,16x16", "--against", "x4"]
+    assert cli.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "Differences to bicubic" in out
+    assert "none of these datasets at x2" in out
+    assert (tmp_path / "plane.svg").read_text().startswith("<svg")
+    assert images.read_uint8(tmp_path / "out" / "crops.png").shape[0] > 400  # two rows
+    assert cli.main(arguments) == 2
+    assert "plane.svg exists already" in capsys.readouterr().err
 
 
 def test_options_with_several_values_may_list_them():

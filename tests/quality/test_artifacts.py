@@ -51,6 +51,7 @@ def faults(hr, sr):
     lr = resize.downscale(hr, SCALE)
     return {
         "ringing": artifacts.ringing(hr, sr, SCALE),
+        "echo": artifacts.echo(hr, sr, SCALE),
         "aliasing": np.nan_to_num(artifacts.aliasing(hr, sr, SCALE)),
         "checkerboard": artifacts.checkerboard(sr, SCALE),
         "colour_drift": artifacts.colour_drift(lr, sr),
@@ -64,7 +65,13 @@ def assert_only(fault, hr, sr, least, rest):
     assert {name: value for name, value in found.items() if abs(value) > rest[name]} == {}
 
 
-LIMITS = {"ringing": 0.02, "aliasing": 0.05, "checkerboard": 0.15, "colour_drift": 0.1}
+LIMITS = {
+    "ringing": 0.02,
+    "echo": 0.05,
+    "aliasing": 0.05,
+    "checkerboard": 0.15,
+    "colour_drift": 0.1,
+}
 
 
 # sharpness
@@ -98,7 +105,32 @@ def test_sharpness_against_a_flat_image_is_unknown():
 
 def test_a_ringing_kernel_raises_ringing_and_nothing_else():
     hr = step()
-    assert_only("ringing", grey(hr), grey(low_pass(hr, 0.125)), least=1.0, rest=LIMITS)
+    rest = LIMITS | {"echo": 5.0}  # beyond the first overshoot, ringing is an echo
+    assert_only("ringing", grey(hr), grey(low_pass(hr, 0.125)), least=1.0, rest=rest)
+
+
+def test_dots_beside_an_edge_raise_echo_and_nothing_else():
+    hr, sr = step(), step()
+    sr[::10, 28] += 40  # where both sides of the edge are near, so that nothing overshoots
+    rest = LIMITS | {"checkerboard": artifacts.checkerboard(grey(hr), SCALE) + 0.15}
+    assert_only("echo", grey(hr), grey(sr), least=0.1, rest=rest)
+
+
+def test_a_line_of_echo_is_measured_by_hand():
+    hr, sr = step(), step()
+    sr[:, 27] += 20  # the fifth column from the edge: within 3 pixels, hr is plain
+    echoes = artifacts.echoes(grey(hr), grey(sr), SCALE)
+    np.testing.assert_allclose(echoes, np.where(sr != hr, 219 / 255 * 20, 0))
+    # Columns 16 to 28 and 35 to 48 are plain, and at most 16 pixels from column 32, the edge.
+    assert artifacts.echo(grey(hr), grey(sr), SCALE) == pytest.approx(219 / 255 * 20 / 27)
+
+
+def test_texture_far_from_edges_and_softness_have_no_echo():
+    rng = np.random.default_rng(0)
+    noise = 100 + rng.normal(0, 8, (64, 64))
+    assert artifacts.echo(grey(noise), grey(rng.permuted(noise)), SCALE) == 0
+    soft = resize.upscale(resize.downscale(grey(step()), 2), 2)
+    assert artifacts.echo(grey(step()), soft, SCALE) < 0.3
 
 
 def test_a_line_of_overshoot_is_measured_by_hand():

@@ -81,6 +81,20 @@ def test_blur_leaves_little_fine_detail(photo):
     assert degradation.measure(blurred).detail < 0.25
 
 
+@pytest.mark.parametrize("sigma", [2, 3, 5, 10])
+def test_what_rounding_leaves_after_strong_blur_is_no_fine_detail(photo, sigma):
+    blurred = np.asarray(Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma)))
+    assert degradation.measure(blurred).detail < 0.1
+
+
+def test_a_photo_blurred_more_is_to_be_scaled_down_more(photo):
+    stated = []
+    for sigma in (0.8, 2, 5):
+        blurred = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma))
+        stated.append(degradation.sharp_at(np.asarray(blurred.convert("L")), 0.25))
+    assert stated[0] <= 2 < stated[1] < stated[2]
+
+
 def test_a_clean_screenshot_has_no_ringing():
     assert degradation.measure(screenshot()).ringing < 1
 
@@ -92,4 +106,6 @@ def test_jpeg_rings_round_the_letters_of_a_screenshot(quality):
 
 def test_one_colour_shows_no_degradation():
     plain = np.full((64, 64, 3), 90, np.uint8)
-    assert degradation.measure(plain) == (0, 0, 0, 0, 0)
+    found = degradation.measure(plain)
+    assert found[:-1] == (0, 0, 0, 0)
+    assert np.isnan(found.detail)

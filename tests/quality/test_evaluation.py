@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from skimage import data
 
-from srgan.io import images
+from srgan.io import images, pairing
 from srgan.models import loading
 from srgan.numeric import resize
-from srgan.quality import datasets, evaluation, methods, metrics
-from srgan.quality.results import Evaluation, ImageResult
+from srgan.quality import datasets, evaluation, methods, metrics, tables
+from srgan.quality.results import Evaluation
+from srgan.quality.summary import ImageResult
 
 SCALE = 2  # that of the small models made here
 
@@ -35,9 +36,14 @@ def model(make_model):
     return make_model()
 
 
-def evaluate(folder, upscalers, output, lr=(), **options):
+def evaluate(folder, upscalers, output, lr=(), progress=None, **options):
     sets = datasets.find_datasets([folder] if folder else [], lr)
-    return evaluation.evaluate(sets, upscalers, output, **options)
+    options = evaluation.Options(**options)
+    return evaluation.evaluate(sets, upscalers, output, options, progress)
+
+
+def means(found, method, dataset="photos"):
+    return found.summaries[dataset].means[method]
 
 
 def scores(found, method):
@@ -45,6 +51,26 @@ def scores(found, method):
 
 
 # what is scored
+
+
+def test_16_bits_count_where_both_files_have_them(tmp_path, model):
+    hr = picture(0).astype(np.uint16) * 256 + 128
+    for name, image in {
+        "hr": hr,
+        "deep": hr + np.uint16(64),  # a quarter of a level of 8 bits
+        "shallow": images.to_uint8(hr),
+    }.items():
+        (tmp_path / name).mkdir()
+        images.write(tmp_path / name / "photo.png", image)
+    made = [tmp_path / "deep", tmp_path / "shallow", model]
+    found = evaluate(tmp_path / "hr", made, tmp_path / "out")
+    psnr = {method.name: scores(found, method.name)["photo"].psnr for method in found.methods}
+    luma = 64 / 257 * 219 / 255
+    assert psnr["deep"] == pytest.approx(20 * np.log10(255 / luma), abs=1e-6)
+    assert psnr["shallow"] == metrics.PSNR_CAP  # 8 bits of both are equal
+    assert images.read_integers(tmp_path / "out" / "hr" / "tiny" / "photo.png").dtype == np.uint16
+    assert found.hr(found.cases[0]).dtype == np.uint8
+    assert found.sr(found.cases[0], "deep").dtype == np.uint8
 
 
 def test_scores_are_those_of_the_metrics(photos, model, tmp_path):
@@ -59,7 +85,8 @@ def test_scores_are_those_of_the_metrics(photos, model, tmp_path):
             "tiny": network.upscale(lr, dtype=np.uint8),
         }
         for method, sr in expected.items():
-            assert scores(found, method)[case.name] == metrics.score(hr, lr, sr, SCALE)
+            expected_scores = metrics.score(hr, lr, sr, SCALE)  # too small for NIQE: NaN
+            np.testing.assert_equal(scores(found, method)[case.name], expected_scores)
             np.testing.assert_array_equal(found.sr(case, method), sr)
         np.testing.assert_array_equal(found.lr(case), lr)
         kept = tmp_path / "out" / "photos" / "lr" / f"{case.name}.png"  # for other programs
@@ -73,7 +100,7 @@ def test_the_originals_are_scored_in_what_needs_no_reference(photos, model, tmp_
     scores = found.originals[found.cases[3]]
     assert scores.grid == metrics.score(None, resize.downscale(hr, SCALE), hr, SCALE).grid
     assert np.isnan(scores.psnr)
-    assert list(found.means("photos")) == ["bicubic", "tiny", "HR"]
+    assert list(found.summaries["photos"].means) == ["bicubic", "tiny", "HR"]
     again = evaluate(photos, [model], tmp_path / "out")
     assert again.to_json()["originals"] == found.to_json()["originals"]
 
@@ -141,7 +168,7 @@ def test_results_of_other_programs_are_scored_as_they_are(photos, tmp_path):
         images.write(made / f"{path.stem}_out.png", images.read_uint8(path))
     found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
     assert all(s.psnr == 100 and s.lpips == 0 for s in scores(found, "program").values())
-    assert found.means("photos")["program"].psnr == 100
+    assert means(found, "program").psnr == 100
 
 
 def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
@@ -154,8 +181,8 @@ def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
         for path in dataset.iterdir():
             images.write(made / dataset.name / path.name, images.read_uint8(path))
     sets = datasets.find_datasets([photos, other])
-    found = evaluation.evaluate(sets, [made], tmp_path / "out", scale=SCALE)
-    assert found.means("other")["program"].lpips == 0
+    found = evaluation.evaluate(sets, [made], tmp_path / "out", evaluation.Options(scale=SCALE))
+    assert means(found, "program", "other").lpips == 0
 
 
 def test_network_interpolations_are_methods_of_one_curve(photos, make_model, tmp_path):
@@ -189,7 +216,7 @@ def test_the_protocol_is_applied_and_named(photos, model, tmp_path):
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(photos, model, tmp_path, monkeypatch):
     whole = evaluate(photos, [model], tmp_path / "whole")
     lock, calls = threading.Lock(), []
-    score = metrics.score
+    score = metrics.assess
 
     def stop_after_five(*arguments, **options):
         with lock:
@@ -198,7 +225,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(photos, model, tmp_p
                 raise KeyboardInterrupt
         return score(*arguments, **options)
 
-    monkeypatch.setattr(metrics, "score", stop_after_five)
+    monkeypatch.setattr(metrics, "assess", stop_after_five)
     with pytest.raises(KeyboardInterrupt):
         evaluate(photos, [model], tmp_path / "out")
     kept = (tmp_path / "out" / "scores.jsonl").read_text().count("\n")
@@ -209,17 +236,17 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(photos, model, tmp_p
         return score(*arguments, **options)
 
     calls.clear()
-    monkeypatch.setattr(metrics, "score", count)
+    monkeypatch.setattr(metrics, "assess", count)
     found = evaluate(photos, [model], tmp_path / "out")
     assert len(calls) == 12 - kept
-    assert found.results == whole.results
+    np.testing.assert_equal(found.results, whole.results)
 
 
 def test_what_has_changed_is_scored_again(photos, model, make_model, tmp_path, monkeypatch):
     evaluate(photos, [model], tmp_path / "out")
     calls = []
-    score = metrics.score
-    monkeypatch.setattr(metrics, "score", lambda *a, **o: (calls.append(1), score(*a, **o))[1])
+    score = metrics.assess
+    monkeypatch.setattr(metrics, "assess", lambda *a, **o: (calls.append(1), score(*a, **o))[1])
 
     def count(**options):
         calls.clear()
@@ -240,7 +267,8 @@ def test_damaged_lines_of_the_file_are_scored_again(photos, model, tmp_path):
     lines[0] = '{"key": 3}'
     lines[1] = lines[1].replace('"psnr"', '"pnsr"')
     file.write_text("\n".join(lines)[:-40])  # the last one is cut short
-    assert evaluate(photos, [model], tmp_path / "out").results == first.results
+    again = evaluate(photos, [model], tmp_path / "out")
+    np.testing.assert_equal(again.results, first.results)
 
 
 def test_a_lost_picture_is_made_again(photos, model, tmp_path):
@@ -257,60 +285,97 @@ def test_progress_reaches_the_end(photos, model, tmp_path):
     assert seen == [(2, 8), (4, 8), (6, 8), (8, 8)]
 
 
-# differences
+# means and differences
 
 
-def made_of(table, tmp_path):
-    """An evaluation of made-up PSNRs: a column a method."""
-    names = ["bicubic", *"abc"[: table.shape[1] - 1]]
+def made_of(table, tmp_path, reference="bicubic"):
+    """An evaluation of made-up PSNRs: a column a method; NaN has no score, None has failed."""
+    names = ["bicubic", *"abc"[: len(table[0]) - 1]]
     cases = [datasets.Case("set", str(number)) for number in range(len(table))]
     blank = metrics.Scores(*[float("nan")] * len(metrics.Scores._fields))
     results = [
-        ImageResult(case, name, blank._replace(psnr=float(value)), "")
+        ImageResult(case, name, None, "lost", {})
+        if value is None
+        else ImageResult(case, name, blank._replace(psnr=float(value)), "", {})
         for case, row in zip(cases, table, strict=True)
         for name, value in zip(names, row, strict=True)
     ]
     named = [methods.Method(name, name) for name in names]
-    return Evaluation("y", 2, named, cases, results, {}, {}, {}, {}, tmp_path)
+    return Evaluation("y", 2, reference, named, cases, results, {}, {}, {}, {}, tmp_path)
 
 
-def test_a_constant_difference_is_certain(tmp_path):
-    base = np.random.default_rng(0).normal(30, 5, 20)
-    (interval,) = made_of(np.stack([base, base + 0.5], axis=1), tmp_path).differences
-    assert interval[:4] == ("set", "a", "bicubic", "psnr")
-    assert interval[4:] == pytest.approx((0.5, 0.5, 0.5))
+def test_means_are_over_the_photos_that_all_methods_have(tmp_path):
+    # "b" is the twin of "a", but has no result of the hardest photo.
+    found = made_of([[20, 20, None], [30, 31, 31], [30, 31, 31]], tmp_path).summaries["set"]
+    assert found.means["a"].psnr == found.means["b"].psnr == 31
+    assert found.photos["psnr"] == 2
+    assert found.left_out == {"0": ["b"]}
 
 
-def test_the_interval_is_that_of_the_normal_distribution_for_many_photos(tmp_path):
-    rng = np.random.default_rng(1)
-    base, gain = rng.normal(30, 5, 200), rng.normal(0.1, 1, 200)
-    (interval,) = made_of(np.stack([base, base + gain], axis=1), tmp_path).differences
-    half = 1.96 * gain.std() / np.sqrt(200)  # paired: the spread of the photos does not matter
-    assert interval.mean == pytest.approx(gain.mean())
-    assert interval.low == pytest.approx(gain.mean() - half, abs=0.03)
-    assert interval.high == pytest.approx(gain.mean() + half, abs=0.03)
+def test_a_method_without_any_result_leaves_the_means_of_others_alone(tmp_path):
+    found = made_of([[30, 31, None], [32, 33, None]], tmp_path)
+    summary = found.summaries["set"]
+    assert summary.means["a"].psnr == 32
+    assert np.isnan(summary.means["b"].psnr)
+    assert summary.left_out == {}
+    lost = [d for d in found.differences if d.method == "b"]
+    assert [(d.photos, d.verdict) for d in lost] == [(0, "too few photos to tell")]
 
 
-def test_every_pair_of_methods_is_compared(tmp_path):
-    table = np.random.default_rng(0).normal(30, 5, (5, 3))
-    pairs = [(d.method, d.other) for d in made_of(table, tmp_path).differences]
-    assert pairs == [("a", "bicubic"), ("b", "bicubic"), ("b", "a")]
+def test_photos_without_any_result_have_no_means(tmp_path):
+    found = made_of([[None, None], [None, None]], tmp_path)
+    assert np.isnan(found.summaries["set"].means["a"].psnr)
+    assert found.differences == []
+    json.dumps(found.to_json(), allow_nan=False)
 
 
-def test_photos_where_one_failed_are_left_out_of_the_difference(tmp_path):
-    table = np.array([[30.0, 31], [30, 31], [30, 31], [30, 50]])
+def test_photos_without_error_count_as_100_db_and_are_counted(tmp_path):
+    table = [[30, 100], [30, 100], [30, 100], [30, 100], [30, 30]]
     found = made_of(table, tmp_path)
-    found.results[-1] = found.results[-1]._replace(scores=None, error="lost")
-    assert found.differences[0].mean == pytest.approx(1)
+    assert found.summaries["set"].means["a"].psnr == 86
+    assert found.summaries["set"].capped == {"a": {"psnr": 4}}
+    assert found.differences[0].mean == pytest.approx(56)
 
 
-def test_two_photos_show_no_difference(tmp_path):
-    assert made_of(np.array([[30.0, 31], [30, 31]]), tmp_path).differences == []
+def test_differences_are_those_of_paired_photos(tmp_path):
+    rng = np.random.default_rng(1)
+    base, gain = rng.normal(30, 5, 200), rng.normal(0.5, 1, 200)
+    (found,) = made_of(np.stack([base, base + gain], axis=1), tmp_path).differences
+    half = 1.972 * gain.std(ddof=1) / np.sqrt(200)  # the spread of the photos does not matter
+    assert found[:5] == ("set", "a", "bicubic", "psnr", 200)
+    assert found.mean == pytest.approx(gain.mean())
+    assert found.low == pytest.approx(gain.mean() - half, abs=0.02)
+    assert found.high == pytest.approx(gain.mean() + half, abs=0.02)
+    assert found.verdict == "higher"
+
+
+def test_differences_are_taken_to_the_reference(tmp_path):
+    table = np.random.default_rng(0).normal(30, 5, (5, 3))
+    found = made_of(table, tmp_path, reference="a").differences
+    assert [(d.method, d.other) for d in found] == [("bicubic", "a"), ("b", "a")]
+
+
+def test_differences_are_corrected_for_their_number(tmp_path):
+    gain = np.array([0.9, 1.1, 1.0, 1.3, 0.7]) - 0.7
+    alone = made_of(np.stack([gain * 0, gain], axis=1), tmp_path).differences[0]
+    assert alone.verdict == "higher"
+    among = made_of(np.stack([gain * 0, gain, gain, gain], axis=1), tmp_path).differences
+    assert [d.p for d in among] == pytest.approx([3 * alone.p] * 3)
+    assert {d.verdict for d in among} == {"no difference shown"}
+    assert among[0].low == alone.low > 0  # the interval is of the one comparison
+
+
+def test_four_photos_are_too_few_to_tell(tmp_path):
+    (found,) = made_of([[30, 31], [30, 31.1], [30, 31], [30, 31]], tmp_path).differences
+    assert found.verdict == "too few photos to tell"
+    assert found.mean == pytest.approx(1.025)
+    assert np.isnan([found.low, found.high, found.p]).all()
 
 
 def test_photos_without_a_measure_are_left_out_of_its_means_and_differences(tmp_path):
-    found = made_of(np.array([[30.0, 31], [31, np.nan], [32, 33], [33, 34]]), tmp_path)
-    assert found.means("set")["a"].psnr == pytest.approx(98 / 3)
+    found = made_of([[30, 31], [31, np.nan], [32, 33], [33, 34]], tmp_path)
+    assert means(found, "a", "set").psnr == pytest.approx(98 / 3)
+    assert means(found, "bicubic", "set").psnr == pytest.approx(95 / 3)
     assert found.differences[0].mean == pytest.approx(1)
     assert found.to_json()["images"][3]["scores"]["psnr"] is None
     json.dumps(found.to_json(), allow_nan=False)
@@ -319,19 +384,97 @@ def test_photos_without_a_measure_are_left_out_of_its_means_and_differences(tmp_
 def test_a_flat_photo_is_scored_and_does_not_hide_the_others(photos, model, tmp_path):
     images.write(photos / "white.png", np.full((48, 48, 3), 255, np.uint8))
     found = evaluate(photos, [model], tmp_path / "out")
-    mean = found.means("photos")["bicubic"]
-    assert all(np.isfinite(mean))
+    assert all(np.isfinite(means(found, "bicubic")._replace(niqe=0)))  # too small for NIQE
     assert scores(found, "bicubic")["white"].psnr == 100
-    assert {interval.measure for interval in found.differences} == set(metrics.Scores._fields)
+    assert {row.measure for row in found.differences} == {*metrics.Scores._fields} - {"niqe"}
+    assert found.summaries["photos"].photos["sharpness"] == 4
+    assert found.summaries["photos"].capped["bicubic"] == {"psnr": 1, "lr_psnr": 1}
+    flat = found.result(datasets.Case("photos", "white"), "bicubic")
+    assert "flat" in flat.reasons["sharpness"]
+
+
+def test_a_measure_that_does_not_apply_leaves_the_others(tmp_path, model):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    images.write(folder / "dot.png", picture(0, 28, 40))
+    images.write(folder / "large.png", picture(1))
+    for _ in range(2):  # the second time from what was kept
+        found = evaluate(folder, [model], tmp_path / "out")
+        assert not any(result.error for result in found.results)
+        dot = found.result(found.cases[0], "tiny")
+        assert np.isnan(dot.scores.lpips)
+        assert np.isfinite([dot.scores.psnr, dot.scores.ssim, dot.scores.grid]).all()
+        assert dot.reasons.keys() == {"lpips", "niqe"}
+        assert dot.reasons["lpips"] == "LPIPS needs 31x31 pixels; got 40x28. Score a larger image."
+    summary = found.summaries["small"]
+    assert (summary.photos["psnr"], summary.photos["lpips"]) == (2, 1)
+    stored = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    (image,) = (i for i in stored["images"] if (i["name"], i["method"]) == ("dot", "tiny"))
+    assert image["scores"]["lpips"] is None
+    assert "31x31" in image["reasons"]["lpips"]
+
+
+@pytest.mark.parametrize(
+    ("upscalers", "options", "expected"),
+    [
+        (["model"], {}, "bicubic"),
+        (["model", "program"], {}, "tiny"),
+        (["bicubic", "model", "program"], {}, "bicubic"),
+        (["model", "program"], {"reference": "program"}, "program"),
+    ],
+)
+def test_the_reference_is_what_is_asked_for_or_the_first(
+    photos, model, tmp_path, upscalers, options, expected
+):
+    made = tmp_path / "program"
+    made.mkdir()
+    for path in photos.iterdir():
+        images.write(made / path.name, images.read_uint8(path))
+    given = {"model": model, "program": made, "bicubic": "bicubic"}
+    found = evaluate(photos, [given[name] for name in upscalers], tmp_path / "out", **options)
+    assert found.reference == expected
+    assert {row.other for row in found.differences} == {expected}
+    assert [method.name for method in found.methods].count("bicubic") == 1
+
+
+# what is paired
+
+
+def test_results_are_listed_where_names_tell_nothing(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    lines = ["photo,file"]
+    for number, path in enumerate(sorted(photos.iterdir()), start=7):
+        images.write(made / f"frame{number}.png", images.read_uint8(path))
+        lines.append(f"photos/{path.name},program/frame{number}.png")
+    (tmp_path / "pairs.csv").write_text("\n".join(lines))
+    with pytest.raises(ValueError, match=r"no result for any photo.*Without partner: p0, p1, p2"):
+        evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    pairs = pairing.read_pairs(tmp_path / "pairs.csv")
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE, pairs=pairs)
+    assert means(found, "program").psnr == 100
+
+
+def test_a_renamed_result_of_another_photo_is_refused(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for index, other in enumerate((0, 3, 2, 1)):
+        images.write(made / f"p{index}_out.png", picture(other))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    assert set(errors(found)) == {("p1", "program"), ("p3", "program")}
+    assert "p1_out.png does not look like p1" in errors(found)["p1", "program"]
 
 
 # provenance
 
 
 def test_the_json_names_versions_and_hashes(photos, model, tmp_path):
-    found = evaluate(photos, [model], tmp_path / "out")
+    found = evaluate(photos, [model], tmp_path / "out", command="srgan evaluate")
     stored = json.loads((tmp_path / "out" / "evaluation.json").read_text())
     assert stored == json.loads(json.dumps(found.to_json()))
+    assert stored["schema"] == 2
+    assert stored["provenance"]["command"] == "srgan evaluate"
+    assert stored["provenance"]["data"]["photos"]["lr"] == {"MATLAB's bicubic": 4}
     assert len(stored["provenance"]["models"]["tiny"]["sha256"]) == 64
     assert stored["provenance"]["data"]["photos"]["images"] == 4
     assert {"srgan", "numpy", "onnxruntime", "python"} <= set(stored["provenance"]["versions"])
@@ -355,7 +498,7 @@ def test_a_damaged_photo_is_listed_and_the_rest_is_scored(photos, model, tmp_pat
     assert "p1.png is damaged or cut short" in errors(found)["p1", "tiny"]
     assert len(found.results) == 8
     assert found.sr(found.cases[1], "tiny") is None
-    assert np.isfinite(found.means("photos")["tiny"].psnr)
+    assert np.isfinite(means(found, "tiny").psnr)
 
 
 def test_a_missing_result_is_named(photos, tmp_path):
@@ -425,17 +568,36 @@ def test_a_result_of_another_size_names_both(uncropped, tmp_path):
 def test_nan_from_a_model_is_named_and_scored_as_failed(photos, make_model, tmp_path):
     found = evaluate(photos, [make_model(gain=float("nan"))], tmp_path / "out")
     assert "returned values that are not finite" in errors(found)["p0", "tiny"]
-    assert np.isnan(found.means("photos")["tiny"].psnr)
-    assert np.isfinite(found.means("photos")["bicubic"].psnr)
+    assert np.isnan(means(found, "tiny").psnr)
+    assert np.isfinite(means(found, "bicubic").psnr)
     assert not (tmp_path / "out" / "photos" / "tiny" / "p0.png").exists()
 
 
-def test_photos_too_small_for_a_measure_are_named(tmp_path, model):
-    folder = tmp_path / "small"
-    folder.mkdir()
-    images.write(folder / "dot.png", picture(0, 12, 12))
-    found = evaluate(folder, [model], tmp_path / "out")
-    assert "must leave at least 11x11 pixels; got 12x12" in errors(found)["dot", "bicubic"]
+def test_hashes_of_results_change_with_them(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    images.write(made / "p0.png", picture(0))
+
+    def digest():
+        found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+        return found.provenance["results"]["program"]["sha256"]
+
+    before = digest()
+    assert before == digest()
+    images.write(made / "p0.png", picture(5), overwrite=True)
+    assert digest() != before
+
+
+def test_lr_images_that_papers_do_not_use_are_named(photos, model, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    for path in photos.iterdir():
+        hr = images.read_uint8(path)
+        images.write(small / path.name, hr[::2, ::2])
+    found = evaluate(photos, [model], tmp_path / "out", lr=[small])
+    way = "every 2th pixel, without a filter"
+    assert found.provenance["data"]["photos"]["lr"] == {way: 4}
+    assert any(way in note for note in tables.notes(found))
 
 
 @pytest.mark.parametrize(
@@ -443,6 +605,7 @@ def test_photos_too_small_for_a_measure_are_named(tmp_path, model):
     [
         ({"upscalers": ["nowhere.onnx"]}, "There is no model 'nowhere.onnx'"),
         ({"protocol": "psnr"}, "There is no protocol 'psnr'"),
+        ({"reference": "best"}, "no method 'best' .*expected one of bicubic, tiny"),
         ({"scale": 3}, r"All models must have one scale; got \[2, 3\]"),
     ],
 )
@@ -459,7 +622,9 @@ def test_an_empty_set_is_an_error(tmp_path, model):
 
 def test_a_folder_without_any_result_is_an_error(photos, tmp_path):
     (tmp_path / "other").mkdir()
-    with pytest.raises(ValueError, match=r"other has no result for any photo; .* such as p0\.png"):
+    with pytest.raises(
+        ValueError, match=r"other has no result for any photo\. .*Without partner: p0, p1"
+    ):
         evaluate(photos, [tmp_path / "other"], tmp_path / "out")
 
 

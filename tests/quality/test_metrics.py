@@ -15,7 +15,7 @@ import srgan
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import color, resize
-from srgan.quality import artifacts, metrics
+from srgan.quality import artifacts, brisque, ciede2000, metrics, niqe, protocols
 
 ROOT = Path(__file__).parents[2]
 
@@ -222,23 +222,56 @@ def test_lr_psnr_refuses_sizes_that_are_no_multiple(size):
         metrics.lr_psnr(constant(0, 8, 8), constant(0, *size))
 
 
+# 16 bits
+
+
+def test_errors_below_one_grey_level_count_if_both_images_have_16_bits():
+    hr = np.full((40, 40, 3), 30_000, np.uint16)
+    sr = hr + np.uint16(64)  # a quarter of a level of 8 bits, about
+    expected = 20 * np.log10(65535 / 64)
+    assert metrics.psnr(hr, sr, colour="rgb") == pytest.approx(expected)
+    assert metrics.lr_psnr(hr, sr.repeat(2, axis=0).repeat(2, axis=1)) == pytest.approx(expected)
+    assert 0 < ciede2000.delta_e(hr, sr) < 0.2
+    assert artifacts.colour_drift(hr, sr) == pytest.approx(64 / 257)
+
+
+def test_16_bits_of_one_image_are_rounded_as_the_other_is(pair):
+    hr, sr = pair
+    hr = np.minimum(hr, 254)
+    deep = (hr * np.uint16(257) + 100).astype(np.uint16)  # rounds to the same 8 bits
+    np.testing.assert_array_equal(metrics.psnr(deep, sr), metrics.psnr(hr, sr))
+    assert metrics.psnr(deep, hr) == float("inf")
+
+
+def test_8_bits_in_16_score_as_they_do_in_8(pair):
+    eight, sixteen = pair, [image.astype(np.uint16) * 257 for image in pair]
+    for measure in (metrics.psnr, metrics.ssim, metrics.lpips, ciede2000.delta_e):
+        assert measure(*sixteen) == pytest.approx(measure(*eight), rel=1e-6)
+    assert artifacts.ringing(*sixteen, 4) == pytest.approx(artifacts.ringing(*eight, 4))
+
+
 # score
 
 
-def test_score_is_all_measures_by_the_protocol(pair):
-    hr, sr = pair
-    lr, bicubic = resize.downscale(hr, 4), pair[1]
-    sr = np.roll(sr, 1, axis=0)
+def test_score_is_all_measures_by_the_protocol():
+    hr = data.astronaut()[:200, 100:320]  # NIQE needs two blocks
+    lr = resize.downscale(hr, 4)
+    bicubic = resize.upscale(lr, 4)
+    sr = np.roll(bicubic, 1, axis=0)
     assert metrics.score(hr, lr, sr, 4) == metrics.Scores(
         psnr=metrics.psnr(hr, sr, border=4),
         ssim=metrics.ssim(hr, sr, border=4),
         lpips=metrics.lpips(hr, sr),
+        delta_e=ciede2000.delta_e(hr, sr),
+        niqe=niqe.niqe(sr, border=4),
+        brisque=brisque.brisque(sr, border=4),
         lr_psnr=metrics.lr_psnr(lr, sr),
         grid=artifacts.grid(sr, 4),
         checkerboard=artifacts.checkerboard(sr, 4),
         sharpness=artifacts.sharpness(hr, sr),
         sharpening=artifacts.sharpness(bicubic, sr),
         ringing=artifacts.ringing(hr, sr, 4),
+        echo=artifacts.echo(hr, sr, 4),
         aliasing=artifacts.aliasing(hr, sr, 4),
         colour_drift=artifacts.colour_drift(lr, sr),
     )
@@ -259,7 +292,7 @@ def test_score_is_all_measures_by_the_protocol(pair):
     ],
 )
 def test_a_protocol_decides_on_colour_border_and_ssim(name, psnr, ssim, pair):
-    by = metrics.protocol(name)
+    by = protocols.protocol(name)
     assert by.name == name
     scores = metrics.score(pair[0], resize.downscale(pair[0], 4), pair[1], 4, by)
     assert scores.psnr == psnr(*pair)
@@ -270,22 +303,23 @@ def test_the_default_protocol_leaves_out_as_many_pixels_as_the_scale():
     image = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
     lr = resize.downscale(image, 3)
     sr = resize.upscale(lr, 3)
-    assert metrics.score(image, lr, sr, 3) == metrics.score(
-        image, lr, sr, 3, metrics.protocol("y-crop3")
-    )
+    by_default = metrics.score(image, lr, sr, 3)
+    assert by_default[:2] == metrics.score(image, lr, sr, 3, protocols.protocol("y-crop3"))[:2]
 
 
 @pytest.mark.parametrize("name", ["", "y-crop", "Y-crop4", "ycbcr", "rgb-crop-1", "y-crop99999"])
 def test_an_unknown_protocol_is_refused_with_the_known_ones(name):
     with pytest.raises(ValueError, match=r"no protocol .*; expected y-crop4, rgb.* srgan-paper"):
-        metrics.protocol(name)
+        protocols.protocol(name)
 
 
 def test_without_an_hr_image_only_what_needs_none_is_scored(pair):
     lr = resize.downscale(pair[0], 4)
     scores = metrics.score(None, lr, pair[1], 4)._asdict()
     known = {name for name, value in scores.items() if not np.isnan(value)}
-    assert known == {"lr_psnr", "grid", "checkerboard", "sharpening", "colour_drift"}
+    assert known == {
+        *("brisque", "lr_psnr", "grid", "checkerboard", "sharpening", "colour_drift"),
+    }  # too small for NIQE
     full = metrics.score(pair[0], lr, pair[1], 4)._asdict()
     assert all(scores[name] == full[name] for name in known)
 
@@ -352,13 +386,13 @@ def test_a_border_that_leaves_too_little_is_refused(measure, needed):
 @pytest.mark.parametrize(
     "image",
     [
-        np.zeros((32, 32, 3), np.uint16),
+        np.zeros((32, 32, 3), np.int32),
         np.zeros((32, 32), np.uint8),
         np.zeros((32, 32, 4), np.uint8),
         np.zeros((1, 32, 32, 3), np.uint8),
     ],
 )
-def test_anything_but_rgb_of_8_bits_or_float_is_refused(image):
+def test_anything_but_rgb_of_8_or_16_bits_or_float_is_refused(image):
     calls = (
         lambda: metrics.psnr(constant(0), image),
         lambda: metrics.ssim(image, image),

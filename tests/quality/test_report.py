@@ -115,7 +115,7 @@ def test_scores_are_those_of_the_evaluation(make_evaluation, write):
     listed = [scores for row in data["cases"] for scores in row["scores"]]
     np.testing.assert_allclose(listed, [result.scores for result in found.results])
     for dataset in data["datasets"]:
-        for method, scores in found.means(dataset["name"]).items():
+        for method, scores in found.summaries[dataset["name"]].means.items():
             np.testing.assert_allclose(dataset["means"][method], scores)
 
 
@@ -140,7 +140,6 @@ def test_a_failed_result_has_its_error_and_no_picture(make_evaluation, write):
 def test_an_image_that_every_method_failed_on_is_still_there(make_evaluation, write, decode):
     failed = [("one", "bicubic"), ("one", "model")]
     found = make_evaluation(cases=[("Made", "one")], failed=failed, referenced=False)
-    found.means = lambda dataset: {}
     _, data, files = write(found)
     assert data["cases"][0]["sr"] == [None, None]
     assert decode(files[data["cases"][0]["lr"]]).shape == (24, 36, 3)
@@ -266,7 +265,7 @@ def test_crops_are_scored_as_images_of_their_own(rng, pool):
     hr = rng.integers(0, 256, (200, 300, 3), np.uint8)
     sr = np.clip(hr + rng.normal(0, 20, hr.shape), 0, 255).astype(np.uint8)
     overshoot = rng.random((200, 300))
-    scored = crops.score(hr, sr, overshoot, pool)
+    scored = crops.score(hr, sr, 4, overshoot, pool)
     assert [region[:2] for region, _ in scored] == [
         *((0, 0), (0, 96), (0, 192)),
         *((96, 0), (96, 96), (96, 192)),
@@ -280,22 +279,35 @@ def test_crops_are_scored_as_images_of_their_own(rng, pool):
     assert values["overshoot"] == pytest.approx(overshoot[part].mean())
 
 
+def test_the_worst_crop_by_echoes_is_that_with_dots_beside_its_edges(pool):
+    hr = np.full((96, 288, 3), 30, np.uint8)
+    hr[:, 48::96] = 220  # a bar in each of three squares
+    hr[:, 49::96] = 220
+    sr = hr.copy()
+    sr[::4, 150:170:4] += 25  # in the square in the middle
+    scored = crops.score(hr, sr, 4, artifacts.overshoot(hr, sr, 4), pool)
+    worst = max(scored, key=lambda square: square[1]["echoes"])
+    assert worst[0] == (0, 96, 96, 96)
+    assert worst[1]["echoes"] > 0.1
+    assert [values["echoes"] for _, values in scored][::2] == [0, 0]
+
+
 def test_flat_parts_are_no_crops(rng, pool):
     hr = np.full((96, 192, 3), 100, np.uint8)
     hr[:, 96:] = rng.integers(0, 256, (96, 96, 3), np.uint8)
-    scored = crops.score(hr, hr, np.zeros((96, 192)), pool)
+    scored = crops.score(hr, hr, 4, np.zeros((96, 192)), pool)
     assert [region for region, _ in scored] == [(0, 96, 96, 96)]
 
 
 def test_tiny_images_are_one_crop_with_the_measures_that_have_room(rng, pool):
     hr = rng.integers(0, 256, (20, 24, 3), np.uint8)
-    ((region, values),) = crops.score(hr, hr, np.zeros((20, 24)), pool)
+    ((region, values),) = crops.score(hr, hr, 4, np.zeros((20, 24)), pool)
     assert region == (0, 0, 20, 24)
     assert values["psnr"] == np.inf
     assert values["ssim"] == 1
     assert np.isnan(values["lpips"])
     assert {crop.measure for crop in crops.extremes(0, 0, [(region, values)])} == {
-        *("psnr", "ssim", "overshoot")
+        *("psnr", "ssim", "grid", "overshoot", "echoes")
     }
 
 

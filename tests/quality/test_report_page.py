@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from srgan.io import images
-from srgan.quality import artifacts, report
+from srgan.quality import artifacts, measures, report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -360,21 +360,23 @@ def test_the_best_of_each_column_is_marked(page):
     assert page.input_value("#plane-dataset") == page.input_value("#dataset")
 
 
-def test_a_mean_over_fewer_images_is_not_called_the_best(show, make_evaluation, folder):
+def test_means_are_over_the_images_that_all_methods_have(show, make_evaluation, folder):
     offsets = {"bicubic": 20, "one": 5, "two": 1}
     cases, failed = [("Made", "first"), ("Made", "second")], [("second", "bicubic")]
     report.write(make_evaluation(cases, offsets, failed=failed), folder / "failed.html")
     page = show(folder / "failed.html")
-    rows = page.locator("#means tbody tr")
-    assert "1 failed" in rows.nth(0).inner_text()
     values = page.locator("#means tbody td:nth-child(2)")
-    assert values.all_inner_texts() == ["30.00", "28.50", "27.50"]
-    best = page.locator("#means tbody td:nth-child(2).best")
-    assert best.all_inner_texts() == ["28.50"]
-    assert page.inner_text("#in-short").startswith("one is closest")
+    assert values.all_inner_texts() == ["30.00", "29.00", "28.00"]
+    assert (
+        page.locator("#means caption").inner_text().endswith("over 1 photo that all methods have")
+    )
+    assert "second (bicubic)" in page.inner_text("#notes")
 
 
-def test_differences_are_judged_by_the_way_that_is_better(page):
+def test_differences_are_judged_by_the_way_that_is_better(show, make_evaluation, folder):
+    cases = [("Made", str(number)) for number in range(5)]
+    report.write(make_evaluation(cases), folder / "judged.html")
+    page = show(folder / "judged.html")
     verdicts = dict(
         zip(
             page.locator("#differences tbody th").all_inner_texts(),
@@ -382,7 +384,15 @@ def test_differences_are_judged_by_the_way_that_is_better(page):
             strict=True,
         )
     )
-    assert list(verdicts.values()) == ["better", "worse", "no difference shown"]
+    found = {name.split()[0]: verdict for name, verdict in verdicts.items()}
+    assert (found["PSNR"], found["LPIPS"]) == ("worse", "better")
+    assert found["SSIM"] == "no difference shown"
+    assert f"correction for all {len(measures.MEASURES)} comparisons" in page.inner_text("#judged")
+
+
+def test_few_images_are_said_to_be_too_few(page):
+    verdicts = page.locator("#differences .verdict").all_inner_texts()
+    assert set(verdicts) == {"too few photos to tell"}
 
 
 def test_the_plane_has_a_point_for_each_method_and_labels_apart(page):

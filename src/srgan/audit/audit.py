@@ -9,80 +9,23 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from srgan.audit import alignment, defects, duplicates
+from srgan.audit import alignment, duplicates, faults, features
+from srgan.audit.findings import ADVICE, Finding, Report
 from srgan.io import formats, images, kinds, pairing
 from srgan.io.find import find_images
 from srgan.numeric import resize
-from srgan.quality import degradation
 from srgan.util import parallel
 
-ADVICE = {
-    "unreadable": "Copy them again from where they came, or remove them.",
-    "leak": "Remove these photos: a score on test images that were trained on proves nothing.",
-    "duplicate": "Keep one of each: the others only make training prefer it.",
-    "near-duplicate": "Keep the best of each.",
-    "tiny": "Remove them: there is no room for a training patch.",
-    "blank": "Remove them: there is nothing to learn from one colour.",
-    "enlarged": "Scale them back by the factor, without interpolation, or remove them.",
-    "soft": "Blurred, or enlarged earlier. Scale them down by the factor, or remove them.",
-    "blocking": "Scale them down by 2 or more, which hides the blocks, or remove them.",
-    "unpaired": "Add the missing photo, or remove the file.",
-    "mismatched": "Find the right lr photo, or remove both.",
-    "misaligned": "Make the lr photo anew from the hr photo, or remove both.",
-}
-"""The kinds of findings, gravest first, and what to do."""
-
-SMALLEST = 96  # pixels a side: the patch of the shipped recipes' pretraining
-_JUDGED = 128  # shortest side, in pixels, from which the averages over a photo mean something
-_BLANK = 1.0  # standard deviation in grey levels
-
-# Kodak's 24 photos were never compressed: 384 crops of 128 pixels have certainties of at most 1.3.
-# Compressed as JPEG of quality 50, 75 and 90, the photos have a median excess of 0.27, 0.13, 0.03.
-_BLOCKING = 0.1
-_CERTAIN = 4.0
-# Excess over the period: 0.95 or more for repeated pixels, 0.42 or more after JPEG of quality 90,
-# and at most 0.09 in 215 photos.
-_REPEATED = 0.3
-# In sharp photos it is 0.5; of 270 photos of five collections 2 % were below this. See
-# docs/guides/check.md for blurred and enlarged ones.
-_SHARP = 0.25
 # Pixels of the lr photo. Aligned pairs had at most 0.06, even with an lr photo that was blurred,
 # noisy or compressed; a shift of 0.1 was measured to 0.01.
 _SHIFT = 0.075
 _SAME = 0.7  # correlation: pairs had at least 0.86, photos of different things at most 0.51
 
 
-class Finding(NamedTuple):
-    """One thing that is wrong with one file.
-
-    Attributes:
-        kind: One of `ADVICE`.
-        file: The file to change or remove.
-        detail: What was found, in words.
-        other: The file it repeats, shows or does not fit.
-        score: What was measured, where something was: the correlation of copies, the excess of
-            `defects.grid`, the `degradation.detail`, or the shift in lr pixels.
-    """
-
-    kind: str
-    file: Path
-    detail: str
-    other: Path | None = None
-    score: float | None = None
-
-
-class Report(NamedTuple):
-    """What was looked at, and what was found, gravest kinds first."""
-
-    photos: int
-    tests: int
-    findings: list[Finding]
-
-
 class _Photo(NamedTuple):
     path: Path
     digest: bytes  # of the pixels
-    features: duplicates.Features
+    features: features.Features
     findings: list[Finding]
 
 
@@ -162,42 +105,8 @@ def _inspect(path: Path, judge: bool) -> _Photo | Finding:
     except (formats.UnsupportedImage, OSError) as error:
         return Finding("unreadable", path, str(error))
     digest = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).digest()
-    findings = list(_faults(path, image)) if judge else []
-    return _Photo(path, digest, duplicates.describe(image), findings)
-
-
-def _faults(path: Path, image: np.ndarray) -> Iterator[Finding]:
-    """What is wrong with a single photo."""
-    height, width = image.shape[:2]
-    if min(height, width) < SMALLEST:
-        least = f"{SMALLEST}x{SMALLEST}"
-        yield Finding("tiny", path, f"{width}x{height} pixels; expected {least} or more")
-    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    if luma.std() < _BLANK:
-        yield Finding("blank", path, "(nearly) one colour")
-        return
-    if min(height, width) < _JUDGED:
-        return
-    for factor in (4, 3, 2):
-        repeated = defects.grid(luma, factor).excess
-        if repeated > _REPEATED * factor:
-            yield Finding("enlarged", path, f"{factor} times, by repeated pixels", None, repeated)
-            return
-    blocks = defects.blocking(luma)
-    if blocks.excess > _BLOCKING and blocks.certainty > _CERTAIN:
-        at = f", from row {blocks.down} and column {blocks.right}"
-        yield Finding(
-            "blocking",
-            path,
-            f"steps between {defects.BLOCK}x{defects.BLOCK} blocks are {blocks.excess:.0%} larger"
-            + (at if blocks.down or blocks.right else ""),
-            None,
-            blocks.excess,
-        )
-    fine = degradation.detail(luma)
-    if fine < _SHARP:
-        factor = degradation.sharp_at(luma, _SHARP)
-        yield Finding("soft", path, f"its detail would fit into 1/{factor:g} size", None, fine)
+    findings = list(faults.faults(path, image)) if judge else []
+    return _Photo(path, digest, features.describe(image), findings)
 
 
 def _first_of_each(photos: Sequence[_Photo]) -> dict[bytes, _Photo]:
@@ -216,9 +125,9 @@ def _repeats(
         if test.digest in by_digest:
             photo = by_digest[test.digest]
             yield Finding("leak", photo.path, "has the same pixels", test.path, 1.0)
-    features = [[photo.features for photo in photos] for photos in (pool, tests)]
+    described = [[photo.features for photo in photos] for photos in (pool, tests)]
     pictures = [*pool, *tests]
-    for match in duplicates.find_repeats(*features, progress=progress):
+    for match in duplicates.find_repeats(*described, progress=progress):
         first, second = pictures[match.first], pictures[match.second]
         if match.first < len(pool):
             detail = "shows the same"
@@ -232,8 +141,12 @@ def _words(match: duplicates.Match) -> str:
     changes = []
     if match.mirrored:
         changes.append("mirrored")
+    if match.inverted:
+        changes.append("inverted")
     if abs(match.angle) > 2:
         changes.append(f"turned by {match.angle:.0f} degrees")
+    if match.aspect < 0.97:
+        changes.append(f"squeezed to {match.aspect:.0%} on one side")
     if match.shown < 0.95:
         changes.append(f"cropped to {match.shown:.0%}")
     return "shows the same" + (f", {', '.join(changes)}" if changes else "")
@@ -284,7 +197,7 @@ def _pair_finding(path: Path, partner: Path, scale: int) -> Finding | None:
         cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (lr, hr)
     )
     made = resize.downscale(large[:, :, None], scale)[:, :, 0]
-    if min(small.std(), made.std()) < _BLANK:
+    if min(small.std(), made.std()) < faults.BLANK:
         return None
     down, right, correlation = alignment.shift(small, made)
     if correlation < _SAME:

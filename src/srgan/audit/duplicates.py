@@ -1,4 +1,4 @@
-"""The same picture in two files: mirrored, turned, scaled, cropped or compressed.
+"""The same picture in two files: mirrored, inverted, turned, scaled, cropped or compressed.
 
 SIFT features (Lowe 2004) propose pairs of pictures, their positions give the transformation, and
 the pixels decide: the pictures are laid upon each other and correlated.
@@ -10,12 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from srgan.audit.features import VARIANTS, Features, Variant, normalise
 from srgan.util import parallel
-
-_DESCRIBED = 640  # longest side of what is described: finer detail is of no use here
-_KEPT = 320  # longest side of the pictures that are laid upon each other
-_FEATURES = 500  # of each picture, the strongest
-_QUANTISED = 400  # root descriptors are below 0.64, but for a few: 8 bits hold them
 
 # Cosine of two features that count as equal. Over BSD100: of the features of a half-size copy 34 %
 # find a partner above it, and of 250,000 pairs from two unrelated photos less than one.
@@ -36,21 +32,7 @@ _VERY_SIMILAR = 0.95  # with few
 _ALIKE = 0.85  # cosine of features within one proposed pair
 _TOLERANCE = 2.0  # pixels of the kept picture, between a feature and where it should be
 _SCALES = 0.1, 10.0
-
-
-class Features(NamedTuple):
-    """What is kept of a picture: about 130 kB.
-
-    Attributes:
-        points: `(n, 2)` float32, x and y of its features, in pixels of `grey`.
-        descriptors: `(n, 128)` uint8, the root of each SIFT histogram that sums to one
-            (RootSIFT, Arandjelovic and Zisserman 2012), times a constant.
-        grey: `(height, width)` uint8, at most 320 pixels a side.
-    """
-
-    points: np.ndarray
-    descriptors: np.ndarray
-    grey: np.ndarray
+_NARROWEST = 0.5  # of the other side: a copy may have another aspect ratio, if many features fit
 
 
 class Match(NamedTuple):
@@ -59,8 +41,10 @@ class Match(NamedTuple):
     Attributes:
         first, second: Positions in the sequence given to `find`.
         mirrored: Left and right exchanged.
+        inverted: As a negative.
         angle: Degrees it is turned clockwise, in (-180, 180].
         scale: Factor between the two as they are stored, in `grey`.
+        aspect: By how much less it is scaled across than along, in [0.5, 1].
         shown: Share of the first that is within the second, in [0, 1].
         similarity: Correlation of the pixels, in [0.8, 1].
     """
@@ -68,27 +52,12 @@ class Match(NamedTuple):
     first: int
     second: int
     mirrored: bool
+    inverted: bool
     angle: float
     scale: float
+    aspect: float
     shown: float
     similarity: float
-
-
-def describe(image: np.ndarray) -> Features:
-    """Returns the features of a picture `(height, width, 3)`, uint8."""
-    grey = _shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _DESCRIBED)
-    # Without the precise upscale, positions are off by a quarter pixel, and a mirrored picture
-    # would not lie upon the original.
-    sift = cv2.SIFT.create(nfeatures=_FEATURES, enable_precise_upscale=True)
-    keypoints, histograms = sift.detectAndCompute(grey, None)  # pyright: ignore[reportArgumentType]
-    kept = _shrink(grey, _KEPT)
-    if not keypoints:
-        return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), kept)
-    shrunk = np.divide(kept.shape[::-1], grey.shape[::-1])
-    points = (np.array([keypoint.pt for keypoint in keypoints]) + 0.5) * shrunk - 0.5
-    roots = np.sqrt(histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1))
-    descriptors = np.minimum(_QUANTISED * roots + 0.5, 255).astype(np.uint8)
-    return Features(points.astype(np.float32), descriptors, kept)
 
 
 def find_repeats(
@@ -109,42 +78,32 @@ def find_repeats(
     """
     report = progress or (lambda _: None)
     pictures = [*pool, *tests]
-    proposals: list[tuple[int, int, bool]] = []
-    for mirrored in (False, True):
-        proposals += _propose(pictures, len(pool), mirrored)
-        report(0.25 + 0.25 * mirrored)
+    proposals: list[tuple[int, int, Variant]] = []
+    for done, variant in enumerate(VARIANTS, start=1):
+        pairs = _propose(pictures, len(pool), variant)
+        proposals += [(first, second, variant) for first, second in pairs]
+        report(0.5 * done / len(VARIANTS))
     best: dict[tuple[int, int], Match] = {}
-    jobs = ((pictures[first], pictures[second], mirrored) for first, second, mirrored in proposals)
+    jobs = ((pictures[first], pictures[second], variant) for first, second, variant in proposals)
     for done, (proposal, verified) in enumerate(
         zip(proposals, parallel.in_order(_verify, jobs), strict=True), start=1
     ):
         report(0.5 + 0.5 * done / len(proposals))
-        first, second, mirrored = proposal
+        first, second, variant = proposal
         if verified and (
             (first, second) not in best or verified.similarity > best[first, second].similarity
         ):
-            best[first, second] = Match(first, second, mirrored, *verified)
+            best[first, second] = Match(first, second, *variant, *verified)
     return sorted(best.values())
 
 
-def _shrink(grey: np.ndarray, longest: int) -> np.ndarray:
-    factor = longest / max(grey.shape)
-    if factor >= 1:
-        return grey
-    height, width = (max(1, round(factor * side)) for side in grey.shape)
-    return cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA)
-
-
-def _propose(
-    pictures: Sequence[Features], pooled: int, mirrored: bool
-) -> list[tuple[int, int, bool]]:
-    """Pairs of pictures that share features: (first, second, mirrored)."""
+def _propose(pictures: Sequence[Features], pooled: int, variant: Variant) -> list[tuple[int, int]]:
+    """Pairs of pictures that share features, if the first is changed: (first, second)."""
     query_owner, query = _gather(pictures)
     owner, descriptors = _gather(pictures[:pooled])
     if not len(descriptors):
         return []
-    if mirrored:
-        query = _mirror(query)
+    query = variant.descriptors(query)
     hits = np.concatenate(
         [
             queries * pooled + owner[members]
@@ -161,7 +120,7 @@ def _propose(
     shares = np.bincount(queries, minlength=len(query))
     pairs, inverse = np.unique(firsts * pooled + seconds, return_inverse=True)
     votes = np.bincount(inverse, 1 / shares[queries], minlength=len(pairs))
-    return [(int(pair // pooled), int(pair % pooled), mirrored) for pair in pairs[votes >= _VOTES]]
+    return [(int(pair // pooled), int(pair % pooled)) for pair in pairs[votes >= _VOTES]]
 
 
 def _equal_features(
@@ -175,15 +134,15 @@ def _equal_features(
     drawn = np.random.default_rng(0).choice(
         len(descriptors), max(1, len(descriptors) // _CELL), replace=False
     )
-    centres = _normalise(descriptors[drawn])
+    centres = normalise(descriptors[drawn])
     probed = min(_PROBED, len(centres))
     members = _by_cell(_nearest(descriptors, centres, 1), len(centres))
     probes = _by_cell(_nearest(queries, centres, probed), len(centres))
     for cell_members, cell_queries in zip(members, probes, strict=True):
-        filed = _normalise(descriptors[cell_members])
+        filed = normalise(descriptors[cell_members])
         for start in range(0, len(cell_queries) if len(filed) else 0, 4096):
             block = cell_queries[start : start + 4096]
-            equal = np.flatnonzero(_normalise(queries[block]) @ filed.T > _EQUAL)
+            equal = np.flatnonzero(normalise(queries[block]) @ filed.T > _EQUAL)
             yield block[equal // len(filed)], cell_members[equal % len(filed)]
 
 
@@ -191,7 +150,7 @@ def _nearest(descriptors: np.ndarray, centres: np.ndarray, count: int) -> np.nda
     """The `count` nearest centres of each feature, `(n, count)`."""
     nearest = np.empty((len(descriptors), count), np.int32)
     for start in range(0, len(descriptors), 8192):
-        cosines = _normalise(descriptors[start : start + 8192]) @ centres.T
+        cosines = normalise(descriptors[start : start + 8192]) @ centres.T
         rows = np.arange(len(cosines))
         for rank in range(count):
             chosen = cosines.argmax(axis=1)
@@ -217,47 +176,31 @@ def _gather(pictures: Sequence[Features]) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _normalise(descriptors: np.ndarray) -> np.ndarray:
-    rows = descriptors.astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
-
-
-def _mirror(descriptors: np.ndarray) -> np.ndarray:
-    """The features of the mirrored picture, without describing it.
-
-    A SIFT feature is 4x4 histograms of 8 orientations, in a frame turned by the feature's own
-    orientation. A mirror image has the rows of that frame, and the sense of rotation, reversed.
-    """
-    histograms = descriptors.reshape(-1, 4, 4, 8)
-    return histograms[:, ::-1][..., [0, 7, 6, 5, 4, 3, 2, 1]].reshape(-1, 128)
-
-
 class _Verified(NamedTuple):
     angle: float
     scale: float
+    aspect: float
     shown: float
     similarity: float
 
 
-def _verify(first: Features, second: Features, mirrored: bool) -> _Verified | None:
+def _verify(first: Features, second: Features, variant: Variant) -> _Verified | None:
     """Lays one picture upon the other, if there is a way to do so."""
-    points, descriptors, grey = first
-    if mirrored:
-        points = np.stack([grey.shape[1] - 1 - points[:, 0], points[:, 1]], axis=1)
-        descriptors, grey = _mirror(descriptors), np.ascontiguousarray(grey[:, ::-1])
-    cosines = _normalise(descriptors) @ _normalise(second.descriptors).T
+    points, descriptors, grey = variant.features(first)
+    cosines = normalise(descriptors) @ normalise(second.descriptors).T
     partner = cosines.argmax(axis=1)
     rows = np.arange(len(partner))
     mutual = (cosines.argmax(axis=0)[partner] == rows) & (cosines[rows, partner] > _ALIKE)
     if mutual.sum() < _INLIERS:
         return None
-    transform, inliers = cv2.estimateAffinePartial2D(
-        points[mutual], second.points[partner[mutual]], ransacReprojThreshold=_TOLERANCE
-    )
-    if transform is None or inliers.sum() < _INLIERS:
+    transform, inliers = _fit(points[mutual], second.points[partner[mutual]])
+    if inliers < _INLIERS:
         return None
-    scale = float(np.hypot(*transform[:, 0]))
-    if not _SCALES[0] < scale < _SCALES[1]:
+    turn, (along, across), back = np.linalg.svd(transform[:, :2])
+    scale, aspect = float(np.sqrt(along * across)), float(across / along)
+    turned = turn @ back
+    upright = np.linalg.det(turned) > 0
+    if not (upright and _SCALES[0] < scale < _SCALES[1] and aspect > _NARROWEST):
         return None
     if scale < 1:
         fine, coarse, forth = grey, second.grey, transform
@@ -269,11 +212,23 @@ def _verify(first: Features, second: Features, mirrored: bool) -> _Verified | No
     laid = cv2.warpAffine(blurred, forth, size, flags=cv2.INTER_LINEAR)
     inside = cv2.warpAffine(np.ones_like(fine), forth, size, flags=cv2.INTER_NEAREST) > 0
     similarity = _correlation(laid[inside], cv2.GaussianBlur(coarse, (0, 0), 0.5)[inside])
-    if similarity < (_SIMILAR if inliers.sum() >= _MANY_INLIERS else _VERY_SIMILAR):
+    if similarity < (_SIMILAR if inliers >= _MANY_INLIERS else _VERY_SIMILAR):
         return None
     area = grey.size * min(1.0, scale**2)  # of the first, in pixels of the coarse one
-    angle = float(np.degrees(np.arctan2(transform[1, 0], transform[0, 0])))
-    return _Verified(angle, scale, min(1.0, float(inside.sum()) / area), similarity)
+    angle = float(np.degrees(np.arctan2(turned[1, 0], turned[0, 0])))
+    return _Verified(angle, scale, aspect, min(1.0, float(inside.sum()) / area), similarity)
+
+
+def _fit(points: np.ndarray, partners: np.ndarray) -> tuple[np.ndarray, int]:
+    """The transform that most points obey, and how many do: affine if many, else a similarity."""
+    for estimate, enough in (
+        (cv2.estimateAffine2D, _MANY_INLIERS),
+        (cv2.estimateAffinePartial2D, _INLIERS),
+    ):
+        transform, inliers = estimate(points, partners, ransacReprojThreshold=_TOLERANCE)
+        if transform is not None and inliers.sum() >= enough:
+            return transform, int(inliers.sum())
+    return np.eye(2, 3), 0
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -41,7 +41,7 @@ app = typer.Typer(
 _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError, MemoryError)
 _SEVERAL = {  # options of commands that may have several values
     "check": ("--against",),
-    "evaluate": ("--data", "--lr", "--model", "--realism"),
+    "evaluate": ("--data", "--lr", "--model", "--realism", "--crops"),
     "serve": ("--model", "--allow-host", "--allow-origin"),
 }
 

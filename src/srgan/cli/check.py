@@ -26,13 +26,15 @@ def check(
 ) -> None:
     """Look for photos that are bad for training.
 
-    Finds files that are unreadable, tiny, blank, blurred, enlarged earlier, or full of JPEG
-    blocks; those that show the same, even if mirrored, turned, scaled or cropped; test images
-    among the photos; and LR images that do not fit. Changes nothing.
+    Finds files that are unreadable, tiny, blank, two-tone, framed by bars, blurred, enlarged
+    earlier, noisy, or full of JPEG blocks; those that show the same, even if mirrored, inverted,
+    turned, scaled or cropped; test images among the photos; and LR images that do not fit.
+    Changes nothing.
 
     Exit code 0: nothing found; 1: something found; 2: bad usage or input.
     """
     from srgan.audit import audit
+    from srgan.audit.findings import ADVICE
     from srgan.cli import progress
 
     with progress.bar(1) as show:
@@ -47,7 +49,7 @@ def check(
         print(json.dumps(report._asdict() | {"counts": counts, "findings": findings}))
     else:
         for kind, number in counts.items():
-            print(f"{kind} ({number}): {audit.ADVICE[kind]}")
+            print(f"{kind} ({number}): {ADVICE[kind]}")
             for finding in report.findings:
                 if finding.kind == kind:
                     other = f": {finding.other}" if finding.other else ""

@@ -1,8 +1,10 @@
 """`srgan evaluate`: scores, as tables."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +13,7 @@ from srgan.cli.options import AsJson, Overwrite
 
 if TYPE_CHECKING:
     from srgan.quality.results import Evaluation
+    from srgan.quality.sheet import Window
 
 
 def evaluate(
@@ -40,11 +43,38 @@ def evaluate(
             min=0, max=1, metavar="R...", help="Network interpolations of GAN models, from 0 to 1."
         ),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(metavar="M", help="Method that differences are taken to. [the first --model]"),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Columns photo, file: what belongs together."),
+    ] = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="Crop results that exceed a multiple of the scale.")
     ] = False,
+    table: Annotated[
+        Literal["csv", "markdown", "latex"] | None, typer.Option(help="Print this table instead.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="PAPER", help="Published figures: x4, or a JSON file of them."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="HTML", help="Write a page to look at.")
+    ] = None,
+    plane: Annotated[
+        Path | None, typer.Option(metavar="SVG", help="Draw LPIPS against PSNR.")
+    ] = None,
+    crops: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="W...", help="Windows to show side by side: PHOTO:LEFT,TOP,WIDTHxHEIGHT."
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PNG or PDF of --crops. [OUTPUT/crops.png]")
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -59,22 +89,31 @@ def evaluate(
     Exit code 1: some results could not be scored; they are listed.
     """
     from srgan.cli import progress
-    from srgan.quality import datasets, evaluation
+    from srgan.io import pairing
+    from srgan.quality import datasets, evaluation, published, tables
     from srgan.quality import report as page
     from srgan.util import files
 
-    if report:
-        files.check_destination(report, overwrite)
+    windows, sheet = _windows(crops, sheet, output)
+    written = {"Page to look at": report, "LPIPS against PSNR": plane}
+    written["Crops side by side"] = sheet if windows else None
+    for path in written.values():
+        if path and path.parent != output:
+            files.check_destination(path, overwrite)
+    paper = published.load(against) if against else None
     sets = datasets.find_datasets(data or [], lr or [])
+    options = evaluation.Options(
+        protocol=protocol,
+        scale=scale,
+        crop=crop,
+        realism=sorted(realism or []),
+        reference=reference,
+        pairs=pairing.read_pairs(pairs) if pairs else {},
+        command=shlex.join(["srgan", *sys.argv[1:]]),
+    )
     with progress.bar(1) as show:
         found = evaluation.evaluate(
-            sets,
-            model,
-            output,
-            protocol,
-            scale,
-            crop,
-            sorted(realism or []),
+            *(sets, model, output, options),
             progress=lambda done, total: show(done / total, f"{done} of {total} results"),
         )
     if report:
@@ -85,15 +124,19 @@ def evaluate(
                 overwrite,
                 progress=lambda done, total: show(done / total, f"page, {done} of {total} photos"),
             )
+    _draw(found, plane, windows, sheet)
     if as_json:
         print(json.dumps(found.to_json()))
+    elif table:
+        print(tables.write(found, table), end="")
     else:
-        print(f"Protocol {found.protocol}, x{found.scale}; means over the images.")
-        _print_means(found)
-        _print_differences(found)
+        _print(found)
+        for line in published.lines(found, paper) if paper else ():
+            print(line)
         print(f"Scores of every image: {output / 'evaluation.json'}")
-        if report:
-            print(f"Page to look at: {report}")
+        for what, path in written.items():
+            if path:
+                print(f"{what}: {path}")
     failed = [result for result in found.results if result.error]
     for result in failed:
         messages.fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")
@@ -102,34 +145,40 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _print_means(found: "Evaluation") -> None:
-    from srgan.quality.measures import MEASURES
+def _windows(
+    crops: list[str] | None, sheet: Path | None, output: Path
+) -> "tuple[list[Window], Path]":
+    """What to show on which sheet."""
+    from srgan.quality import sheet as sheets
 
-    rows = [
-        ("set", "method", *(measure.label for measure in MEASURES.values())),
-        ("", "", *(measure.unit for measure in MEASURES.values())),
-    ]
-    for dataset in found.datasets:
-        for method, scores in found.means(dataset).items():
-            values = (MEASURES[name].format(value) for name, value in scores._asdict().items())
-            rows.append((dataset, method, *values))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (f"{text:{'<' if k < 2 else '>'}{widths[k]}}" for k, text in enumerate(row))
-        print("  ".join(cells).rstrip())
+    if sheet and not crops:
+        raise ValueError("--sheet needs --crops, the windows to show.")
+    sheet = sheet or output / "crops.png"
+    if sheet.suffix.lower() not in sheets.SUFFIXES:
+        raise ValueError(f"{sheet} is no sheet; expected {' or '.join(sheets.SUFFIXES)}.")
+    return [sheets.window(text) for text in crops or []], sheet
 
 
-def _print_differences(found: "Evaluation") -> None:
-    """Every model against the first, or the only one against bicubic, in what is mostly asked."""
-    from srgan.quality.measures import MEASURES
+def _draw(found: "Evaluation", plane: Path | None, windows: "list[Window]", sheet: Path) -> None:
+    from srgan.quality import plane as planes
+    from srgan.quality import sheet as sheets
+    from srgan.util import files
 
-    first = found.methods[1 if len(found.methods) > 2 else 0].name
-    asked = ("psnr", "ssim", "lpips")
-    rows = [d for d in found.differences if d.other == first and d.measure in asked]
-    if rows:
-        print(f"Difference to {first}, with the 95 % interval of a paired bootstrap:")
-    for row in rows:
-        measure = MEASURES[row.measure]
-        mean, low, high = (measure.format(x, "+") for x in (row.mean, row.low, row.high))
-        unclear = "" if row.low * row.high > 0 else "  (no difference shown)"
-        print(f"  {row.dataset}  {row.method}  {measure.label} {mean} [{low}, {high}]{unclear}")
+    if plane:
+        files.write_bytes(plane, planes.draw(found).encode())
+    if windows:
+        sheets.save(sheets.draw(found, windows), sheet)
+
+
+def _print(found: "Evaluation") -> None:
+    from srgan.quality import tables
+
+    print(f"Protocol {found.protocol}, x{found.scale}; means over the n photos that all have.")
+    print(tables.terminal(found))
+    for note in tables.notes(found):
+        print(f"Note: {note}")
+    lines = tables.differences(found)
+    if lines:
+        print(f"{tables.footnote(found)} --reference takes another.")
+    for line in lines:
+        print(f"  {line}")

@@ -4,6 +4,7 @@ One function a format, each of which reads no more than it must, and believes no
 """
 
 import io
+import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -164,6 +165,15 @@ def of_jpeg2000(file: BinaryIO) -> Contents:
     return Contents(profile=profile, left_out=left_out)
 
 
+def of_pnm(file: BinaryIO) -> Contents:
+    """That of deeper samples in colour 8 bits are read."""
+    file.seek(0)
+    words = re.sub(rb"#[^\r\n]*", b"", file.read(1024)).split()
+    colour, largest = words[:1] in ([b"P3"], [b"P6"]), words[3:4]
+    deep = colour and largest and largest[0].isdigit() and int(largest[0]) > 255
+    return Contents(left_out=("what its samples have beyond 8 bits",) if deep else ())
+
+
 def of_bmp(file: BinaryIO) -> Contents:
     """The colours of version 4, and the profile of version 5."""
     file.seek(14)
@@ -200,6 +210,7 @@ BY_KIND: dict[str, Callable[[BinaryIO], Contents]] = {
     "HEIC": of_heif,
     "BMP": of_bmp,
     "JPEG 2000": of_jpeg2000,
+    "PNM": of_pnm,
     "WebP": lambda file: Contents(),
     "GIF": lambda file: Contents(),
 }

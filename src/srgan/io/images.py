@@ -38,10 +38,14 @@ def read(path: str | os.PathLike[str], alpha: bool = False) -> np.ndarray:
     return to_float(_pixels(Path(path), alpha))
 
 
+def read_integers(path: str | os.PathLike[str]) -> np.ndarray:
+    """Reads an image file as `read` does, but to uint8, or uint16 if the file has more bits."""
+    return _pixels(Path(path))
+
+
 def read_uint8(path: str | os.PathLike[str]) -> np.ndarray:
     """Reads an image file as `read` does, but to uint8: without loss if the file has 8 bits."""
-    pixels = _pixels(Path(path))
-    return pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels), np.uint8)
+    return to_uint8(_pixels(Path(path)))
 
 
 def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = False) -> None:
@@ -106,10 +110,10 @@ def _check_samples(image: np.ndarray) -> None:
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
-    """Rounds floats in [0, 1] half up to 0..255, clipping; uint8 is returned as it is.
+    """Rounds floats in [0, 1], and uint16, half up to 0..255, clipping; uint8 stays as it is.
 
     Raises:
-        ValueError: If there are NaNs, or the dtype is neither float nor uint8.
+        ValueError: If there are NaNs, or the dtype is none of these.
 
     Example:
         >>> to_uint8(np.array([-1, 0, 0.5, 1.0]))
@@ -117,8 +121,10 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     """
     if image.dtype == np.uint8:
         return image
+    if image.dtype == np.uint16:
+        return from_float(to_float(image), np.uint8)
     if not np.issubdtype(image.dtype, np.floating):
-        raise ValueError(f"Images are float in [0, 1] or uint8; got {image.dtype}.")
+        raise ValueError(f"Images are float in [0, 1], uint8 or uint16; got {image.dtype}.")
     if np.isnan(image).any():
         raise ValueError("The image has NaN values, which no pixel can show.")
     return from_float(image, np.uint8)

@@ -41,6 +41,7 @@ KINDS = (
         rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
         "pillow",
     ),
+    Kind("PNM", (".ppm", ".pgm", ".pbm", ".pnm"), rb"P[1-6][ \t\r\n]", "pillow"),
     # By libvips, where it was built with the decoder; the usual builds were not.
     Kind(
         "HEIC",

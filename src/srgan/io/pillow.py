@@ -1,4 +1,4 @@
-"""What Pillow reads and libvips does not: BMP, JPEG 2000, and the frames of APNG and AVIF.
+"""What Pillow reads and libvips does not: BMP, JPEG 2000, PNM, frames of APNG and AVIF.
 
 Frames are decoded one at a time, when their rows are asked for.
 """
@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pyvips
-from PIL import AvifImagePlugin, BmpImagePlugin, ImageFile, Jpeg2KImagePlugin, PngImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+)
 
 from srgan.io.encoder import uncompressed_png
 from srgan.io.formats import UnsupportedImage, describe
@@ -29,6 +36,7 @@ _READERS: dict[str, type[ImageFile.ImageFile]] = {
     "BMP": BmpImagePlugin.BmpImageFile,
     "JPEG 2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
     "PNG": PngImagePlugin.PngImageFile,
+    "PNM": PpmImagePlugin.PpmImageFile,
 }
 _MODES = {  # what becomes of Pillow's modes: its name, channels and samples
     "1": ("L", 1, np.uint8),

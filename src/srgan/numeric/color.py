@@ -1,4 +1,4 @@
-"""uint8 RGB images `(height, width, 3)` to planes of numbers, for measuring."""
+"""RGB images `(height, width, 3)` of 8 or 16 bits to planes of grey levels, for measuring."""
 
 from typing import Literal
 
@@ -8,6 +8,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 Colour = Literal["y", "rgb"]
 
 LUMA = np.array([65.481, 128.553, 24.966]) / 255  # weights of R, G and B in 0..255 (BT.601)
+
+
+class TooSmallError(ValueError):
+    """An image has fewer pixels than a measure needs."""
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -25,7 +29,7 @@ def luma(image: np.ndarray) -> np.ndarray:
         >>> luma(np.array([[[0, 0, 0], [255, 255, 255]]], np.uint8)).round(9)
         array([[ 16., 235.]])
     """
-    return 16 + as_image(image) @ LUMA
+    return 16 + levels(as_image(image)) @ LUMA
 
 
 def planes(image: np.ndarray, colour: Colour) -> list[np.ndarray]:
@@ -36,8 +40,8 @@ def planes(image: np.ndarray, colour: Colour) -> list[np.ndarray]:
     """
     if colour == "y":
         return [luma(image)]
-    image = as_image(image)
-    return [image[..., channel].astype(np.float64) for channel in range(3)]
+    image = levels(as_image(image)).astype(np.float64)
+    return [image[..., channel] for channel in range(3)]
 
 
 def gaussian(radius: int, sigma: float) -> np.ndarray:
@@ -53,15 +57,16 @@ def blur(plane: np.ndarray, window: np.ndarray) -> np.ndarray:
 
 
 def as_image(image: np.ndarray) -> np.ndarray:
-    """Returns an image as uint8 RGB; floats are rounded half up, as a file of 8 bits holds them.
+    """Returns an image as RGB integers; floats are rounded half up, as files of 8 bits hold them.
 
     Raises:
-        ValueError: If it is not RGB, uint8 or float in [0, 1].
+        ValueError: If it is not RGB, uint8, uint16 or float in [0, 1].
     """
     is_float = np.issubdtype(image.dtype, np.floating)
-    if image.ndim != 3 or image.shape[2] != 3 or not (is_float or image.dtype == np.uint8):
+    known = is_float or image.dtype in (np.uint8, np.uint16)
+    if image.ndim != 3 or image.shape[2] != 3 or not known:
         raise ValueError(
-            f"Metrics take RGB images (height, width, 3), uint8 or float in [0, 1]; got "
+            f"Metrics take RGB images (height, width, 3), uint8, uint16 or float in [0, 1]; got "
             f"{image.dtype} of shape {image.shape}."
         )
     if not is_float:
@@ -74,8 +79,23 @@ def as_image(image: np.ndarray) -> np.ndarray:
     return np.floor(image * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
+def levels(image: np.ndarray) -> np.ndarray:
+    """Returns integers as grey levels from 0 to 255, which of 16 bits have fractions."""
+    return image / 257 if image.dtype == np.uint16 else image
+
+
+def of_one_depth(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns two images of integers, both rounded half up to 8 bits if only one has 16."""
+    if first.dtype == second.dtype:
+        return first, second
+    first, second = (np.floor(levels(image) + 0.5).astype(np.uint8) for image in (first, second))
+    return first, second
+
+
 def as_pair(hr: np.ndarray, sr: np.ndarray, minimum: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Returns two images as `as_image` does; ValueError unless both have one size.
+
+    16 bits count if both have them; else they are rounded half up to 8.
 
     Args:
         hr: Reference.
@@ -83,13 +103,14 @@ def as_pair(hr: np.ndarray, sr: np.ndarray, minimum: int = 1) -> tuple[np.ndarra
         minimum: Pixels a side that the measure needs.
     """
     hr, sr = as_image(hr), as_image(sr)
+    hr, sr = of_one_depth(hr, sr)
     if hr.shape != sr.shape:
         raise ValueError(
             f"hr and sr must be of one size; got {size(hr)} and {size(sr)}. "
             "Was the hr image cropped to a multiple of the scale?"
         )
     if min(hr.shape[:2]) < minimum:
-        raise ValueError(f"This measure needs {minimum}x{minimum} pixels; got {size(hr)}.")
+        raise TooSmallError(f"This measure needs {minimum}x{minimum} pixels; got {size(hr)}.")
     return hr, sr
 
 

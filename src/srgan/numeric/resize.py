@@ -20,7 +20,7 @@ def bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
     pixels are replicated.
 
     Args:
-        image: `(height, width, channels)`; its dtype decides the arithmetic. uint8 is rounded
+        image: `(height, width, channels)`; its dtype decides the arithmetic. Integers are rounded
             half up and clipped after each of the two passes, as MATLAB does and as the published
             lr files have it; floats are neither rounded nor clipped.
         height: Rows of the result.
@@ -143,9 +143,9 @@ _IN_CACHE = 2**18  # bytes; of the processor's second level there are mostly mor
 
 
 def _apply(image: np.ndarray, taps: Taps) -> np.ndarray:
-    """Applies `taps` along the first axis; uint8 is rounded half up, as MATLAB rounds."""
+    """Applies `taps` along the first axis; integers are rounded half up, as MATLAB rounds."""
     image = np.ascontiguousarray(image)
-    exact = image.dtype == np.uint8
+    exact = image.dtype in (np.uint8, np.uint16)
     # A sum of 8-bit values times the dyadic weights of x2, x4 and x8 is exact in float64, so
     # that ties round as MATLAB's do.
     weights = taps.weights.astype(np.float64 if exact else image.dtype)
@@ -157,5 +157,5 @@ def _apply(image: np.ndarray, taps: Taps) -> np.ndarray:
             product = weights[part, k, None, None] * image[taps.indices[part, k]]
             total[part] += product
     if exact:
-        return np.clip(np.floor(total + 0.5), 0, 255).astype(np.uint8)
+        return np.clip(np.floor(total + 0.5), 0, np.iinfo(image.dtype).max).astype(image.dtype)
     return total

@@ -8,7 +8,16 @@ luma (`color.luma`), in grey levels.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from srgan.numeric.color import as_image, as_pair, blur, gaussian, luma, size
+from srgan.numeric.color import (
+    TooSmallError,
+    as_image,
+    as_pair,
+    blur,
+    gaussian,
+    levels,
+    luma,
+    size,
+)
 
 _ROUNDING = 0.33 / 12
 """Energy of the luma of an image that was rounded to 8 bits: 1/12 in each channel, by its weight.
@@ -16,6 +25,8 @@ _ROUNDING = 0.33 / 12
 What has less detail is flat, but for some pixels that are one level off.
 """
 _STRONG_EDGE = 32.0  # grey levels from a pixel to the next; 7 % of the pixels of Kodak24 are
+_PLAIN = 12.0  # grey levels within which a surrounding of hr is plain
+_PLAIN_REACH = 3  # pixels of it: what is softer than hr ends there
 
 
 def sharpness(reference: np.ndarray, sr: np.ndarray) -> float:
@@ -73,6 +84,42 @@ def ringing(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
     """
     total = overshoot(hr, sr, scale).sum()
     return float(total / max(_near_edges(luma(hr), reach=2 * scale).sum(), 1))
+
+
+def echoes(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
+    """How far `sr` leaves what is plain in `hr` beside strong edges: dots, ripples, second edges.
+
+    max(y_sr - max_N y_hr, min_N y_hr - y_sr, 0), N being the pixels at most 3 rows and columns
+    away, where the luma of hr differs by at most 12 grey levels in N, up to 4 `scale` pixels from
+    an edge where it rises by 32 from a pixel to the next; 0 elsewhere. Complements `overshoot`,
+    whose range holds both sides of an edge, so that what lies between them is none.
+
+    Args:
+        hr: Reference, `(height, width, 3)`, uint8 RGB, at least 2x2.
+        sr: Image to judge, likewise.
+        scale: The factor by which sr was enlarged: echoes are about so far apart.
+
+    Returns:
+        `(height, width)`, float64, grey levels.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB of one size of at least 2x2.
+    """
+    hr, sr = as_pair(hr, sr, minimum=2)
+    y_hr, y_sr = luma(hr), luma(sr)
+    high, low = _highest(y_hr, _PLAIN_REACH), -_highest(-y_hr, _PLAIN_REACH)
+    excess = np.maximum(np.maximum(y_sr - high, low - y_sr), 0)
+    return excess * _plain_beside_edges(y_hr, scale)
+
+
+def echo(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
+    """Returns the mean of `echoes` where hr is plain beside strong edges; 0 if it is nowhere.
+
+    Raises:
+        ValueError: If the images are not uint8 RGB of one size of at least 2x2.
+    """
+    total = echoes(hr, sr, scale).sum()
+    return float(total / max(_plain_beside_edges(luma(hr), scale).sum(), 1))
 
 
 def aliasing(hr: np.ndarray, sr: np.ndarray, scale: int) -> float:
@@ -178,7 +225,7 @@ def colour_drift(lr: np.ndarray, sr: np.ndarray) -> float:
         ValueError: If the images are not uint8 RGB.
     """
     lr, sr = as_image(lr), as_image(sr)
-    shift = sr.mean(axis=(0, 1)) - lr.mean(axis=(0, 1))
+    shift = levels(sr).mean(axis=(0, 1)) - levels(lr).mean(axis=(0, 1))
     return float(np.abs(shift).max())
 
 
@@ -203,11 +250,16 @@ def _near_edges(y: np.ndarray, reach: int) -> np.ndarray:
     return _highest(steep, reach)
 
 
+def _plain_beside_edges(y: np.ndarray, scale: int) -> np.ndarray:
+    spread = _highest(y, _PLAIN_REACH) + _highest(-y, _PLAIN_REACH)
+    return (spread <= _PLAIN) & _near_edges(y, reach=4 * scale)
+
+
 def _phases(sr: np.ndarray, scale: int) -> list[np.ndarray]:
     """The fine detail of an image, cut into its scale x scale sub-pixel phases."""
     y = luma(sr)
     if min(y.shape) < 16 + scale:
-        raise ValueError(
+        raise TooSmallError(
             f"GRID at scale={scale} needs {16 + scale}x{16 + scale} pixels; got {size(sr)}."
         )
     detail = y[8:-8, 8:-8] - blur(y[4:-4, 4:-4], gaussian(radius=4, sigma=1.0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +70,17 @@ def find_datasets(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset
     return found
 
 
-def list_photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
+def list_photos(
+    dataset: Dataset, pairs: pairing.Pairs = MappingProxyType({})
+) -> list[tuple[Case, Photo]]:
     """Returns the photos of a dataset.
 
+    Args:
+        dataset: Its folders.
+        pairs: What belongs together, where names do not tell.
+
     Raises:
-        ValueError: If there are none.
+        ValueError: If there are none, no HR image has an LR image, or names leave open which.
     """
     named = pairing.names(dataset.hr or dataset.lr or Path())
     if not named:
@@ -81,7 +88,12 @@ def list_photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
             f"There are no images in {dataset.hr or dataset.lr}; expected "
             f"{', '.join(kinds.SUFFIXES)}."
         )
-    small = pairing.match(named, dataset.lr) if dataset.hr and dataset.lr else {}
+    small: dict[str, Path] = {}
+    if dataset.hr and dataset.lr:
+        matches = pairing.listed(pairs, named, dataset.lr) or pairing.match(named, dataset.lr)
+        small = matches.files
+        if not small:
+            raise ValueError(f"{dataset.lr} has no LR image of any photo. {matches.tried}")
     found = []
     for name, path in named.items():
         if dataset.hr is None:
@@ -96,7 +108,9 @@ def list_photos(dataset: Dataset) -> list[tuple[Case, Photo]]:
 
 
 def read_photo(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """Returns the HR image, cropped to a multiple of the scale, and its LR image, uint8.
+    """Returns the HR image, cropped to a multiple of the scale, and its LR image.
+
+    uint8, or uint16 where the file has more bits.
 
     Raises:
         FileNotFoundError: If the LR image is missing.
@@ -104,11 +118,11 @@ def read_photo(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]
     """
     if photo.lr and photo.hr and not photo.lr.is_file():
         raise FileNotFoundError(f"{photo.hr} has no LR image in {photo.lr.parent}.")
-    hr = photo.hr and images.read_uint8(photo.hr)
+    hr = photo.hr and images.read_integers(photo.hr)
     if hr is not None and photo.lr is None:
         hr = resize.crop_to_multiple(hr, scale)
         return hr, resize.downscale(hr, scale)
-    lr = images.read_uint8(photo.lr or Path())
+    lr = images.read_integers(photo.lr or Path())
     if hr is None:
         return None, lr
     if (hr.shape[0] // scale, hr.shape[1] // scale) != lr.shape[:2]:

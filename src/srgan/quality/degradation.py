@@ -18,7 +18,10 @@ _ENOUGH = 20  # coefficients, to see steps
 
 _MARGIN = 8  # pixels, where a resized tile has seen replicated ones
 _TILE = 256  # side of what is looked at for detail
-SHRINKING = (1.5, 2, 3, 4)
+_SHRINKING = (1.5, 2, 3, 4, 6, 8)
+_FINE, _MIDDLE, _COARSE = 1.5, 4, 16  # factors of shrinking, whose loss is the detail of a size
+_ROUNDING = (1 - 1 / _FINE**2) / 6  # mean square of what is fine in two roundings to grey levels
+_CONTRAST = 0.3  # of the coarse detail: what the middle one has at least in sharp photos
 
 _WHITE = 0.7  # the finest detail of noise, in parts of the middle one; texture has less
 
@@ -49,7 +52,8 @@ class Degradation(NamedTuple):
         ringing: What JPEG left round the letters of a screenshot, in grey levels: 1 at a quality of
             95, 2 at 90, 3 to 4 at 75; 0 if the picture is none.
         noise: Standard deviation, in grey levels.
-        detail: How much of the detail is fine: 0.4 to 0.6 in sharp photos; see `detail`.
+        detail: How much of the detail is fine: 0.4 to 0.6 in sharp photos; `nan` in plain ones; see
+            `detail`.
     """
 
     jpeg: float
@@ -158,11 +162,16 @@ def detail(luma: np.ndarray) -> float:
     With L_f the root mean square of x - U_f D_f x, which scaling down by f and up again loses,
     it is L_1.5 / L_4. Natural images have about equal energy in every octave of frequencies
     (Field 1987), so that sharp ones differ little; an enlarged or blurred one has nothing above
-    some frequency. It is measured on the sharpest part of the photo, that of the largest mean
-    |Laplacian|, so that a photo with a blurred background counts as sharp.
+    some frequency. Strong blur leaves little of L_4 either, and what is finest is then the
+    rounding to 8 bits: that is taken off L_1.5, and L_4 counts as at least 0.3 L_16. It is
+    measured on the sharpest part of the photo, that of the largest mean |Laplacian|, so that a
+    photo with a blurred background counts as sharp.
 
     Args:
         luma: `(height, width)`, 0 to 255, at least 48 pixels a side.
+
+    Returns:
+        At least 0; `nan` if there is nothing but rounding.
     """
     return _fine_share(_sharpest(luma))
 
@@ -170,16 +179,16 @@ def detail(luma: np.ndarray) -> float:
 def sharp_at(luma: np.ndarray, least: float) -> float:
     """Returns by how much a soft photo has to be scaled down for `detail` to be `least`.
 
-    The smallest sufficient of 1.5, 2, 3 and 4, or 4.
+    The smallest sufficient of 1.5, 2, 3, 4, 6 and 8, or the largest that leaves enough to judge.
     """
     tile = _sharpest(luma)
-    for factor in SHRINKING:
+    for factor in _SHRINKING:
         height, width = (round(side / factor) for side in tile.shape)
         if min(height, width) < 4 * _MARGIN:
             return factor
         if _fine_share(resize.bicubic(tile[:, :, None], height, width)[:, :, 0]) >= least:
             return factor
-    return SHRINKING[-1]
+    return _SHRINKING[-1]
 
 
 def _grid(luma: np.ndarray, side: int) -> tuple[tuple[int, int], float]:
@@ -264,8 +273,10 @@ def _sharpest(luma: np.ndarray) -> np.ndarray:
 
 
 def _fine_share(tile: np.ndarray) -> float:
-    coarse = _lost(tile, SHRINKING[-1])
-    return _lost(tile, SHRINKING[0]) / coarse if coarse else 0.0
+    fine, middle, coarse = (_lost(tile, factor) for factor in (_FINE, _MIDDLE, _COARSE))
+    if coarse**2 < _ROUNDING:
+        return float("nan")
+    return float(np.sqrt(max(fine**2 - _ROUNDING, 0.0)) / max(middle, _CONTRAST * coarse))
 
 
 def _lost(tile: np.ndarray, factor: float) -> float:

@@ -3,40 +3,61 @@
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from srgan.io import images
+from srgan.io import images, pairing
 from srgan.models import catalogue, loading
 from srgan.models.model import Model
 from srgan.numeric import resize
-from srgan.quality import metrics
+from srgan.quality import metrics, protocols, provenance
 from srgan.quality.datasets import Case, Dataset, Photo, read_photo
 from srgan.quality.datasets import list_photos as photos_of
 from srgan.quality.methods import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Network, Source
-from srgan.quality.results import Evaluation, ImageResult, kept_file, to_json
-from srgan.util import files, jsonable, parallel, versions
+from srgan.quality.protocols import Protocol
+from srgan.quality.results import Evaluation, kept_file, to_json
+from srgan.quality.summary import ImageResult
+from srgan.util import files, jsonable, parallel
 from srgan.util.journal import Journal
 
-_MEASURES = 3  # raise when a measure or the projection changes: old scores are not taken up then
+_MEASURES = 4  # raise when a measure or the projection changes: old scores are not taken up then
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to score.
+
+    Attributes:
+        protocol: See `protocols.protocol`; by default the luma without `scale` pixels at the edges.
+        scale: Factor from lr to hr; by default that of the models, or 4.
+        crop: Compare only what is common, from the top left, where a result is larger than hr
+            because its program had not cropped the photo to a multiple of the scale.
+        realism: Network interpolations of every model that has a PSNR model, also to be scored.
+        reference: Name of the method that differences are taken to; by default the first that is
+            scored beside bicubic if there are several, or else bicubic.
+        pairs: Files of each photo, where names do not tell; see `pairing.read_pairs`.
+        command: What was asked for, to be kept with the scores.
+    """
+
+    protocol: str | None = None
+    scale: int | None = None
+    crop: bool = False
+    realism: Sequence[float] = ()
+    reference: str | None = None
+    pairs: pairing.Pairs = field(default_factory=dict)
+    command: str = ""
 
 
 def evaluate(
     datasets: Sequence[Dataset],
     upscalers: Sequence[str | os.PathLike[str]],
     folder: str | os.PathLike[str],
-    protocol: str | None = None,
-    scale: int | None = None,
-    crop: bool = False,
-    realism: Sequence[float] = (),
+    options: Options = Options(),
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Scores models on datasets, beside bicubic.
@@ -46,63 +67,51 @@ def evaluate(
 
     Args:
         datasets: See `datasets.find_datasets`.
-        upscalers: Names of shipped models, ONNX files, and folders of results of other programs,
-            which have the names of the photos (see `pairing.match`).
+        upscalers: Names of shipped models, ONNX files, "bicubic", and folders of results of other
+            programs, which have the names of the photos (see `pairing.match`).
         folder: Made; gets `scores.jsonl`, `evaluation.json`, the enlarged photos, and the LR
             images if they were made, in `DATASET/lr`, for other programs to enlarge.
-        protocol: See `metrics.protocol`; by default the luma without `scale` pixels at the edges.
-        scale: Factor from lr to hr; by default that of the models, or 4.
-        crop: Compare only what is common, from the top left, where a result is larger than hr
-            because its program had not cropped the photo to a multiple of the scale.
-        realism: Network interpolations of every model that has a PSNR model, also to be scored.
+        options: How to score.
         progress: Called as `progress(done, total)` after each result.
 
     Raises:
         OSError: If a folder or model is missing, or `folder` cannot be written.
-        ValueError: If a dataset has no photos, or the models have different scales. What is wrong
-            with a single photo becomes the error of its result instead.
+        ValueError: If a dataset has no photos, the models have different scales, there is no such
+            reference, or it is not clear which files belong to which photos. What is wrong with a
+            single photo becomes the error of its result instead.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    photos = {case: photo for dataset in datasets for case, photo in photos_of(dataset)}
+    photos = {case: p for dataset in datasets for case, p in photos_of(dataset, options.pairs)}
+    upscalers = list(dict.fromkeys(upscalers))
     loaded = {
         upscaler: loading.load(upscaler)
         for upscaler in upscalers
-        if upscaler in catalogue.shipped() or not Path(upscaler).is_dir()
+        if upscaler in catalogue.shipped() or not (upscaler == BICUBIC or Path(upscaler).is_dir())
     }
-    scales = {model.metadata.scale for model in loaded.values()} | ({scale} if scale else set())
+    scales = {model.metadata.scale for model in loaded.values()}
+    scales |= {options.scale} if options.scale else set()
     if len(scales) > 1:
         raise ValueError(
             f"All models must have one scale; got {sorted(scales)}. Evaluate them one by one."
         )
     scale = scales.pop() if scales else 4
-    by = metrics.protocol(protocol) if protocol else metrics.Protocol("y", scale)
+    by = protocols.protocol(options.protocol) if options.protocol else Protocol("y", scale)
+    sources = _sources(upscalers, loaded, photos, scale, options)
+    reference = _reference(upscalers, list(sources), options.reference)
 
-    sources = _sources(upscalers, loaded, photos, scale, crop, realism)
-    kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, crop))
-    scorer = _Scorer(sources, folder, kept, by, scale)
-    finished: dict[Case, list[ImageResult]] = {}
-
-    with ThreadPoolExecutor(parallel.available_cores()) as pool:
-        running = {pool.submit(scorer.results, *item): item[0] for item in photos.items()}
-        try:
-            for future in as_completed(running):
-                finished[running[future]] = future.result()
-                if progress:
-                    progress(len(finished) * len(sources), len(photos) * len(sources))
-        except BaseException:  # Ctrl-C too: end what is running, and begin nothing more
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
+    kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, options.crop))
+    finished = _score(_Scorer(sources, folder, kept, by, scale), photos, progress)
     results = [result for case in photos for result in finished[case]]
     evaluation = Evaluation(
         protocol=by.name,
         scale=scale,
+        reference=reference,
         methods=[source.method for source in sources.values()],
         cases=list(photos),
         results=[result for result in results if result.method != ORIGINAL],
         originals={r.case: r.scores for r in results if r.method == ORIGINAL and r.scores},
-        provenance=_provenance(datasets, photos, sources),
+        provenance=provenance.collect(datasets, photos, sources, scale, options.command),
         _photos=photos,
         _sources=sources,
         _folder=folder,
@@ -113,24 +122,58 @@ def evaluate(
     return evaluation
 
 
+def _reference(
+    upscalers: Sequence[str | os.PathLike[str]], names: Sequence[str], wanted: str | None
+) -> str:
+    if wanted is None:
+        first = BICUBIC in upscalers[:1] or len(names) < 3
+        return BICUBIC if first else names[1]
+    if wanted not in names:
+        raise ValueError(
+            f"There is no method {wanted!r} to take differences to; expected one of "
+            f"{', '.join(names)}."
+        )
+    return wanted
+
+
+def _score(
+    scorer: "_Scorer", photos: Mapping[Case, Photo], progress: Callable[[int, int], None] | None
+) -> dict[Case, list[ImageResult]]:
+    """All results, several photos at once."""
+    finished: dict[Case, list[ImageResult]] = {}
+    methods = len(scorer.sources)
+    with ThreadPoolExecutor(parallel.available_cores()) as pool:
+        running = {pool.submit(scorer.results, *item): item[0] for item in photos.items()}
+        try:
+            for future in as_completed(running):
+                finished[running[future]] = future.result()
+                if progress:
+                    progress(len(finished) * methods, len(photos) * methods)
+        except BaseException:  # Ctrl-C too: end what is running, and begin nothing more
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return finished
+
+
 def _sources(
     upscalers: Sequence[str | os.PathLike[str]],
     loaded: Mapping[str | os.PathLike[str], Model],
     photos: Mapping[Case, Photo],
     scale: int,
-    crop: bool,
-    realism: Sequence[float],
+    options: Options,
 ) -> dict[str, Source]:
     """Where results come from, by the names of their methods, bicubic first."""
     sources: dict[str, Source] = {BICUBIC: Bicubic(scale)}
-    for upscaler in upscalers:
+    for upscaler in (one for one in upscalers if one != BICUBIC):
         if upscaler not in loaded:
-            source = Folder(Path(upscaler), photos, list(sources), scale, crop)
+            source = Folder(
+                *(Path(upscaler), photos, list(sources), scale, options.crop, options.pairs)
+            )
             sources[source.method.name] = source
             continue
         model, file = loaded[upscaler], catalogue.path(upscaler)
         digest = files.sha256(file)
-        for value in realism if model.metadata.psnr_model else ():
+        for value in options.realism if model.metadata.psnr_model else ():
             point = loading.load(upscaler, realism=value)
             ends = f"{files.sha256(catalogue.psnr_path(file, model.metadata))} {digest} @ {value!r}"
             source = Network(point, ends, list(sources), model.metadata.name)
@@ -147,7 +190,7 @@ class _Scorer:
     sources: dict[str, Source]
     folder: Path
     kept: "_Scores"
-    by: metrics.Protocol
+    by: Protocol
     scale: int
 
     def results(self, case: Case, photo: Photo) -> list[ImageResult]:
@@ -163,13 +206,13 @@ class _Scorer:
         results = [self._result(case, photo, source, loaded) for source in self.sources.values()]
         if photo.hr and any(result.scores for result in results):
             key = (photo.digest, ORIGINAL)
-            scores = self.kept.get(case, ORIGINAL, key)
-            if scores is None:
+            known = self.kept.get(case, ORIGINAL, key)
+            if known is None:
                 hr, lr, bicubic = loaded()
                 assert hr is not None
-                scores = metrics.score(None, lr, hr, self.scale, bicubic=bicubic)
-                self.kept.put(case, ORIGINAL, key, scores)
-            results.append(ImageResult(case, ORIGINAL, scores, ""))
+                known = metrics.assess(None, lr, hr, self.scale, bicubic=bicubic)
+                self.kept.put(case, ORIGINAL, key, known)
+            results.append(ImageResult(case, ORIGINAL, known.scores, "", known.reasons))
         return results
 
     def _result(
@@ -183,17 +226,17 @@ class _Scorer:
         path = kept_file(self.folder, case, name)
         try:
             key = (photo.digest, source.digest(case))
-            scores = self.kept.get(case, name, key)
-            if scores is None or (source.kept and not path.exists()):
+            known = self.kept.get(case, name, key)
+            if known is None or (source.kept and not path.exists()):
                 hr, lr, bicubic = loaded()
                 sr = bicubic if name == BICUBIC else source.enlarge(case, lr)
                 if source.kept:
                     _keep(path, sr)
-                scores = metrics.score(hr, lr, sr, self.scale, self.by, bicubic)
-                self.kept.put(case, name, key, scores)
-            return ImageResult(case, name, scores, "")
+                known = metrics.assess(hr, lr, sr, self.scale, self.by, bicubic)
+                self.kept.put(case, name, key, known)
+            return ImageResult(case, name, known.scores, "", known.reasons)
         except (ValueError, FileNotFoundError) as error:
-            return ImageResult(case, name, None, str(error))
+            return ImageResult(case, name, None, str(error), {})
 
 
 class _Scores:
@@ -201,23 +244,24 @@ class _Scores:
 
     def __init__(self, file: Path, conditions: tuple):
         self._journal, self._conditions = Journal(file), conditions
-        entries = self._journal.entries()
-        self._known = {e["key"]: e["scores"] for e in entries if e.keys() >= {"key", "scores"}}
+        self._known = {e["key"]: e for e in self._journal.entries() if "key" in e}
 
-    def get(self, case: Case, method: str, digests: tuple[str, str]) -> metrics.Scores | None:
+    def get(self, case: Case, method: str, digests: tuple[str, str]) -> metrics.Assessment | None:
         found = self._known.get(self._key(case, method, digests))
         if found is None:
             return None
         try:
-            return metrics.Scores(**{name: jsonable.number(value) for name, value in found.items()})
-        except (TypeError, ValueError, AttributeError):  # a damaged line: score it again
+            numbers = {name: jsonable.number(value) for name, value in found["scores"].items()}
+            return metrics.Assessment(metrics.Scores(**numbers), dict(found["reasons"]))
+        except (KeyError, TypeError, ValueError, AttributeError):  # damaged: score it again
             return None
 
     def put(
-        self, case: Case, method: str, digests: tuple[str, str], scores: metrics.Scores
+        self, case: Case, method: str, digests: tuple[str, str], known: metrics.Assessment
     ) -> None:
         record = case._asdict() | {"method": method, "key": self._key(case, method, digests)}
-        self._journal.append(record | {"scores": to_json(scores)})
+        found = {"scores": to_json(known.scores), "reasons": known.reasons}
+        self._journal.append(record | found)
 
     def _key(self, case: Case, method: str, digests: tuple[str, str]) -> str:
         text = json.dumps([self._conditions, case, method, digests])
@@ -227,24 +271,3 @@ class _Scores:
 def _keep(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     images.write(path, image, overwrite=True)
-
-
-def _provenance(
-    datasets: Sequence[Dataset], photos: dict[Case, Photo], sources: dict[str, Source]
-) -> dict[str, Any]:
-    data = {}
-    for dataset in datasets:
-        own = {case.name: photo for case, photo in photos.items() if case.dataset == dataset.name}
-        digest = hashlib.sha256(json.dumps([[n, p.digest] for n, p in own.items()]).encode())
-        data[dataset.name] = {"images": len(own), "sha256": digest.hexdigest()}
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions.installed("srgan", "numpy", "onnxruntime", "pyvips"),
-        "machine": f"{platform.system()} {platform.machine()}, {parallel.available_cores()} cores",
-        "models": {
-            name: {"sha256": source.sha256}
-            for name, source in sources.items()
-            if isinstance(source, Network)
-        },
-        "data": data,
-    }

@@ -46,6 +46,20 @@ MEASURES = {  # of the fields of `metrics.Scores`, in their order
         "How different the pictures look to a network trained on people's judgements; 0 means "
         "the same.",
     ),
+    "delta_e": Measure(
+        *("\N{GREEK CAPITAL LETTER DELTA}E2000", "", 2, "lower"),
+        "How far apart the colours look, pixel by pixel, by CIEDE2000; about 1 is just noticeable.",
+    ),
+    "niqe": Measure(
+        *("NIQE", "", 2, "lower"),
+        "How far the picture's statistics are from those of natural photos, without a reference; "
+        "sharp photos have 2 to 5.",
+    ),
+    "brisque": Measure(
+        *("BRISQUE", "", 1, "lower"),
+        "How bad people would find it, learned from their judgements of blurred, noisy and "
+        "compressed photos, without a reference; good ones have less than 20.",
+    ),
     "lr_psnr": Measure(
         *("LR-PSNR", "dB", 1, "higher"),
         "How exactly the result, scaled down again, gives LR back; above 50 dB nobody sees the "
@@ -74,6 +88,10 @@ MEASURES = {  # of the fields of `metrics.Scores`, in their order
         "How far, in grey levels, the surroundings of strong edges overshoot into halos that HR "
         "does not have.",
     ),
+    "echo": Measure(
+        *("Echo", "levels", 3, "lower"),
+        "How far, in grey levels, dots and ripples stray into plain areas beside strong edges.",
+    ),
     "aliasing": Measure(
         *("Aliasing", "", 3, "zero"),
         "How much of the detail that is too fine for LR came back as a false, coarse pattern; 1 "
@@ -85,7 +103,12 @@ MEASURES = {  # of the fields of `metrics.Scores`, in their order
     ),
 }
 
-OVERSHOOT = Measure(  # of the report's crops alone
+OVERSHOOT = Measure(  # of the report's crops alone, as what follows
     *("Overshoot", "levels", 2, "lower"),
     "How far, in grey levels, the picture leaves the range of brightness that HR has nearby.",
+)
+
+ECHOES = Measure(
+    *("Echoes", "levels", 2, "lower"),
+    "How far, in grey levels, the picture strays from what is plain in HR beside strong edges.",
 )

@@ -1,6 +1,8 @@
 """Where enlarged photos come from: bicubic, a network, or a folder of another program's results."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -9,11 +11,14 @@ import numpy as np
 from srgan.io import images, pairing
 from srgan.models.model import Model
 from srgan.numeric import resize
-from srgan.quality.datasets import Case, unused
+from srgan.quality.datasets import Case, Photo, unused
 from srgan.util import files
 
 BICUBIC = "bicubic"
 ORIGINAL = "HR"
+_STAMP = 32  # pixels, at which results are compared with the photos that their names stand for
+_ALIKE = 0.5  # correlation; even bad results of a photo have more, and other photos mostly less
+
 LR = "lr"  # folder of the LR images that were made, for other programs to enlarge
 
 
@@ -65,59 +70,99 @@ class Network:
         return self.sha256
 
     def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
-        return self._model.upscale(lr, dtype=np.uint8)
+        return self._model.upscale(lr, dtype=lr.dtype.type)
 
 
 class Folder:
     """What another program made, in a folder of files named like the photos.
 
     With `crop`, results that exceed lr times `scale` by less than `scale` are cropped: they are of
-    photos that had not been cropped to a multiple.
+    photos that had not been cropped to a multiple. `pairs` says what belongs together where names
+    do not.
     """
 
     kept = False
 
     def __init__(
-        self, folder: Path, cases: Iterable[Case], taken: Sequence[str], scale: int, crop: bool
+        self,
+        folder: Path,
+        photos: Mapping[Case, Photo],
+        taken: Sequence[str],
+        scale: int,
+        crop: bool,
+        pairs: pairing.Pairs,
     ):
-        name = unused(folder.resolve().name, taken)
+        name = unused(folder.resolve().name, [*taken, ORIGINAL])
         self.method = Method(name, name)
         self._folder, self._scale, self._crop = folder, scale, crop
         self._files: dict[Case, Path] = {}
-        cases = list(cases)
-        for dataset in dict.fromkeys(case.dataset for case in cases):
+        self._sure: set[Case] = set()  # of the very name of the photo, or listed
+        self._left_over: dict[str, list[Path]] = {}
+        self._digests: dict[Path, str] = {}
+        tried = ""
+        for dataset in dict.fromkeys(case.dataset for case in photos):
             # Results of several datasets may lie in subfolders of their names.
             below = folder / dataset if (folder / dataset).is_dir() else folder
-            wanted = [case.name for case in cases if case.dataset == dataset]
-            matches = pairing.match(wanted, below)
-            self._files |= {Case(dataset, name): path for name, path in matches.items()}
+            named = {c.name: p.hr or p.lr or below for c, p in photos.items() if c[0] == dataset}
+            listed = pairing.listed(pairs, named, below)
+            matches = listed or pairing.match(named, below)
+            found = {Case(dataset, name): path for name, path in matches.files.items()}
+            self._files |= found
+            self._sure |= {case for case, path in found.items() if listed or _is_named(path, case)}
+            self._left_over[dataset] = matches.left_over
+            tried = matches.tried
         if not self._files:
-            raise ValueError(
-                f"{folder} has no result for any photo; expected files with their names, such as "
-                f"{cases[0].name}.png."
-            )
+            raise ValueError(f"{folder} has no result for any photo. {tried}")
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all results that were taken, and of what they are of."""
+        known = [[*case, self.digest(case)] for case in sorted(self._files)]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     def path(self, case: Case) -> Path:
         if case not in self._files:
-            raise FileNotFoundError(f"{self._folder} has no result for {case.name}.")
+            others = [path.name for path in self._left_over[case.dataset]]
+            some = f"; of no photo are {', '.join(others[:3])}" if others else ""
+            raise FileNotFoundError(f"{self._folder} has no result for {case.name}{some}.")
         return self._files[case]
 
     def digest(self, case: Case) -> str:
-        return files.sha256(self.path(case))
+        path = self.path(case)
+        if path not in self._digests:
+            self._digests[path] = files.sha256(path)
+        return self._digests[path]
 
     def enlarge(self, case: Case, lr: np.ndarray) -> np.ndarray:
         path = self.path(case)
-        sr = images.read_uint8(path)
+        sr = images.read_integers(path)
         height, width = (self._scale * side for side in lr.shape[:2])
         more = sr.shape[0] - height, sr.shape[1] - width
-        if more == (0, 0):
-            return sr
-        advice = f"Is it of this photo, and enlarged {self._scale} times?"
-        if min(more) >= 0 and max(more) < self._scale:  # of a photo that was not cropped
-            if self._crop:
-                return sr[:height, :width]
-            advice = "Add --crop to compare the common part, from the top left."
-        raise ValueError(
-            f"{path} is {sr.shape[1]}x{sr.shape[0]} and the HR image of {case.name} "
-            f"{width}x{height}. {advice}"
-        )
+        if more != (0, 0):
+            advice = f"Is it of this photo, and enlarged {self._scale} times?"
+            of_uncropped = min(more) >= 0 and max(more) < self._scale
+            if of_uncropped:
+                advice = "Add --crop to compare the common part, from the top left."
+            if not (of_uncropped and self._crop):
+                raise ValueError(
+                    f"{path} is {sr.shape[1]}x{sr.shape[0]} and the HR image of {case.name} "
+                    f"{width}x{height}. {advice}"
+                )
+            sr = sr[:height, :width]
+        if case not in self._sure and _likeness(lr, sr) < _ALIKE:
+            raise ValueError(
+                f"{path} does not look like {case.name}. If it is of this photo, give it its name, "
+                "or list it in a table, --pairs."
+            )
+        return sr
+
+
+def _is_named(path: Path, case: Case) -> bool:
+    return path.stem == case.name.rpartition("/")[2]
+
+
+def _likeness(lr: np.ndarray, sr: np.ndarray) -> float:
+    """Correlation of two pictures at the size of a stamp; 1 if one has nothing on it."""
+    height, width = (min(_STAMP, side) for side in lr.shape[:2])
+    one, two = (resize.bicubic(x, height, width).astype(float).ravel() for x in (lr, sr))
+    return float(np.corrcoef(one, two)[0, 1]) if one.std() and two.std() else 1.0

@@ -1,23 +1,36 @@
 """Image quality by a stated protocol: RGB arrays `(height, width, 3)` in, a float out.
 
-Images are uint8, or float in [0, 1], which is rounded to 8 bits first, as papers score files.
+Images are uint8, or float in [0, 1], which is rounded to 8 bits first, as papers score files. Where
+both images of a comparison are uint16, their 16 bits count, in units of 8-bit grey levels.
 
 
 psnr, ssim and lpips compare sr with the hr image it should be, lr_psnr compares it with the lr
 image it was made from; `score` adds what `artifacts` sees.
 """
 
-import re
+import math
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from srgan.models import engines
 from srgan.numeric import resize
-from srgan.numeric.color import Colour, as_image, as_pair, blur, gaussian, planes, size
-from srgan.quality import artifacts
+from srgan.numeric.color import (
+    Colour,
+    TooSmallError,
+    as_image,
+    as_pair,
+    blur,
+    gaussian,
+    levels,
+    of_one_depth,
+    planes,
+    size,
+)
+from srgan.quality import artifacts, brisque, ciede2000, niqe
+from srgan.quality.protocols import Protocol
 from srgan.util import resources
 
 PSNR_CAP = 100.0
@@ -26,71 +39,42 @@ PSNR_CAP = 100.0
 LPIPS_MINIMUM = 31  # pixels; of fewer, AlexNet's two poolings leave nothing
 
 
-class Protocol(NamedTuple):
-    """How PSNR and SSIM are taken; all else is the same in every protocol."""
-
-    colour: Colour  # of the luma, or of the three channels
-    border: int  # pixels left out at each edge
-    paper: bool = False  # SSIM as in the SRGAN paper, which scores higher than Wang's
-
-    @property
-    def name(self) -> str:
-        """What `protocol` reads."""
-        if self.paper:
-            return "srgan-paper"
-        return f"{self.colour}-crop{self.border}" if self.border else self.colour
-
-
-def protocol(name: str) -> Protocol:
-    """Returns the protocol of a name: COLOUR, COLOUR-cropPIXELS, or srgan-paper.
-
-    `y-crop4` is what papers on x4 mean, `rgb` takes the whole image in colour, and `srgan-paper`
-    is how Ledig et al. scored: luma of 8 bits, 4 pixels left out, and the SSIM of `ssim_paper`.
-
-    Raises:
-        ValueError: If there is no such protocol.
-
-    Example:
-        >>> protocol("y-crop4")
-        Protocol(colour='y', border=4, paper=False)
-    """
-    if name == "srgan-paper":
-        return Protocol("y", 4, paper=True)
-    found = re.fullmatch(r"(y|rgb)(?:-crop(\d{1,4}))?", name)
-    if not found:
-        raise ValueError(
-            f"There is no protocol {name!r}; expected y-crop4, rgb, rgb-crop4, or the like with "
-            "another number of pixels to leave out at each edge, or srgan-paper."
-        )
-    colour: Colour = "y" if found[1] == "y" else "rgb"
-    return Protocol(colour, int(found[2] or 0))
-
-
 class Scores(NamedTuple):
     """How good one sr image is; `nan` where that is not defined, as without an hr image."""
 
     psnr: float  # dB, at most PSNR_CAP
     ssim: float  # 1 is best
     lpips: float  # 0 is best
+    delta_e: float  # CIEDE2000; 0 is best
+    niqe: float  # lower is better; sharp photos have 2 to 5
+    brisque: float  # lower is better, from about 0 to 100
     lr_psnr: float  # dB, at most PSNR_CAP
     grid: float  # photos have about 0.04
     checkerboard: float  # grey levels; photos have about 0.1
     sharpness: float  # 1 is hr's
     sharpening: float  # 1 is bicubic's sharpness
     ringing: float  # grey levels; 0 is best
+    echo: float  # grey levels; 0 is best
     aliasing: float  # 0 is best
     colour_drift: float  # grey levels; 0 is best
 
 
-def score(
+class Assessment(NamedTuple):
+    """The scores of one image, and why it has none in some measures."""
+
+    scores: Scores
+    reasons: dict[str, str]  # by the names of the measures that are `nan`
+
+
+def assess(
     hr: np.ndarray | None,
     lr: np.ndarray,
     sr: np.ndarray,
     scale: int,
     by: Protocol | None = None,
     bicubic: np.ndarray | None = None,
-) -> Scores:
-    """Returns all measures of one sr image.
+) -> Assessment:
+    """Returns all measures of one sr image that apply to it, and why the others do not.
 
     Args:
         hr: What it should be, `(scale * height, scale * width, 3)`, uint8 RGB; None if nobody
@@ -102,30 +86,57 @@ def score(
         bicubic: lr enlarged by `resize.upscale`, if that is at hand.
 
     Raises:
-        ValueError: If the images are not RGB of such sizes, or too small for a measure.
+        ValueError: If the images are not RGB of such sizes.
     """
     by = by or Protocol("y", scale)
     lr, sr = as_image(lr), as_image(sr)
     bicubic = resize.upscale(lr, scale) if bicubic is None else bicubic
-    nan = float("nan")
-    similarity = nan
-    if hr is not None:
-        similarity = (
-            ssim_paper(hr, sr, by.border) if by.paper else ssim(hr, sr, by.border, by.colour)
-        )
-    return Scores(
-        psnr=nan if hr is None else min(psnr(hr, sr, by.border, by.colour), PSNR_CAP),
-        ssim=similarity,
-        lpips=nan if hr is None else lpips(hr, sr),
-        lr_psnr=min(lr_psnr(lr, sr), PSNR_CAP),
-        grid=artifacts.grid(sr, scale),
-        checkerboard=artifacts.checkerboard(sr, scale),
-        sharpness=nan if hr is None else artifacts.sharpness(hr, sr),
-        sharpening=artifacts.sharpness(bicubic, sr),
-        ringing=nan if hr is None else artifacts.ringing(hr, sr, scale),
-        aliasing=nan if hr is None else artifacts.aliasing(hr, sr, scale),
-        colour_drift=artifacts.colour_drift(lr, sr),
-    )
+    similarity = ssim_paper if by.paper else partial(ssim, colour=by.colour)
+    compared: dict[str, Callable[[np.ndarray], float]] = {
+        "psnr": lambda hr: min(psnr(hr, sr, by.border, by.colour), PSNR_CAP),
+        "ssim": lambda hr: similarity(hr, sr, by.border),
+        "lpips": lambda hr: lpips(hr, sr),
+        "delta_e": lambda hr: ciede2000.delta_e(hr, sr),
+        "sharpness": lambda hr: artifacts.sharpness(hr, sr),
+        "ringing": lambda hr: artifacts.ringing(hr, sr, scale),
+        "echo": lambda hr: artifacts.echo(hr, sr, scale),
+        "aliasing": lambda hr: artifacts.aliasing(hr, sr, scale),
+    }
+    alone: dict[str, Callable[[], float]] = {
+        "niqe": lambda: niqe.niqe(sr, by.border),
+        "brisque": lambda: brisque.brisque(sr, by.border),
+        "lr_psnr": lambda: min(lr_psnr(lr, sr), PSNR_CAP),
+        "grid": lambda: artifacts.grid(sr, scale),
+        "checkerboard": lambda: artifacts.checkerboard(sr, scale),
+        "sharpening": lambda: artifacts.sharpness(bicubic, sr),
+        "colour_drift": lambda: artifacts.colour_drift(lr, sr),
+    }
+    values, reasons = dict.fromkeys(Scores._fields, float("nan")), {}
+    if hr is None:
+        reasons = dict.fromkeys(compared, "There is no HR image.")
+    else:
+        alone |= {name: partial(measure, hr) for name, measure in compared.items()}
+    for name, measure in alone.items():
+        try:
+            values[name] = measure()
+        except TooSmallError as error:
+            reasons[name] = str(error)
+        else:
+            if math.isnan(values[name]):
+                reasons[name] = "The picture is flat: it has none of the detail that is measured."
+    return Assessment(Scores(**values), reasons)
+
+
+def score(
+    hr: np.ndarray | None,
+    lr: np.ndarray,
+    sr: np.ndarray,
+    scale: int,
+    by: Protocol | None = None,
+    bicubic: np.ndarray | None = None,
+) -> Scores:
+    """Returns the scores of `assess`, which says what they are of."""
+    return assess(hr, lr, sr, scale, by, bicubic).scores
 
 
 def mean(scores: Iterable[Scores]) -> Scores:
@@ -242,11 +253,11 @@ def lpips(hr: np.ndarray, sr: np.ndarray) -> float:
     """
     hr, sr = as_pair(hr, sr)
     if min(hr.shape[:2]) < LPIPS_MINIMUM:
-        raise ValueError(
+        raise TooSmallError(
             f"LPIPS needs {LPIPS_MINIMUM}x{LPIPS_MINIMUM} pixels; got {size(hr)}. "
             "Score a larger image."
         )
-    return float(_alexnet().run(np.stack([hr, sr]).astype(np.float32) / 255))
+    return float(_alexnet().run(np.stack([levels(hr), levels(sr)]).astype(np.float32) / 255))
 
 
 def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
@@ -262,14 +273,14 @@ def lr_psnr(lr: np.ndarray, sr: np.ndarray) -> float:
     Raises:
         ValueError: If the images are not RGB, or the size of `sr` is no multiple of `lr`'s.
     """
-    lr, sr = as_image(lr), as_image(sr)
+    lr, sr = of_one_depth(as_image(lr), as_image(sr))
     scale = sr.shape[0] // lr.shape[0]
     if sr.shape[:2] != (scale * lr.shape[0], scale * lr.shape[1]):
         raise ValueError(
             f"The sides of sr must be one integer multiple of those of lr; got {size(sr)} "
             f"and {size(lr)}."
         )
-    return _decibels(lr.astype(np.float64) - resize.downscale(sr, scale))
+    return _decibels(levels(lr).astype(np.float64) - levels(resize.downscale(sr, scale)))
 
 
 @cache
@@ -284,7 +295,7 @@ def _inside(
     hr, sr = as_pair(hr, sr)
     height, width = hr.shape[:2]
     if border < 0 or min(height, width) - 2 * border < minimum:
-        raise ValueError(
+        raise TooSmallError(
             f"border={border} must leave at least {minimum}x{minimum} pixels; got {size(hr)}."
         )
     inside = slice(border, height - border), slice(border, width - border)

@@ -146,7 +146,7 @@ def describe(rgb: np.ndarray) -> str:
         return f"its letters have ringing of {found.ringing:.0f} grey levels, as JPEG leaves it"
     if found.noise > _NOISE:
         return f"it has noise of {found.noise:.0f} grey levels"
-    if 0 < found.detail < _SOFT:
+    if found.detail < _SOFT:
         return "it is soft: little of its detail is fine"
     return ""
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from srgan.numeric import resize
-from srgan.quality import artifacts, metrics
+from srgan.quality import artifacts, metrics, tables
 from srgan.quality.measures import MEASURES
 from srgan.quality.report import crops, pictures
 from srgan.quality.results import Evaluation
@@ -77,15 +77,19 @@ def _summary(found: Evaluation) -> dict[str, Any]:
         "methods": [method._asdict() for method in found.methods],
         "datasets": [
             {
-                "name": dataset,
-                "means": {name: _numbers(scores) for name, scores in found.means(dataset).items()},
+                "name": summary.dataset,
+                "photos": max(summary.photos.values()),
+                "means": {name: _numbers(scores) for name, scores in summary.means.items()},
             }
-            for dataset in found.datasets
+            for summary in found.summaries.values()
         ],
         "differences": [
-            row._asdict() | {key: _number(getattr(row, key)) for key in ("mean", "low", "high")}
+            row._asdict()
+            | {key: _number(getattr(row, key)) for key in ("mean", "low", "high", "p")}
             for row in found.differences
         ],
+        "notes": tables.notes(found),
+        "judged": tables.footnote(found),
         "provenance": _texts(found.provenance),
     }
 
@@ -109,6 +113,7 @@ def _images(
                 "name": case.name,
                 "scores": [_numbers(r.scores) if r.scores else None for r in results],
                 "errors": [r.error for r in results],
+                "reasons": [dict(r.reasons) for r in results],
             }
             candidates += squares
             if progress:
@@ -149,7 +154,9 @@ def _image(
     squares = []
     if hr is not None:
         for m, sr in made.items():
-            scored = crops.score(region.of(hr), region.of(sr), region.of(maps[m]), pool)
+            scored = crops.score(
+                *(region.of(hr), region.of(sr), found.scale, region.of(maps[m]), pool)
+            )
             squares += crops.extremes(index, m, scored)
     numbers = [store.add(file) for file in encoded.large]
     sr_numbers = dict(zip(made, numbers if hr is None else numbers[1:], strict=False))

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from srgan.numeric import color
-from srgan.quality import measures, metrics
+from srgan.quality import artifacts, measures, metrics
 from srgan.quality.report.pictures import Region
 
 SIDE = 96  # hr pixels
 COUNT = 4  # worst and best crops shown of each method and measure
 FLAT = 6  # grey levels of deviation below which a square of hr, mostly sky, says nothing of methods
-MEASURES = {key: measures.MEASURES[key] for key in ("psnr", "ssim", "lpips")} | {
-    "overshoot": measures.OVERSHOOT
+MEASURES = {key: measures.MEASURES[key] for key in ("psnr", "ssim", "lpips", "grid")} | {
+    "overshoot": measures.OVERSHOOT,
+    "echoes": measures.ECHOES,
 }
 
 
@@ -31,13 +32,14 @@ class Crop(NamedTuple):
 
 
 def score(
-    hr: np.ndarray, sr: np.ndarray, overshoot: np.ndarray, pool: Executor
+    hr: np.ndarray, sr: np.ndarray, scale: int, overshoot: np.ndarray, pool: Executor
 ) -> list[tuple[Region, dict[str, float]]]:
     """Scores the squares of a grid without overlap, so that it costs what scoring sr once does.
 
     Args:
         hr: Reference, `(height, width, 3)`, uint8.
         sr: Image to score, likewise.
+        scale: Factor by which sr was enlarged.
         overshoot: Map of them, `(height, width)`.
         pool: Where the squares are scored.
 
@@ -45,6 +47,7 @@ def score(
         Squares of `SIDE`, or less in smaller images, that are not `FLAT`, with a value for each of
         `MEASURES`; NaN where the square is too small for the measure.
     """
+    echoes = artifacts.echoes(hr, sr, scale)
 
     def one(region: Region) -> dict[str, float]:
         pair = region.of(hr), region.of(sr)
@@ -53,7 +56,9 @@ def score(
             "psnr": metrics.psnr(*pair),
             "ssim": metrics.ssim(*pair) if side >= 11 else math.nan,
             "lpips": metrics.lpips(*pair) if side >= metrics.LPIPS_MINIMUM else math.nan,
+            "grid": artifacts.grid(pair[1], scale) if side >= 16 + scale else math.nan,
             "overshoot": float(region.of(overshoot).mean()),
+            "echoes": float(region.of(echoes).mean()),
         }
 
     height, width = (min(SIDE, side) for side in hr.shape[:2])

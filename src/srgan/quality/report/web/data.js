@@ -10,10 +10,11 @@ import { byId } from "../../../web/dom.js";
  * @typedef {{ key: string, label: string, unit: string, digits: number, better: Better, meaning: string }} Measure
  *
  * @typedef {{ name: string, curve: string }} Method
- * @typedef {{ name: string, means: Record<string, Value[]> }} Dataset
+ * @typedef {{ name: string, photos: number, means: Record<string, Value[]> }} Dataset
  *
  * @typedef {{ dataset: string, method: string, other: string }} Pair
- * @typedef {Pair & { measure: string, mean: Value, low: Value, high: Value }} Difference
+ * @typedef {"higher" | "lower" | "no difference shown" | "too few photos to tell"} Verdict
+ * @typedef {Pair & { measure: string, photos: number, mean: Value, low: Value, high: Value, p: Value, verdict: Verdict }} Difference
  *
  * Top, left, height and width, in pixels.
  * @typedef {[number, number, number, number]} Region
@@ -33,6 +34,7 @@ import { byId } from "../../../web/dom.js";
  * @property {(number | null)[]} maps Of overshoot.
  * @property {(Value[] | null)[]} scores
  * @property {string[]} errors
+ * @property {Record<string, string>[]} reasons Why measures do not apply.
  *
  * @typedef {object} Crop
  * @property {number} case
@@ -51,6 +53,8 @@ import { byId } from "../../../web/dom.js";
  * @property {Method[]} methods
  * @property {Dataset[]} datasets
  * @property {Difference[]} differences
+ * @property {string[]} notes What one must know to read the means.
+ * @property {string} judged How differences were.
  * @property {Case[]} cases
  * @property {{ measures: Measure[], chosen: Crop[] }} crops
  * @property {number} overshoot_peak

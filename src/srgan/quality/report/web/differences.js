@@ -4,7 +4,7 @@ import { byId, draw, make, offer } from "../../../web/dom.js";
 import { data, measureIndex, number } from "./data.js";
 import { format, meaning, measureHeading } from "./measures.js";
 
-/** @import { Difference, Measure, Pair } from "./data.js" */
+/** @import { Difference, Measure, Pair, Verdict } from "./data.js" */
 
 export function startDifferences() {
   byId("differences-part").hidden = !data.differences.length;
@@ -15,6 +15,7 @@ export function startDifferences() {
   const select = byId("pair", HTMLSelectElement);
   offer(select, [...names.entries()], 0);
   select.addEventListener("change", showDifferences);
+  byId("judged").textContent = data.judged;
   showDifferences();
 }
 
@@ -31,7 +32,7 @@ function showDifferences() {
       make(
         "tr",
         {},
-        ["Measure", "Verdict", "Difference", "95 % interval", ""].map((text, k) =>
+        ["Measure", "Verdict", "Difference", "95 % interval", "Photos", ""].map((text, k) =>
           make("th", { scope: "col", class: k < 2 ? "text" : null }, text),
         ),
       ),
@@ -53,29 +54,28 @@ function pairs() {
 function differenceRow(row) {
   const measure = data.measures[measureIndex(row.measure)];
   const [mean, low, high] = [row.mean, row.low, row.high].map(number);
-  const way = verdict(measure, low, high);
+  const way = verdict(measure, row.verdict);
   return make(
     "tr",
     {},
     make("th", { scope: "row", title: meaning(measure) }, measureHeading(measure)),
     make("td", { class: `verdict ${way.split(" ")[0]}` }, way),
     make("td", {}, format(measure, mean, true)),
-    make("td", {}, `${format(measure, low, true)} to ${format(measure, high, true)}`),
+    make("td", {}, Number.isNaN(low) ? "–" : `${format(measure, low, true)} to ${format(measure, high, true)}`),
+    make("td", {}, String(row.photos)),
     make("td", { class: "plot" }, intervalPlot(mean, low, high, way)),
   );
 }
 
 /**
  * @param {Measure} measure
- * @param {number} low
- * @param {number} high
+ * @param {Verdict} found
  */
-function verdict(measure, low, high) {
-  if (!(low > 0 || high < 0)) return Number.isNaN(low) ? "unknown" : "no difference shown";
-  const up = low > 0;
-  if (measure.better === "higher") return up ? "better" : "worse";
-  if (measure.better === "lower") return up ? "worse" : "better";
-  return up ? "higher" : "lower"; // which of the two is closer to the aim, a difference cannot say
+function verdict(measure, found) {
+  if (found !== "higher" && found !== "lower") return found;
+  if (measure.better === "higher") return found === "higher" ? "better" : "worse";
+  if (measure.better === "lower") return found === "higher" ? "worse" : "better";
+  return found; // which of the two is closer to the aim, a difference cannot say
 }
 
 /**

@@ -1,7 +1,7 @@
 // What is said about all images together: the first sentences, and the table of means.
 
 import { byId, make } from "../../../web/dom.js";
-import { curves, data, measureIndex, methodIndex, number } from "./data.js";
+import { curves, data, measureIndex, number } from "./data.js";
 import { bestOf, bests, format, meaning, measureHeading, withUnit } from "./measures.js";
 
 /** @import { Method } from "./data.js" */
@@ -35,18 +35,12 @@ export function showSummary() {
     Object.entries(dataset.means).map(([name, scores]) => [name, scores.map(number)]),
   );
   const scored = data.methods.filter((method) => method.name in means);
-  /** @param {Method} method */
-  const failures = (method) =>
-    data.cases.filter((one) => one.dataset === dataset.name && !one.scores[methodIndex(method.name)])
-      .length;
-  // The mean over fewer images is that of easier or harder ones, and cannot be called the best.
-  const fair = scored.filter((method) => !failures(method));
   const best = data.measures.map((measure, column) => {
-    const values = scored.map((method) => (fair.includes(method) ? means[method.name][column] : NaN));
+    const values = scored.map((method) => means[method.name][column]);
     return bests(measure, values, means.HR?.[column]);
   });
   byId("means").replaceChildren(
-    make("caption", {}, `Mean scores on ${dataset.name}`),
+    make("caption", {}, `Mean scores on ${dataset.name}, over ${plural(dataset.photos, "photo")} that all methods have`),
     make(
       "thead",
       {},
@@ -62,15 +56,14 @@ export function showSummary() {
     make(
       "tbody",
       {},
-      scored.map((method, position) => {
-        const failed = failures(method);
-        const note = failed ? `${failed} failed` : "";
-        return meansRow(method.name, means[method.name], note, (column) => best[column][position]);
-      }),
+      scored.map((method, position) =>
+        meansRow(method.name, means[method.name], "", (column) => best[column][position]),
+      ),
       means.HR ? meansRow("HR", means.HR, "reference", () => false) : null,
     ),
   );
-  byId("in-short").replaceChildren(...inShort(fair, means));
+  byId("notes").replaceChildren(...data.notes.map((text) => make("li", {}, text)));
+  byId("in-short").replaceChildren(...inShort(scored, means));
 }
 
 /**

@@ -108,7 +108,11 @@ function tableRow(row) {
     caseTitle(row.index),
   );
   const cells = row.scores
-    ? row.scores.map((value, column) => make("td", {}, format(data.measures[column], value)))
+    ? row.scores.map((value, column) => {
+        const measure = data.measures[column];
+        const title = data.cases[row.index].reasons[row.m][measure.key] ?? null;
+        return make("td", { title }, format(measure, value));
+      })
     : make("td", { colspan: data.measures.length, class: "error" }, row.error);
   return make(
     "tr",

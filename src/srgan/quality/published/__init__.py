@@ -1,0 +1,127 @@
+"""Figures of papers beside measured ones, where both were taken in the same way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pydantic
+
+from srgan.quality import reduction
+from srgan.quality.measures import MEASURES
+from srgan.quality.results import Evaluation
+
+_HERE = Path(__file__).parent
+
+
+class _Record(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+
+class Row(_Record):
+    """What a paper says of one method on one dataset."""
+
+    method: str
+    parameters: str | None = None
+    dataset: str
+    photos: int = pydantic.Field(ge=1)
+    scale: int = pydantic.Field(ge=1)
+    source: str = pydantic.Field(min_length=1)
+    scores: dict[str, float]
+
+    @pydantic.field_validator("scores")
+    @classmethod
+    def _known(cls, scores: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(scores.keys() - MEASURES.keys())
+        if unknown or not scores:
+            raise ValueError(f"got {unknown or 'no'} measures; expected some of {list(MEASURES)}")
+        return scores
+
+
+class Paper(_Record):
+    """A file of published figures; see docs/guides/measure.md.
+
+    Attributes:
+        title: What they are.
+        protocols: How each measure was taken: the name of a protocol, or None where the sources do
+            not say it in full.
+        rows: The figures.
+    """
+
+    title: str
+    protocols: dict[str, str | None]
+    rows: tuple[Row, ...]
+
+
+class Beside(NamedTuple):
+    """One published figure, and why it does not compare with what was measured, or ""."""
+
+    row: Row
+    measure: str
+    value: float
+    objection: str
+
+
+def load(name: str) -> Paper:
+    """Returns a file of figures: one that comes with the package, as `x4`, or another.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no such file.
+    """
+    shipped = sorted(path.stem for path in _HERE.glob("*.json"))
+    file = _HERE / f"{name}.json" if name in shipped else Path(name)
+    try:
+        return Paper.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"There are no figures {name}; expected a JSON file, or {', '.join(shipped)}."
+        ) from None
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ValueError(f"{file} is no file of figures: {place}: {first['msg']}.") from None
+
+
+def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
+    """Yields the figures on what was measured, each with what is against comparing it."""
+    for row in paper.rows:
+        summary = next(
+            (s for name, s in found.summaries.items() if name.lower() == row.dataset.lower()), None
+        )
+        if summary is None or row.scale != found.scale:
+            continue
+        ways = found.provenance.get("data", {}).get(summary.dataset, {}).get("lr", {})
+        for measure, value in row.scores.items():
+            protocol = paper.protocols.get(measure)
+            objection = ""
+            if not protocol:
+                objection = "its source does not say in full how it was taken"
+            elif protocol != found.protocol and measure in ("psnr", "ssim"):
+                objection = f"it was taken by {protocol}, and these by {found.protocol}"
+            elif summary.photos[measure] != row.photos:
+                objection = (
+                    f"it is over {row.photos} photos, and these over {summary.photos[measure]}"
+                )
+            elif set(ways) - {reduction.MATLAB}:
+                objection = "the LR images here are not MATLAB's bicubic"
+            yield Beside(row, measure, value, objection)
+
+
+def lines(found: Evaluation, paper: Paper) -> list[str]:
+    """Returns what papers say, for the terminal: what compares, and apart from it what does not."""
+    figures = list(beside(found, paper))
+    if not figures:
+        return [f"{paper.title}: none of these datasets at x{found.scale}."]
+    said = [f"{paper.title}; they compare with the means above:"]
+    said += [f"  {_line(one)}" for one in figures if not one.objection]
+    apart = [f"  {_line(one)}: {one.objection}" for one in figures if one.objection]
+    return [*said, *(["These do not compare:", *apart] if apart else [])]
+
+
+def _line(one: Beside) -> str:
+    measure, row = MEASURES[one.measure], one.row
+    size = f", {row.parameters}" if row.parameters else ""
+    return (
+        f"{row.dataset}  {row.method}{size}  {measure.label} {measure.format(one.value)}  "
+        f"({row.source})"
+    )

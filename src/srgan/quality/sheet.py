@@ -1,0 +1,182 @@
+"""Crops side by side, as papers show them: the photo with a box, LR, the methods, HR."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from srgan.quality.datasets import Case
+from srgan.quality.measures import MEASURES
+from srgan.quality.results import Evaluation
+
+SUFFIXES = (".png", ".pdf")
+
+_CROP = 200  # pixels of the sheet that a crop is at least as wide as, by whole factors
+_GAP, _MARGIN = 10, 16
+_SIZE, _LEADING = 15, 19  # of the letters
+_BOX = (220, 30, 30)
+
+
+class Window(NamedTuple):
+    """A part of a photo to show, in pixels of HR."""
+
+    photo: str  # SET/NAME, or the name alone
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def window(text: str) -> Window:
+    """Returns what PHOTO:LEFT,TOP,WIDTHxHEIGHT stands for.
+
+    Raises:
+        ValueError: If it is nothing of the kind.
+
+    Example:
+        >>> window("Set5/baby:120,80,96x64")
+        Window(photo='Set5/baby', left=120, top=80, width=96, height=64)
+    """
+    found = re.fullmatch(r"(.+):(\d+),(\d+),(\d+)x(\d+)", text)
+    if not found or "0" in found.groups()[3:]:
+        raise ValueError(
+            f"{text!r} is no window; expected PHOTO:LEFT,TOP,WIDTHxHEIGHT in pixels of HR, such as "
+            "Set5/baby:120,80,96x64."
+        )
+    return Window(found[1], *map(int, found.groups()[1:]))
+
+
+def find(found: Evaluation, windows: Sequence[Window]) -> list[tuple[Case, Window]]:
+    """Returns the photo of each window.
+
+    Raises:
+        ValueError: If there is no such photo, or several.
+    """
+    pairs = []
+    for one in windows:
+        cases = [c for c in found.cases if one.photo in (c.name, f"{c.dataset}/{c.name}")]
+        if len(cases) != 1:
+            some = ", ".join(f"{c.dataset}/{c.name}" for c in (cases or found.cases)[:5])
+            raise ValueError(
+                f"There {'is no photo' if not cases else f'are {len(cases)} photos'} {one.photo}; "
+                f"expected one such as {some}."
+            )
+        pairs.append((cases[0], one))
+    return pairs
+
+
+def draw(found: Evaluation, windows: Sequence[Window]) -> np.ndarray:
+    """Returns the sheet, `(height, width, 3)`, uint8: a row for each window.
+
+    A row has the photo with the window in it; then the window of LR (its pixels as squares), of
+    each method with the scores of the whole photo, and of HR. Windows are enlarged by a whole
+    factor, without a filter.
+
+    Raises:
+        ValueError: If a window is not in its photo, or there is no such photo.
+    """
+    rows = [_row(found, case, one) for case, one in find(found, windows)]
+    scores = " / ".join(MEASURES[measure].label for measure in ("psnr", "lpips"))
+    legend = f"x{found.scale}, {found.protocol}. Under each method: {scores} of the whole photo."
+    width = max(max(row.width for row in rows), int(_font().getlength(legend)))
+    height = sum(row.height + 2 * _GAP for row in rows) + _LEADING
+    sheet = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), "white")
+    top = _MARGIN
+    for row in rows:
+        sheet.paste(row, (_MARGIN, top))
+        top += row.height + 2 * _GAP
+    ImageDraw.Draw(sheet).text((_MARGIN, top), legend, "black", _font())
+    return np.asarray(sheet)
+
+
+def save(sheet: np.ndarray, destination: Path) -> None:
+    """Writes a sheet as PNG or PDF, by the suffix; both keep every pixel.
+
+    Raises:
+        OSError: If it cannot be written.
+        ValueError: If the suffix is another.
+    """
+    image = Image.fromarray(sheet)
+    if destination.suffix.lower() == ".pdf":
+        # Pillow puts RGB into PDF as JPEG, and RGBA as JPEG 2000 without loss.
+        image.convert("RGBA").save(destination, "PDF", resolution=144)
+    elif destination.suffix.lower() == ".png":
+        image.save(destination, "PNG")
+    else:
+        raise ValueError(f"{destination} is no sheet; expected {' or '.join(SUFFIXES)}.")
+
+
+def _row(found: Evaluation, case: Case, one: Window) -> Image.Image:
+    lr, hr = found.lr(case), found.hr(case)
+    height, width = (side * found.scale for side in lr.shape[:2])
+    if one.left + one.width > width or one.top + one.height > height:
+        raise ValueError(
+            f"The window {one.width}x{one.height} at {one.left},{one.top} is not within "
+            f"{case.dataset}/{case.name}, which is {width}x{height}."
+        )
+    squares = lr.repeat(found.scale, axis=0).repeat(found.scale, axis=1)
+    cells = [(squares, "LR", f"{lr.shape[1]}x{lr.shape[0]}")]
+    for method in found.methods:
+        result, sr = found.result(case, method.name), found.sr(case, method.name)
+        if sr is not None and result.scores:
+            texts = (MEASURES[k].format(getattr(result.scores, k)) for k in ("psnr", "lpips"))
+            cells.append((sr, method.name, " / ".join(texts)))
+    if hr is not None:
+        cells.append((hr, "HR", f"{width}x{height}"))
+    zoom = max(1, round(_CROP / one.width))
+    drawn = [
+        _cell(image[one.top : one.top + one.height, one.left : one.left + one.width], zoom, texts)
+        for image, *texts in cells
+    ]
+    columns = -(-len(drawn) // 2) if len(drawn) > 3 else len(drawn)
+    wide, high = (max(cell.size[k] for cell in drawn) + _GAP for k in (0, 1))
+    lines = -(-len(drawn) // columns)
+    whole = _whole(hr if hr is not None else cells[-1][0], case, one, high * lines - _GAP)
+    row = Image.new("RGB", (whole.width + _GAP + wide * columns, high * lines), "white")
+    row.paste(whole, (0, 0))
+    for k, cell in enumerate(drawn):
+        row.paste(cell, (whole.width + _GAP + wide * (k % columns), high * (k // columns)))
+    return row
+
+
+def _whole(image: np.ndarray, case: Case, one: Window, height: int) -> Image.Image:
+    """The photo, as high as the crops beside it, with a box around the window."""
+    share = (height - _LEADING) / image.shape[0]
+    width = max(1, round(image.shape[1] * share))
+    cell = Image.new("RGB", (width, height), "white")
+    cell.paste(Image.fromarray(image).resize((width, height - _LEADING), Image.Resampling.LANCZOS))
+    pen = ImageDraw.Draw(cell)
+    corners = (one.left, one.top, one.left + one.width, one.top + one.height)
+    pen.rectangle([round(share * side) for side in corners], outline=_BOX, width=3)
+    pen.text(
+        (0, height - _LEADING + 1), _fitting(f"{case.dataset}/{case.name}", width), "black", _font()
+    )
+    return cell
+
+
+def _cell(crop: np.ndarray, zoom: int, texts: Sequence[str]) -> Image.Image:
+    """A crop with two lines below it."""
+    large = Image.fromarray(crop.repeat(zoom, axis=0).repeat(zoom, axis=1))
+    cell = Image.new("RGB", (large.width, large.height + 2 * _LEADING), "white")
+    cell.paste(large, (0, 0))
+    for k, text in enumerate(texts):
+        place = (0, large.height + 1 + k * _LEADING)
+        ImageDraw.Draw(cell).text(place, _fitting(text, large.width), "black", _font())
+    return cell
+
+
+def _fitting(text: str, width: int) -> str:
+    """A text, cut off where there is no room."""
+    short = text
+    while short and _font().getlength(short if short == text else f"{short}...") > width:
+        short = short[:-1]
+    return short if short == text else f"{short}..."
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(_SIZE)  # comes with Pillow
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font

@@ -1,0 +1,87 @@
+"""Published figures stand beside measured ones only where both were taken in the same way."""
+
+import json
+
+import pytest
+
+from srgan.quality import published
+
+
+@pytest.fixture
+def found(make_evaluation):
+    return make_evaluation([("set5", str(number)) for number in range(5)])
+
+
+def figures(found, paper):
+    return {(one.row.method, one.measure): one for one in published.beside(found, paper)}
+
+
+def test_shipped_figures_each_have_a_source():
+    paper = published.load("x4")
+    assert {row.method for row in paper.rows} >= {"SRGAN", "ESRGAN", "SPSR", "EDSR-baseline"}
+    assert all(len(row.source) > 20 for row in paper.rows)
+    assert {(row.dataset, row.photos) for row in paper.rows} == {
+        *(("Set5", 5), ("Set14", 14), ("BSD100", 100))
+    }
+
+
+def test_figures_of_the_same_protocol_and_photos_compare(found):
+    shown = figures(found, published.load("x4"))
+    assert {one.row.dataset for one in shown.values()} == {"Set5"}
+    edsr = shown["EDSR-baseline", "psnr"]
+    assert (edsr.value, edsr.objection) == (32.09, "")
+
+
+def test_figures_that_do_not_compare_say_why(found):
+    paper = published.load("x4")
+    assert "does not say in full" in figures(found, paper)["ESRGAN", "lpips"].objection
+    found.protocol = "rgb"
+    assert figures(found, paper)["ESRGAN", "psnr"].objection == (
+        "it was taken by y-crop4, and these by rgb"
+    )
+    lines = published.lines(found, paper)
+    assert lines[1] == "These do not compare:"
+    assert all("32.09" not in line for line in lines[:2])
+
+
+def test_other_photos_and_other_lr_images_do_not_compare(found, make_evaluation):
+    paper = published.load("x4")
+    fewer = make_evaluation([("Set5", "one")])
+    assert figures(fewer, paper)["SRGAN", "psnr"].objection == (
+        "it is over 5 photos, and these over 1"
+    )
+    found.provenance = {"data": {"set5": {"lr": {"a box filter": 5}}}}
+    assert "not MATLAB's bicubic" in figures(found, paper)["SRGAN", "psnr"].objection
+
+
+def test_other_sets_and_scales_have_no_figures(make_evaluation):
+    other = make_evaluation([("Mine", "one")])
+    assert published.lines(other, published.load("x4")) == [
+        "Published figures at x4, of LR images by MATLAB's bicubic: none of these datasets at x4."
+    ]
+
+
+ROW = {"method": "a", "dataset": "b", "photos": 1, "scale": 4, "source": "c", "scores": {"psnr": 1}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": ""}, r"rows\.0\.source: "),
+        ({"scores": {"vmaf": 90}}, r"rows\.0\.scores: .*\['vmaf'\] measures; expected some of"),
+        ({"page": 3}, r"rows\.0\.page: "),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_named(tmp_path, change, message):
+    file = tmp_path / "paper.json"
+    text = {"title": "t", "protocols": {"psnr": "y-crop4"}, "rows": [ROW]}
+    file.write_text(json.dumps(text))
+    assert published.load(str(file)).rows[0].scores == {"psnr": 1}
+    file.write_text(json.dumps(text | {"rows": [ROW | change]}))
+    with pytest.raises(ValueError, match=message):
+        published.load(str(file))
+
+
+def test_a_missing_file_is_named_with_those_there_are():
+    with pytest.raises(FileNotFoundError, match=r"no figures x3; expected a JSON file, or x4"):
+        published.load("x3")
