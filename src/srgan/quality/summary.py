@@ -89,11 +89,9 @@ class Table:
             [[bool(known.get((c, m))) for m in methods] for c in self._cases], bool
         )
         self._missing = ~found & np.any(found, axis=0)  # of methods that made something
-        shared = ~self._missing.any(axis=1)
         # Of each measure, the photos on which all have it that have it at all.
         has = ~np.isnan(self._values)
-        usable = (has | ~has.any(axis=0)).all(axis=1) & has.any(axis=(0, 1))
-        self._used = usable & shared[:, None]
+        self._used = (has | ~has.any(axis=0)).all(axis=1) & has.any(axis=(0, 1))
 
     def summary(self) -> Summary:
         """Returns the means."""
