@@ -91,7 +91,8 @@ class Table:
         self._missing = ~found & np.any(found, axis=0)  # of methods that made something
         # Of each measure, the photos on which all have it that have it at all.
         has = ~np.isnan(self._values)
-        self._used = (has | ~has.any(axis=0)).all(axis=1) & has.any(axis=(0, 1))
+        used = (has | ~has.any(axis=0)).all(axis=1) & has.any(axis=(0, 1))
+        self._used = np.asarray(used)  # (photos, measures)
 
     def summary(self) -> Summary:
         """Returns the means."""
