@@ -90,8 +90,8 @@ class Table:
         )
         self._missing = ~found & np.any(found, axis=0)  # of methods that made something
         # Of each measure, the photos on which all have it that have it at all.
-        has = ~np.isnan(self._values)
-        self._used = (has | ~has.any(axis=0)).all(axis=1) & has.any(axis=(0, 1))
+        has: np.ndarray = ~np.isnan(self._values)
+        self._used = np.all(has | ~np.any(has, axis=0), axis=1) & np.any(has, axis=(0, 1))
 
     def summary(self) -> Summary:
         """Returns the means."""
