@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from srgan.quality import statistics
+from srgan.quality import statistics, summary
 
 TRIALS = 300
 SPREADS = {  # of differences, with mean 0
@@ -96,3 +96,15 @@ def test_fewer_than_five_photos_are_too_few_to_tell(rng):
     assert np.isnan([few.low, few.high, few.p]).all()
     np.testing.assert_allclose(few.mean, 10, atol=0.5)
     assert np.isfinite(statistics.intervals(rng.normal(10, 0.1, (statistics.FEWEST, 2))).low).all()
+
+
+def test_the_main_measures_are_corrected_by_themselves():
+    rows = [
+        summary.Difference("Set5", "a", "b", measure, 9, 1.0, 0.5, 1.5, 0.02, summary.TOO_FEW)
+        for measure in ("psnr", "lpips", *["grid"] * 8)
+    ]
+    judged = summary.judge(rows)
+    assert [row.p for row in judged[:2]] == [0.04, 0.04]
+    assert {row.verdict for row in judged[:2]} == {"higher"}
+    assert [row.p for row in judged[2:]] == [0.16] * 8
+    assert {row.verdict for row in judged[2:]} == {summary.NOT_SHOWN}

@@ -15,6 +15,9 @@ TOO_FEW = "too few photos to tell"
 NOT_SHOWN = "no difference shown"
 Verdict = Literal["higher", "lower", "no difference shown", "too few photos to tell"]
 
+MAIN = ("psnr", "ssim", "lpips")
+"""Measures that evaluations are about; the others tell why."""
+
 _CAPPED = ("psnr", "lr_psnr")
 _CERTAIN = 0.05  # corrected p value below which a difference is shown
 
@@ -53,7 +56,7 @@ class Difference(NamedTuple):
     mean: float
     low: float  # of the 95 % interval of this comparison alone; see `statistics.intervals`
     high: float
-    p: float  # corrected for the number of all comparisons; see `statistics.holm`
+    p: float  # corrected for the number of comparisons; see `judge`
     verdict: Verdict
 
 
@@ -154,12 +157,16 @@ class Table:
 def judge(differences: Sequence[Difference]) -> list[Difference]:
     """Returns all differences that are offered together with corrected p values, and verdicts.
 
-    A difference is shown if its corrected p is below 0.05 and its interval leaves out 0.
+    A difference is shown if its corrected p is below 0.05 and its interval leaves out 0. The
+    correction is for the number of comparisons in `MAIN`, and for those in all other measures.
     """
-    corrected = statistics.holm([row.p for row in differences])
+    p = np.array([row.p for row in differences])
+    main = np.array([row.measure in MAIN for row in differences], bool)
+    for family in (main, ~main):
+        p[family] = statistics.holm(p[family].tolist())
     return [
-        row._replace(p=p, verdict=_verdict(row, p))
-        for row, p in zip(differences, corrected, strict=True)
+        row._replace(p=corrected, verdict=_verdict(row, corrected))
+        for row, corrected in zip(differences, p.tolist(), strict=True)
     ]
 
 

@@ -9,7 +9,7 @@ from srgan.quality import reduction, statistics
 from srgan.quality.measures import MEASURES, Measure
 from srgan.quality.methods import ORIGINAL
 from srgan.quality.results import Evaluation
-from srgan.quality.summary import Difference, Summary
+from srgan.quality.summary import MAIN, Difference, Summary
 
 Format = Literal["csv", "markdown", "latex"]
 
@@ -111,14 +111,16 @@ def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
 
 def footnote(found: Evaluation) -> str:
     """Returns how the differences of an evaluation were judged."""
-    count = sum(row.p == row.p for row in found.differences)  # NaN is not equal to itself
+    known = [row for row in found.differences if row.p == row.p]  # NaN is not equal to itself
+    count = sum(row.measure in MAIN for row in known)
     taken = f"Differences to {found.reference}, photo by photo"
-    if not count:
+    if not known:
         return f"{taken}. Fewer than {statistics.FEWEST} photos are too few to tell."
     return (
         f"{taken}, with 95 % intervals (Student's t; from {statistics.SKEWNESS_KNOWN} photos on, "
-        "the studentised bootstrap, too). Shown means p < 0.05 after Holm's correction for all "
-        f"{count} comparisons."
+        "the studentised bootstrap, too). Shown means p < 0.05 after Holm's correction for the "
+        f"{count} comparisons of PSNR, SSIM and LPIPS, and for the {len(known) - count} of all "
+        "other measures."
     )
 
 
@@ -214,7 +216,7 @@ def _legend(found: Evaluation, star: str) -> list[str]:
     ]
 
 
-def differences(found: Evaluation, measures: Sequence[str] = PAPER[:3]) -> list[str]:
+def differences(found: Evaluation, measures: Sequence[str] = MAIN) -> list[str]:
     """Returns lines on how every method differs from the reference, for the terminal."""
     return [_line(row) for row in found.differences if row.measure in measures]
 
