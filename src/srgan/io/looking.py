@@ -44,8 +44,9 @@ def look(source: str | os.PathLike[str] | bytes) -> Seen:
         raise UnsupportedImage(f"{name} {found.fault}")
     if found.hdr:
         raise UnsupportedImage(
-            f"{name} has HDR colours ({found.hdr}), brighter than sRGB can be; expected colours "
-            "as of a print. Convert it to sRGB or Display P3 with a program that maps its tones."
+            f"{name} has HDR colours ({found.hdr}), brighter than sRGB can be; expected those "
+            "of ordinary pictures. Convert it to sRGB or Display P3 with a program that maps its "
+            "tones."
         )
     return Seen(kind, found)
 

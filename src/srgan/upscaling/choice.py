@@ -141,7 +141,9 @@ def describe(rgb: np.ndarray) -> str:
     if found.jpeg:
         return f"it was compressed as JPEG, in steps of {found.jpeg:.0f} grey levels"
     if found.webp > _WEBP:
-        return f"it was compressed as WebP, in steps of about {found.webp:.0f} grey levels"
+        return (
+            f"it was compressed as WebP or AVIF are, in steps of about {found.webp:.0f} grey levels"
+        )
     if found.ringing > _RINGING:
         return f"its letters have ringing of {found.ringing:.0f} grey levels, as JPEG leaves it"
     if found.noise > _NOISE:
