@@ -543,7 +543,9 @@ def two_shipped(make_model, tmp_path, monkeypatch):
     folder.mkdir()
     for name in ("srgan-psnr-x4", "srgan-x4"):
         (folder / f"{name}.onnx").write_bytes(make_model(name=name).read_bytes())
-    (folder / "lpips-alex.onnx").symlink_to(resources.WEIGHTS / "lpips-alex.onnx")
+    for file in resources.WEIGHTS.iterdir():  # those of measures
+        if not file.name.startswith("srgan-"):
+            (folder / file.name).symlink_to(file)
     monkeypatch.setattr(resources, "WEIGHTS", folder)
     monkeypatch.setattr(demo, "_ZOOMS", {"cat": (0, 0)})
 
