@@ -146,7 +146,7 @@ def test_a_table_says_what_belongs_together(table):
         ("a,b\n", r"has the columns a, b; expected photo and file"),
         ("", r"has the columns nothing; expected photo and file"),
         ("photo,file\nhr/a.png,sr/9.png\n", r"line 2: there is no file .*9\.png"),
-        ("photo,file\nhr/a.png\n", r"line 2: there is no file"),
+        ("photo,file\nhr/a.png\n", r"line 2: expected a photo and a file"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_named(table, text, message):
@@ -159,6 +159,15 @@ def test_two_files_of_one_photo_in_a_table_are_refused(table):
     photos = {"a": file.parent / "hr" / "a.png"}
     with pytest.raises(ValueError, match=r"has 2 files of a in .*7\.png and 8\.png"):
         pairing.listed(pairing.read_pairs(file), photos, file.parent / "sr")
+
+
+@pytest.mark.parametrize("data", [b"photo,file\n\xff\xfe", "photo,file".encode("utf-16")])
+def test_a_table_that_is_no_text_is_named(tmp_path, data):
+    (tmp_path / "pairs.csv").write_bytes(data)
+    with pytest.raises(ValueError, match=r"pairs\.csv is no table; expected CSV in UTF-8"):
+        pairing.read_pairs(tmp_path / "pairs.csv")
+    with pytest.raises(ValueError, match="is no table"):
+        pairing.read_pairs(tmp_path)
 
 
 def test_a_missing_folder_is_named(tmp_path):

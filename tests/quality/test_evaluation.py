@@ -465,6 +465,35 @@ def test_a_renamed_result_of_another_photo_is_refused(photos, tmp_path):
     assert "p1_out.png does not look like p1" in errors(found)["p1", "program"]
 
 
+def test_another_photo_under_the_same_name_is_refused_too(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for index, other in enumerate((0, 3, 2, 1)):
+        images.write(made / f"p{index}.png", picture(other))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    assert set(errors(found)) == {("p1", "program"), ("p3", "program")}
+
+
+def test_results_of_no_photo_are_told(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for index in range(4):
+        images.write(made / f"p{index}.png", picture(index))
+        images.write(made / f"zz{index}.png", picture(index))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    note = "program: of no photo are zz0.png, zz1.png, zz2.png and 1 more."
+    assert note in tables.notes(found)
+
+
+def test_a_reference_may_be_named_as_its_folder_was(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for index in range(4):
+        images.write(made / f"p{index}.png", picture(index))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE, reference=str(made))
+    assert found.reference == "program"
+
+
 # provenance
 
 

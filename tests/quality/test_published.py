@@ -85,3 +85,24 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, change, message):
 def test_a_missing_file_is_named_with_those_there_are():
     with pytest.raises(FileNotFoundError, match=r"no figures x3; expected a JSON file, or x4"):
         published.load("x3")
+
+
+@pytest.mark.parametrize(
+    ("measure", "protocol", "other", "same"),
+    [
+        ("psnr", "y-crop4", "srgan-paper", True),
+        ("ssim", "y-crop4", "srgan-paper", False),
+        ("psnr", "y-crop4", "rgb-crop4", False),
+        ("lpips", "y-crop4", "rgb", True),
+    ],
+)
+def test_the_protocol_of_the_srgan_paper_differs_in_ssim_alone(measure, protocol, other, same):
+    assert published._is_same(measure, protocol, other) == same
+
+
+def test_an_unknown_protocol_in_a_file_is_refused(tmp_path):
+    row = {"method": "A", "dataset": "Made", "photos": 1, "scale": 4, "source": "us"}
+    text = {"title": "Ours", "protocols": {"psnr": "foo"}, "rows": [row | {"scores": {"psnr": 30}}]}
+    (tmp_path / "own.json").write_text(json.dumps(text))
+    with pytest.raises(ValueError, match="There is no protocol 'foo'"):
+        published.load(str(tmp_path / "own.json"))

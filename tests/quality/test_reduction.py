@@ -45,7 +45,7 @@ def noisy(hr):
         (lambda hr: hr[::4, ::4], "every 4th pixel, without a filter"),
         (
             lambda hr: resize.downscale(np.roll(hr, (1, -2), (0, 1)), SCALE),
-            "MATLAB's bicubic, shifted by -1 and 2 pixels of HR",
+            "MATLAB's bicubic, shifted by -2 pixels of HR to the right and 1 down",
         ),
         (noisy, reduction.UNKNOWN),
         (lambda hr: 255 - resize.downscale(hr, SCALE), reduction.UNKNOWN),

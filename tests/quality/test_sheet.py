@@ -46,6 +46,14 @@ def test_a_row_has_the_window_of_lr_of_each_method_and_of_hr(found):
     assert (drawn == (220, 30, 30)).all(axis=2).sum() > 50  # the box in the whole photo
 
 
+def test_a_narrow_window_makes_no_larger_sheet_than_a_wide_one(make_evaluation):
+    found = make_evaluation([("Made", "one")], noise=10)
+    height, width = (4 * side for side in found.lr(found.cases[0]).shape[:2])
+    narrow = sheet.draw(found, [sheet.window(f"one:0,0,1x{height}")])
+    wide = sheet.draw(found, [sheet.window(f"one:0,0,{width}x{height}")])
+    assert narrow.size < 3 * wide.size
+
+
 def test_each_window_is_a_row(found):
     one = sheet.draw(found, [sheet.window("one:0,0,40x24")])
     two = sheet.draw(found, [sheet.window("one:0,0,40x24"), sheet.window("Other/two:0,0,40x24")])

@@ -94,6 +94,10 @@ def evaluate(
     from srgan.quality import report as page
     from srgan.util import files
 
+    if table and as_json:
+        raise ValueError("--table and --json exclude each other: choose one.")
+    if plane and plane.suffix.lower() != ".svg":
+        raise ValueError(f"{plane} is no drawing; expected the suffix .svg.")
     windows, sheet = _windows(crops, sheet, output)
     written = {"Page to look at": report, "LPIPS against PSNR": plane}
     written["Crops side by side"] = sheet if windows else None
@@ -126,9 +130,12 @@ def evaluate(
             )
     _draw(found, plane, windows, sheet)
     if as_json:
-        print(json.dumps(found.to_json()))
+        figures = {"published": published.to_json(found, paper)} if paper else {}
+        print(json.dumps(found.to_json() | figures))
     elif table:
         print(tables.write(found, table), end="")
+        for line in published.lines(found, paper) if paper else ():
+            messages.notice(line.strip())
     else:
         _print(found)
         for line in published.lines(found, paper) if paper else ():

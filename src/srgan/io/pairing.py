@@ -6,6 +6,7 @@ not clear is refused.
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -125,7 +126,13 @@ def read_pairs(file: Path) -> Pairs:
         ValueError: If it lacks a column, or names a file that is not there.
     """
     pairs: dict[Path, list[Path]] = {}
-    with file.open(newline="", encoding="utf-8-sig") as stream:
+    try:
+        text = file.read_text("utf-8-sig")
+    except (UnicodeDecodeError, IsADirectoryError):
+        raise ValueError(
+            f"{file} is no table; expected CSV in UTF-8, with the columns photo and file."
+        ) from None
+    with io.StringIO(text, newline="") as stream:
         rows = csv.DictReader(stream)
         if not {"photo", "file"} <= set(rows.fieldnames or ()):
             raise ValueError(
@@ -133,7 +140,9 @@ def read_pairs(file: Path) -> Pairs:
                 "photo and file in the first line."
             )
         for number, row in enumerate(rows, start=2):
-            photo, other = (file.parent / (row[column] or "") for column in ("photo", "file"))
+            if not (row["photo"] and row["file"]):
+                raise ValueError(f"{file}, line {number}: expected a photo and a file.")
+            photo, other = (file.parent / row[column] for column in ("photo", "file"))
             for path in (photo, other):
                 if not path.is_file():
                     raise ValueError(

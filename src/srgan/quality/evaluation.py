@@ -128,6 +128,8 @@ def _reference(
     if wanted is None:
         first = BICUBIC in upscalers[:1] or len(names) < 3
         return BICUBIC if first else names[1]
+    if wanted not in names and Path(wanted).name in names:
+        return Path(wanted).name  # as it was named to --model
     if wanted not in names:
         raise ValueError(
             f"There is no method {wanted!r} to take differences to; expected one of "

@@ -94,9 +94,9 @@ class Folder:
     ):
         name = unused(folder.resolve().name, [*taken, ORIGINAL])
         self.method = Method(name, name)
-        self._folder, self._scale, self._crop = folder, scale, crop
+        self.folder, self._scale, self._crop = folder, scale, crop
         self._files: dict[Case, Path] = {}
-        self._sure: set[Case] = set()  # of the very name of the photo, or listed
+        self._sure: set[Case] = set()  # those that are listed
         self._left_over: dict[str, list[Path]] = {}
         self._digests: dict[Path, str] = {}
         tried = ""
@@ -108,11 +108,17 @@ class Folder:
             matches = listed or pairing.match(named, below)
             found = {Case(dataset, name): path for name, path in matches.files.items()}
             self._files |= found
-            self._sure |= {case for case, path in found.items() if listed or _is_named(path, case)}
+            self._sure |= {*found} if listed else set()
             self._left_over[dataset] = matches.left_over
             tried = matches.tried
         if not self._files:
             raise ValueError(f"{folder} has no result for any photo. {tried}")
+
+    @property
+    def left_over(self) -> list[str]:
+        """Names of files that are of no photo."""
+        unused = {path for paths in self._left_over.values() for path in paths}
+        return sorted(path.name for path in unused - {*self._files.values()})
 
     @property
     def sha256(self) -> str:
@@ -123,8 +129,9 @@ class Folder:
     def path(self, case: Case) -> Path:
         if case not in self._files:
             others = [path.name for path in self._left_over[case.dataset]]
-            some = f"; of no photo are {', '.join(others[:3])}" if others else ""
-            raise FileNotFoundError(f"{self._folder} has no result for {case.name}{some}.")
+            more = f" and {len(others) - 3} more" if others[3:] else ""
+            some = f"; of no photo are {', '.join(others[:3])}{more}" if others else ""
+            raise FileNotFoundError(f"{self.folder} has no result for {case.name}{some}.")
         return self._files[case]
 
     def digest(self, case: Case) -> str:
@@ -151,14 +158,10 @@ class Folder:
             sr = sr[:height, :width]
         if case not in self._sure and _likeness(lr, sr) < _ALIKE:
             raise ValueError(
-                f"{path} does not look like {case.name}. If it is of this photo, give it its name, "
-                "or list it in a table, --pairs."
+                f"{path} does not look like {case.name}. If it is of this photo all the same, "
+                "list it in a table, --pairs."
             )
         return sr
-
-
-def _is_named(path: Path, case: Case) -> bool:
-    return path.stem == case.name.rpartition("/")[2]
 
 
 def _likeness(lr: np.ndarray, sr: np.ndarray) -> float:

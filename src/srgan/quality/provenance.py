@@ -52,7 +52,11 @@ def collect(
             if isinstance(source, Network)
         },
         "results": {
-            name: {"sha256": source.sha256}
+            name: {
+                "folder": str(source.folder),
+                "sha256": source.sha256,
+                "left_over": source.left_over,
+            }
             for name, source in sources.items()
             if isinstance(source, Folder)
         },

@@ -75,7 +75,7 @@ def _shifts(hr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:
             left * scale + x : (left + width) * scale + x,
         ]
         way = (
-            f"MATLAB's bicubic, shifted by {y} and {x} pixels of HR"
+            f"MATLAB's bicubic, shifted by {-x} pixels of HR to the right and {-y} down"
             if (y, x) != (0, 0)
             else ("nearly MATLAB's bicubic, rounded otherwise")
         )

@@ -14,7 +14,8 @@ from srgan.quality.results import Evaluation
 
 SUFFIXES = (".png", ".pdf")
 
-_CROP = 200  # pixels of the sheet that a crop is at least as wide as, by whole factors
+_CROP = 200  # pixels of the sheet: about the longer side of a crop, by whole factors
+_NARROWEST = 120  # pixels of the sheet that the texts below a crop have
 _GAP, _MARGIN = 10, 16
 _SIZE, _LEADING = 15, 19  # of the letters
 _BOX = (220, 30, 30)
@@ -126,7 +127,7 @@ def _row(found: Evaluation, case: Case, one: Window) -> Image.Image:
             cells.append((sr, method.name, " / ".join(texts)))
     if hr is not None:
         cells.append((hr, "HR", f"{width}x{height}"))
-    zoom = max(1, round(_CROP / one.width))
+    zoom = max(1, round(_CROP / max(one.width, one.height)))
     drawn = [
         _cell(image[one.top : one.top + one.height, one.left : one.left + one.width], zoom, texts)
         for image, *texts in cells
@@ -160,11 +161,12 @@ def _whole(image: np.ndarray, case: Case, one: Window, height: int) -> Image.Ima
 def _cell(crop: np.ndarray, zoom: int, texts: Sequence[str]) -> Image.Image:
     """A crop with two lines below it."""
     large = Image.fromarray(crop.repeat(zoom, axis=0).repeat(zoom, axis=1))
-    cell = Image.new("RGB", (large.width, large.height + 2 * _LEADING), "white")
+    width = max(large.width, _NARROWEST)
+    cell = Image.new("RGB", (width, large.height + 2 * _LEADING), "white")
     cell.paste(large, (0, 0))
     for k, text in enumerate(texts):
         place = (0, large.height + 1 + k * _LEADING)
-        ImageDraw.Draw(cell).text(place, _fitting(text, large.width), "black", _font())
+        ImageDraw.Draw(cell).text(place, _fitting(text, width), "black", _font())
     return cell
 
 

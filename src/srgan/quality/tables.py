@@ -16,6 +16,9 @@ Format = Literal["csv", "markdown", "latex"]
 PAPER = ("psnr", "ssim", "lpips", "lr_psnr")
 """The measures of tables for papers; CSV and JSON have all."""
 
+WITHOUT_HR = ("niqe", "brisque", "lr_psnr")
+"""Those of photos that have no truth."""
+
 _COLUMNS = (  # of CSV
     *("dataset", "method", "measure", "photos", "mean"),
     *("reference", "difference", "low", "high", "p", "verdict", "protocol", "scale"),
@@ -25,6 +28,7 @@ _ARROWS = {"higher": "\N{UPWARDS ARROW}", "lower": "\N{DOWNWARDS ARROW}"}
 _LATEX_ARROWS = {"higher": r" $\uparrow$", "lower": r" $\downarrow$"}
 _LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 )
 
@@ -70,6 +74,10 @@ def notes(found: Evaluation) -> list[str]:
     said = []
     for summary in found.summaries.values():
         said += [f"{summary.dataset}: {text}" for text in _notes(found, summary)]
+    for method, made in found.provenance.get("results", {}).items():
+        if names := made["left_over"]:
+            more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+            said.append(f"{method}: of no photo are {', '.join(names[:_NAMED])}{more}.")
     return said
 
 
@@ -143,7 +151,7 @@ def _csv(found: Evaluation) -> str:
 
 
 def _markdown(found: Evaluation) -> str:
-    head = [f"{m.label} {m.unit} {_ARROWS[m.better]}".replace("  ", " ") for m in _columns()]
+    head = [f"{m.label} {m.unit} {_ARROWS[m.better]}".replace("  ", " ") for m in _columns(found)]
     lines = [
         f"| set (n) | method | {' | '.join(head)} |",
         "|---|---|" + "---:|" * len(head),
@@ -157,7 +165,8 @@ def _markdown(found: Evaluation) -> str:
 
 def _latex(found: Evaluation) -> str:
     head = [
-        f"{m.label}{f' ({m.unit})' if m.unit else ''}{_LATEX_ARROWS[m.better]}" for m in _columns()
+        f"{m.label}{f' ({m.unit})' if m.unit else ''}{_LATEX_ARROWS[m.better]}"
+        for m in _columns(found)
     ]
     lines = [
         *(f"% {line}" for line in _legend(found, "*")),
@@ -176,8 +185,13 @@ def _latex(found: Evaluation) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _columns() -> list[Measure]:
-    return [MEASURES[measure] for measure in PAPER]
+def _measures(found: Evaluation) -> tuple[str, ...]:
+    has_hr = any(summary.photos["psnr"] for summary in found.summaries.values())
+    return PAPER if has_hr else WITHOUT_HR
+
+
+def _columns(found: Evaluation) -> list[Measure]:
+    return [MEASURES[measure] for measure in _measures(found)]
 
 
 def _cells(found: Evaluation, bold: str, star: str) -> Iterator[tuple[Summary, str, list[str]]]:
@@ -189,10 +203,10 @@ def _cells(found: Evaluation, bold: str, star: str) -> Iterator[tuple[Summary, s
     }
     for summary in found.summaries.values():
         methods = [name for name in summary.means if name != ORIGINAL]
-        best = {measure: _best(summary, methods, measure) for measure in PAPER}
+        best = {measure: _best(summary, methods, measure) for measure in _measures(found)}
         for method in methods:
             cells = []
-            for measure in PAPER:
+            for measure in _measures(found):
                 text = MEASURES[measure].format(getattr(summary.means[method], measure))
                 cell = bold.format(text) if text == best[measure] else text
                 cells.append(cell + (star if (summary.dataset, method, measure) in shown else ""))
@@ -216,8 +230,9 @@ def _legend(found: Evaluation, star: str) -> list[str]:
     ]
 
 
-def differences(found: Evaluation, measures: Sequence[str] = MAIN) -> list[str]:
+def differences(found: Evaluation) -> list[str]:
     """Returns lines on how every method differs from the reference, for the terminal."""
+    measures = MAIN if _measures(found) == PAPER else WITHOUT_HR
     return [_line(row) for row in found.differences if row.measure in measures]
 
 

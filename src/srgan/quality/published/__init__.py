@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pydantic
 
-from srgan.quality import reduction
+from srgan.quality import protocols, reduction
 from srgan.quality.measures import MEASURES
 from srgan.quality.results import Evaluation
 
@@ -51,6 +51,14 @@ class Paper(_Record):
     protocols: dict[str, str | None]
     rows: tuple[Row, ...]
 
+    @pydantic.field_validator("protocols")
+    @classmethod
+    def _exist(cls, named: dict[str, str | None]) -> dict[str, str | None]:
+        for name in named.values():
+            if name is not None:
+                protocols.protocol(name)
+        return named
+
 
 class Beside(NamedTuple):
     """One published figure, and why it does not compare with what was measured, or ""."""
@@ -76,6 +84,11 @@ def load(name: str) -> Paper:
         raise FileNotFoundError(
             f"There are no figures {name}; expected a JSON file, or {', '.join(shipped)}."
         ) from None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OSError(
+            f"{file} cannot be read: {reason}; expected a JSON file of figures."
+        ) from None
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
@@ -96,7 +109,7 @@ def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
             objection = ""
             if not protocol:
                 objection = "its source does not say in full how it was taken"
-            elif protocol != found.protocol and measure in ("psnr", "ssim"):
+            elif not _is_same(measure, protocol, found.protocol):
                 objection = f"it was taken by {protocol}, and these by {found.protocol}"
             elif summary.photos[measure] != row.photos:
                 objection = (
@@ -105,6 +118,15 @@ def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
             elif set(ways) - {reduction.MATLAB}:
                 objection = "the LR images here are not MATLAB's bicubic"
             yield Beside(row, measure, value, objection)
+
+
+def to_json(found: Evaluation, paper: Paper) -> list[dict[str, object]]:
+    """Returns what papers say, each figure with why it does not compare, or ""."""
+    return [
+        one.row.model_dump(exclude={"scores"})
+        | {"measure": one.measure, "value": one.value, "objection": one.objection}
+        for one in beside(found, paper)
+    ]
 
 
 def lines(found: Evaluation, paper: Paper) -> list[str]:
@@ -116,6 +138,14 @@ def lines(found: Evaluation, paper: Paper) -> list[str]:
     said += [f"  {_line(one)}" for one in figures if not one.objection]
     apart = [f"  {_line(one)}: {one.objection}" for one in figures if one.objection]
     return [*said, *(["These do not compare:", *apart] if apart else [])]
+
+
+def _is_same(measure: str, protocol: str, other: str) -> bool:
+    """Whether two protocols take a measure alike; the SRGAN paper differs in SSIM alone."""
+    one, two = (protocols.protocol(name) for name in (protocol, other))
+    if measure == "psnr":
+        return (one.colour, one.border) == (two.colour, two.border)
+    return measure != "ssim" or one == two
 
 
 def _line(one: Beside) -> str:

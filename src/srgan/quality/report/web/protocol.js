@@ -9,7 +9,7 @@ import { meaning, measureHeading } from "./measures.js";
 export function showProtocol() {
   const usual = data.protocol === `y-crop${data.scale}`;
   const text = usual
-    ? `LR is MATLAB's bicubic reduction of HR by ${data.scale}. PSNR and SSIM are of the luma (BT.601), with ${data.scale} pixels left out at each edge; LPIPS is version 0.1 with AlexNet, on the whole picture in colour. Results are rounded to 8 bits before they are scored.`
+    ? `LR is MATLAB's bicubic reduction of HR by ${data.scale}, if no note says otherwise. PSNR and SSIM are of the luma (BT.601), with ${data.scale} pixels left out at each edge; LPIPS is version 0.1 with AlexNet, on the whole picture in colour. Results are rounded to 8 bits before they are scored, unless they and HR have 16.`
     : "";
   byId("protocol-text").textContent = `Protocol ${data.protocol}. ${text}`;
   byId("measures").replaceChildren(
