@@ -188,6 +188,16 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, said, size, words):
         engines.open_engine(with_weights(tmp_path, "weights", "initialiser", **said))
 
 
+def test_weights_of_a_negative_shape_are_refused(tmp_path):
+    (tmp_path / "weights").write_bytes(bytes(12))
+    path = with_weights(tmp_path, "weights", "initialiser")
+    model = onnx.load(path, load_external_data=False)
+    model.graph.initializer[0].dims[:] = [-3]
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match="its shape needs -12"):
+        engines.open_engine(path)
+
+
 def test_weights_of_another_file_change_the_fingerprint(tmp_path):
     path = with_weights(tmp_path, "weights", "initialiser")
     found = set()

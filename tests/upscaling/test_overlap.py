@@ -93,7 +93,7 @@ def whole_bytes(deep):
 
 
 def test_what_was_asked_for_is_not_measured(deep, photo, tmp_path, monkeypatch):
-    monkeypatch.setattr(jobs, "_MUCH", 0)
+    monkeypatch.setattr(jobs, "MUCH", 0)
     for options in (UpscaleOptions(overlap=SEES), UpscaleOptions(tile=64)):
         job = pipeline.prepare(photo, tmp_path / "large.png", deep, options)
         assert not job.overlap
@@ -102,7 +102,7 @@ def test_what_was_asked_for_is_not_measured(deep, photo, tmp_path, monkeypatch):
 
 
 def test_models_of_srgan_are_always_exact(photo, tmp_path, tiny_model, monkeypatch):
-    monkeypatch.setattr(jobs, "_MUCH", 0)
+    monkeypatch.setattr(jobs, "MUCH", 0)
     job = pipeline.prepare(photo, tmp_path / "large.png", tiny_model)
     assert not job.overlap
     assert job.cuts[0].halo == loading.load(tiny_model).plan(200, 240).halo
@@ -122,6 +122,14 @@ def test_memory_grows_before_tiles_become_mostly_halo(deep, monkeypatch):
     monkeypatch.setattr(parallel, "available_memory", lambda: 40 * little)
     assert model.plan(1000, 1000).work < 1.3 * 1000 * 1000
     assert model.plan(1000, 1000, memory=little).work > 2 * 1000 * 1000
+
+
+def test_tiles_of_what_looks_near_take_no_more_than_before(tiny_model, monkeypatch):
+    model = loading.load(tiny_model)
+    little = 40**2 * model.pixel_bytes * model.calls
+    monkeypatch.setattr(parallel, "tile_memory", lambda: little)
+    assert model.plan(300, 300, halo=15).work > 2 * 300 * 300
+    assert model.plan(300, 300, halo=15) == model.plan(300, 300, halo=15, memory=little)
 
 
 def test_one_tile_at_a_time_of_what_looks_far(deep, tiny_model):

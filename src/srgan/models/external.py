@@ -92,7 +92,10 @@ class Sight(NamedTuple):
 def sight(data: bytes) -> Sight:
     """Returns how far the network in an ONNX file sees, as srgan's own say, or by its graph."""
     import onnx
+    from google.protobuf.message import DecodeError
 
+    # Nobody has checked the graph yet: of what these are raised, engines say what is wrong.
+    malformed = (DecodeError, LookupError, TypeError, ValueError, ZeroDivisionError)
     try:
         model = onnx.load_model_from_string(data)
         for entry in model.metadata_props:
@@ -101,7 +104,7 @@ def sight(data: bytes) -> Sight:
         return Sight(receptive_field(model), "")
     except GlobalOperation as error:
         return Sight(0, str(error))
-    except Exception:  # nobody has checked the graph yet; what is wrong with it, engines say
+    except malformed:
         return Sight(0, "its graph cannot be followed")
 
 

@@ -95,7 +95,7 @@ def _place(path: Path, tensor: "onnx.TensorProto") -> tuple[Path, int, int]:
         offset, length = int(said.get("offset", 0)), int(said.get("length", size))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{path} says no type or place of {tensor.name!r} ({error}).") from error
-    if offset < 0 or length != size or offset + size > weights.stat().st_size:
+    if min(offset, size) < 0 or length != size or offset + size > weights.stat().st_size:
         raise ValueError(
             f"{path} looks for {length} bytes of {tensor.name!r}, from byte {offset} of {name} on, "
             f"which has {weights.stat().st_size}; its shape needs {size}. They do not belong "

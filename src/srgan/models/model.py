@@ -21,7 +21,12 @@ from srgan.util import parallel
 from srgan.util.counting import counter
 
 PIXEL_BYTES = 8192.0  # for a model of which nothing is known
-_DEAR = 1.25  # times the pixels of a picture, in its tiles
+DEAR = 1.3
+"""Times the pixels of a picture that its tiles should have, at most, where they overlap widely."""
+
+MUCH = 2.5 * 2**30
+"""Bytes that tiles take to that end; more only so that they do not have twice as many."""
+
 _LARGEST = 1e6  # of the values that are taken for colours
 
 
@@ -159,17 +164,18 @@ class Model:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
             side = need.round_up(tile) + 2 * halo
             return tiling.TileLayout(height, width, halo, (side, side))
+        most = memory or 0.0
         if memory is None:
             memory = parallel.tile_memory()
-            most = max(parallel.available_memory() / 2, memory)
-        else:
-            most = memory
-        while True:  # where the halo is wide, small tiles would keep next to nothing
+            # Tiles of what looks far, one at a time, would be mostly halo.
+            most = memory if self.calls > 1 else parallel.available_memory() / 2
+        while True:
             area = min(int(memory / self.calls / self.pixel_bytes), self._most)
             cut = tiling.plan(
                 height, width, halo, area, min(workers or self.calls, self.calls), need.multiple
             )
-            if cut.work <= _DEAR * height * width or memory >= most:
+            enough = DEAR if memory < MUCH else 2.0
+            if memory >= most or cut.work <= enough * height * width:
                 return cut
             memory = min(1.2 * memory, most)
 

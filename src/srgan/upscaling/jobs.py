@@ -9,7 +9,7 @@ import numpy as np
 
 from srgan.io import formats, images, stream, tiff
 from srgan.models import tiling
-from srgan.models.model import Model
+from srgan.models.model import DEAR, MUCH, Model
 from srgan.numeric import clipping, resize
 from srgan.upscaling import overlap
 from srgan.upscaling.choice import Choice
@@ -18,9 +18,7 @@ from srgan.util import files, parallel
 from srgan.util.counting import Progress, counter
 
 _PASSES = 2  # of a model, one on the result of the other
-_DEAR = 1.3  # times the picture's pixels, in tiles
-_TWICE = 2.0  # likewise
-_MUCH = 2.5 * 2**30  # bytes of tiles
+_TWICE = 2.0  # times the picture's pixels, in tiles
 _TOLD = 0.01  # of a picture, that loses what no larger one can hold
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
 
@@ -93,7 +91,7 @@ class UpscaleJob:
         if not (is_free and self.model.specification and self.model.requirements.divisible):
             return None
         exact = self._plan(self.picture.height, self.picture.width, workers)
-        if exact.work <= _DEAR * exact.height * exact.width and self._tile_bytes(exact) < _MUCH:
+        if exact.work <= DEAR * exact.height * exact.width and self._tile_bytes(exact) < MUCH:
             return None
         return overlap.enough(self.model, middle())
 
