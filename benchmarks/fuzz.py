@@ -203,14 +203,14 @@ def _with_checksums(data: bytes) -> bytes:
     """A PNG file whose chunks are whole again; others as they are."""
     if not data.startswith(b"\x89PNG"):
         return data
-    mended, at = bytearray(data), 8
+    fixed, at = bytearray(data), 8
     while at + 12 <= len(data):
         end = at + 8 + struct.unpack_from(">I", data, at)[0]
         if end + 4 > len(data):
             break
-        struct.pack_into(">I", mended, end, zlib.crc32(data[at + 4 : end]))
+        struct.pack_into(">I", fixed, end, zlib.crc32(data[at + 4 : end]))
         at = end + 4
-    return bytes(mended)
+    return bytes(fixed)
 
 
 def use_picture(data: bytes, folder: Path) -> None:

@@ -9,11 +9,11 @@ made the README's; REALESRGAN holds results of benchmarks/others/realesrgan.py. 
 `bicubic`, a model, or a folder of results, which have the names of the photos. All start from the
 photos scaled down by MATLAB's bicubic, or from those of the folder that `--lr` names:
 
-    python tools/crops.py SPOILT/HR docs/images/photo.webp --lr SPOILT/LR \
+    python tools/crops.py DEGRADED/HR docs/images/photo.webp --lr DEGRADED/LR \
         --crop 03.png:150,300 07.png:200,300 15.png:90,180 17.png:40,230 21.png:200,320 \
         --method bicubic srgan-x4 REALESRGAN=Real-ESRGAN srgan-photo-x4
 
-made that of docs/models.md, SPOILT being Kodak24 as `srgan degrade` degrades it.
+made that of docs/models.md, DEGRADED being Kodak24 as `srgan degrade` degrades it.
 """
 
 import argparse

@@ -90,7 +90,7 @@ def test_a_network_that_tensorflow_computes_wrongly_in_graphs_is_not_exported(ra
     x = layers.LeakyReLU(0.1)(x)
     network = randomise(keras.Model(lr, layers.Conv2D(3, 3, padding="same")(x)))
     if np.allclose(network(photo()), tf.function(network)(photo()), atol=1e-3):
-        pytest.skip("TensorFlow computes it rightly here: without oneDNN, or mended")
+        pytest.skip("TensorFlow computes it rightly here: without oneDNN, or fixed")
     with pytest.raises(RuntimeError, match="grey levels"):
         write_onnx(network, tmp_path / "x.onnx", metadata(network))
 

@@ -14,8 +14,8 @@ def drawn(found):
 
 
 def test_points_lie_where_the_scores_are(make_evaluation):
-    offsets = {"bicubic": 20, "dial @ 0.00": 12, "dial @ 1.00": 5, "<b>&": 1}
-    root = drawn(make_evaluation(offsets=offsets, curve="dial"))
+    offsets = {"bicubic": 20, "blend @ 0.00": 12, "blend @ 1.00": 5, "<b>&": 1}
+    root = drawn(make_evaluation(offsets=offsets, curve="blend"))
     points = [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter(f"{SVG}circle")]
     assert len(points) == 4 * len(list(root.iter(f"{SVG}g"))[::2])
     # PSNR falls from method to method, and so does LPIPS, whose axis runs downwards.
@@ -23,7 +23,7 @@ def test_points_lie_where_the_scores_are(make_evaluation):
     steps = {round(points[k][0] - points[k + 1][0], 1) for k in range(3)}
     assert max(steps) - min(steps) <= 0.11  # even ones
     assert len(list(root.iter(f"{SVG}polyline"))) == len(points) // 4  # joins the two settings
-    assert {"<b>&", "dial @ 0.00"} <= {text.text for text in root.iter(f"{SVG}text")}
+    assert {"<b>&", "blend @ 0.00"} <= {text.text for text in root.iter(f"{SVG}text")}
 
 
 def test_each_dataset_is_a_panel_with_its_number_of_photos(make_evaluation):

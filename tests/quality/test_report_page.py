@@ -26,8 +26,8 @@ def usual(make_evaluation, folder):
     """A report with two data sets, a failure, a model with settings, and hostile names."""
     found = make_evaluation(
         cases=[("Made", "one"), ("Made", HOSTILE), ("Other", "three"), ("Other", "ten")],
-        offsets={"bicubic": 20, "other": 12, "dial @ 0.00": 5, "dial @ 1.00": 10, "\u00d7<b>": 2},
-        curve="dial",
+        offsets={"bicubic": 20, "other": 12, "blend @ 0.00": 5, "blend @ 1.00": 10, "\u00d7<b>": 2},
+        curve="blend",
         failed=[("ten", "other")],
     )
     report.write(found, folder / "usual.html")
@@ -302,7 +302,7 @@ def test_a_heading_sorts_by_mouse_and_by_keyboard(page):
     assert [float(text) for text in column(page, 3)[:-1]] == sorted(values, reverse=True)
     assert column(page, 3)[-1] == "It ran out of memory."  # what has no value is always last
     page.locator("#scores thead th button").nth(1).click()
-    alphabet = ["\u00d7<b>", "bicubic", "dial @ 0.00", "dial @ 1.00", "other"]
+    alphabet = ["\u00d7<b>", "bicubic", "blend @ 0.00", "blend @ 1.00", "other"]
     assert column(page, 2) == [name for name in alphabet for _ in range(4)]
     assert heading.get_attribute("aria-sort") == "none"
 
@@ -401,7 +401,7 @@ def test_the_plane_has_a_point_for_each_method_and_labels_apart(page):
     assert page.locator("#plane circle").count() == 5
     assert page.locator("#plane polyline").count() == 1
     labels = page.locator("#plane .label")
-    assert labels.all_text_contents() == ["bicubic", "other", "0.00", "dial @ 1.00", "\u00d7<b>"]
+    assert labels.all_text_contents() == ["bicubic", "other", "0.00", "blend @ 1.00", "\u00d7<b>"]
     boxes = [labels.nth(k).bounding_box() for k in range(5)]
     for k, one in enumerate(boxes):
         for two in boxes[k + 1 :]:

@@ -12,7 +12,7 @@ from srgan.numeric import resize
 from srgan.train import batches, data, degradations, pairs
 from srgan.train.config import Degradation
 
-SPOILT = Degradation(versions=3, clean=0.0)
+DEGRADED = Degradation(versions=3, clean=0.0)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_runs_of_other_patches_scales_and_degradations_share_a_cache(folder, tmp
         large = data.prepare(folder, cache, 4, minimum=16)
         small = data.prepare(folder, cache, 4, minimum=15)
         other = data.prepare(folder, cache, 2)
-        degraded = data.prepare(folder, cache, 4, degradation=SPOILT)
+        degraded = data.prepare(folder, cache, 4, degradation=DEGRADED)
         assert (len(large), len(small), len(other), len(degraded)) == (3, 4, 4, 12)
         assert large.skipped == [
             ("small.png", "60x60 usable pixels are fewer than 64x64, the least")
@@ -299,21 +299,21 @@ class TestVersions:
     """Photos whose LR images are degraded, each in several ways."""
 
     def test_versions_of_a_photo_share_what_they_should_become(self, folder, tmp_path):
-        prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=SPOILT)
+        prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=DEGRADED)
         assert prepared.names == ["astronaut.png", "cat.png", "deeper/coffee.png"]
         assert len(prepared) == 9
         for index, pair in enumerate(prepared):
             name = prepared.names[index // 3]
             hr = resize.crop_to_multiple(images.read_uint8(folder / name), 4)
             np.testing.assert_array_equal(pair.hr, hr)
-            expected = degradations.degrade(hr, 4, SPOILT, f"{name} {index % 3}")
+            expected = degradations.degrade(hr, 4, DEGRADED, f"{name} {index % 3}")
             np.testing.assert_array_equal(pair.lr, expected)
         assert len({pair.lr.tobytes() for pair in prepared}) == 9
         sizes = {file.name[:2]: file.stat().st_size for file in (tmp_path / "cache").rglob("*.bin")}
         assert 3 * sizes["hr"] == 16 * sizes["lr"]
 
     def test_all_versions_are_trained_on(self, folder, tmp_path):
-        prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=SPOILT)
+        prepared = data.prepare(folder, tmp_path / "cache", 4, degradation=DEGRADED)
         lr, hr = batches.batch(prepared, k=0, seed=0, batch_size=300, hr_patch=16)
         small = hr.reshape(300, 4, 4, 4, 4, 3).mean((2, 4))
         errors = np.abs(lr - small).mean((1, 2, 3))
@@ -322,8 +322,13 @@ class TestVersions:
     def test_other_ranges_make_other_versions_in_the_same_cache(self, folder, tmp_path):
         cache = tmp_path / "cache"
         found = [
-            data.prepare(folder, cache, 4, degradation=wish).fingerprint
-            for wish in (SPOILT, SPOILT, Degradation(versions=3, clean=0.0, noise=(9, 9)), SPOILT)
+            data.prepare(folder, cache, 4, degradation=wanted).fingerprint
+            for wanted in (
+                DEGRADED,
+                DEGRADED,
+                Degradation(versions=3, clean=0.0, noise=(9, 9)),
+                DEGRADED,
+            )
         ]
         assert found[0] == found[1] == found[3] != found[2]
 
@@ -332,11 +337,11 @@ class TestVersions:
         root.mkdir()
         for i in range(20):
             images.write(root / f"{i:02d}.png", np.full((16, 16, 3), 10 * i, np.uint8))
-        prepared = data.prepare(root, tmp_path / "cache", 4, degradation=SPOILT)
+        prepared = data.prepare(root, tmp_path / "cache", 4, degradation=DEGRADED)
         kept, held = prepared.hold_back(8)
         assert (len(kept), len(held)) == (18 * 3, 2)
         assert {*kept.names}.isdisjoint(held.names)
 
     def test_small_photos_that_are_given_are_not_degraded(self, folder, tmp_path):
         with pytest.raises(ValueError, match=r"used as they are; set degradation\.versions to 0"):
-            data.prepare(folder, tmp_path / "cache", 4, folder, degradation=SPOILT)
+            data.prepare(folder, tmp_path / "cache", 4, folder, degradation=DEGRADED)

@@ -1,4 +1,4 @@
-"""Spoilt LR images: each step against a reference, and the same ones every time."""
+"""Degraded LR images: each step against a reference, and the same ones every time."""
 
 import io
 

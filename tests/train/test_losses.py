@@ -138,7 +138,7 @@ def noise(batch=1, side=264):
     return (0.5 + 0.1 * rng.normal(size=(batch, side, side, 3))).astype(np.float32)
 
 
-def weave(scale=4, side=264):
+def grid_artifact(scale=4, side=264):
     """Grey with one bright pixel in every scale x scale block."""
     image = np.full((1, side, side, 3), 0.5, np.float32)
     image[:, ::scale, ::scale] = 1
@@ -154,10 +154,10 @@ def uneven(scale=4, side=264, phase=0):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_grid_is_high_for_a_grid_artifact_and_near_zero_for_noise(scale):
-    assert losses.grid(weave(scale), scale) > 1 / 2
+    assert losses.grid(grid_artifact(scale), scale) > 1 / 2
     assert losses.grid(uneven(scale), scale) > 1 / 10
     assert losses.grid(noise(), scale) < 0.002
-    assert losses.grid(noise() + weave(scale), scale) > 100 * losses.grid(noise(), scale)
+    assert losses.grid(noise() + grid_artifact(scale), scale) > 100 * losses.grid(noise(), scale)
 
 
 def test_grid_of_a_flat_image_is_zero_and_its_gradient_finite():
@@ -213,7 +213,7 @@ def test_grid_pools_the_energies_over_the_batch():
 
 
 def test_descending_on_grid_takes_the_grid_artifact_out():
-    image = keras.Variable(0.5 * noise(side=40) + 0.5 * weave(side=40))
+    image = keras.Variable(0.5 * noise(side=40) + 0.5 * grid_artifact(side=40))
     before = float(losses.grid(image, 4))
     for _ in range(20):
         with tf.GradientTape() as tape:

@@ -173,7 +173,7 @@ def detail(luma: np.ndarray) -> float:
     Returns:
         At least 0; `nan` if there is nothing but rounding.
     """
-    return _fine_share(_sharpest(luma))
+    return _fine_share(luma[sharpest(luma, _TILE, _TILE)].astype(np.float32))
 
 
 def sharp_at(luma: np.ndarray, least: float) -> float:
@@ -181,7 +181,7 @@ def sharp_at(luma: np.ndarray, least: float) -> float:
 
     The smallest sufficient of 1.5, 2, 3, 4, 6 and 8, or the largest that leaves enough to judge.
     """
-    tile = _sharpest(luma)
+    tile = luma[sharpest(luma, _TILE, _TILE)].astype(np.float32)
     for factor in _SHRINKING:
         height, width = (round(side / factor) for side in tile.shape)
         if min(height, width) < 4 * _MARGIN:
@@ -259,17 +259,23 @@ def _calmest(plane: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt(np.median(middle[calm]))), float(np.sqrt(np.median(finest[calm])))
 
 
-def _sharpest(luma: np.ndarray) -> np.ndarray:
-    """The tile of `luma` with the largest mean |Laplacian|."""
+def sharpest(luma: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
+    """Returns where a picture has the largest mean |Laplacian|: the part with the most detail.
+
+    Args:
+        luma: `(height, width)`.
+        height: Of the part, or less if the picture has less.
+        width: Likewise.
+    """
     luma = luma.astype(np.float32)
-    height, width = (min(_TILE, side) for side in luma.shape)
+    height, width = (min(pair) for pair in zip((height, width), luma.shape, strict=True))
     edges = np.pad(luma, 1, mode="edge")
     laplacian = edges[:-2, 1:-1] + edges[2:, 1:-1] + edges[1:-1, :-2] + edges[1:-1, 2:] - 4 * luma
     sums = np.pad(np.abs(laplacian).cumsum(axis=0, dtype=np.float64).cumsum(axis=1), [(1, 0)] * 2)
     inside = sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:]
     inside += sums[:-height, :-width]
     y, x = np.unravel_index(inside.argmax(), inside.shape)
-    return luma[y : y + height, x : x + width]
+    return slice(int(y), int(y) + height), slice(int(x), int(x) + width)
 
 
 def _fine_share(tile: np.ndarray) -> float:

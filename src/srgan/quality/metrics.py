@@ -77,8 +77,8 @@ def assess(
     """Returns all measures of one sr image that apply to it, and why the others do not.
 
     Args:
-        hr: What it should be, `(scale * height, scale * width, 3)`, uint8 RGB; None if nobody
-            knows.
+        hr: What it should be, `(scale * height, scale * width, 3)`, RGB of 8 or 16 bits; None if
+            nobody knows.
         lr: What it was made from, `(height, width, 3)`.
         sr: Image to score, of the size of hr.
         scale: Factor between them.

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srgan.models.model import Model
+from srgan.quality import degradation
 
 _CANDIDATES = (16, 32, 48, 64, 96)  # lr pixels
 _HEIGHT, _CONTEXT, _KEPT = 64, 128, 96  # of what is tried
@@ -34,7 +35,7 @@ def measure(model: Model, lr: np.ndarray, candidates: tuple[int, ...]) -> list[O
         lr: `(height, width, 3)`, float in [0, 1] or uint8.
         candidates: In pixels.
     """
-    strip = most_detailed(lr, _HEIGHT, _CONTEXT + _KEPT)
+    strip = lr[degradation.sharpest(lr.mean(axis=2), _HEIGHT, _CONTEXT + _KEPT)]
     context = strip.shape[1] - min(_KEPT, strip.shape[1] // 2)
     scale = model.scale
     whole = _enlarged(model, strip)[:, scale * context :]
@@ -59,26 +60,6 @@ def enough(model: Model, lr: np.ndarray) -> Overlap | None:
             if found.error < _SEEN:
                 return found
     return None
-
-
-def most_detailed(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Returns the part of a picture whose neighbouring pixels differ the most.
-
-    Args:
-        image: `(height, width, channels)`.
-        height: Of the part, or less if the picture has less.
-        width: Likewise.
-    """
-    luma = image.mean(axis=2, dtype=np.float32)
-    detail = np.zeros_like(luma)
-    detail[1:] += np.abs(np.diff(luma, axis=0))
-    detail[:, 1:] += np.abs(np.diff(luma, axis=1))
-    height, width = min(height, len(luma)), min(width, luma.shape[1])
-    sums = np.pad(detail.cumsum(axis=0, dtype=np.float64).cumsum(axis=1), [(1, 0), (1, 0)])
-    inside = sums[height:, width:] - sums[height:, :-width] - sums[:-height, width:]
-    inside += sums[:-height, :-width]
-    top, left = np.unravel_index(inside.argmax(), inside.shape)
-    return image[top : top + height, left : left + width]
 
 
 def _enlarged(model: Model, lr: np.ndarray) -> np.ndarray:
