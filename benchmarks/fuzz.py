@@ -69,6 +69,7 @@ def pictures() -> list[bytes]:
             ("AVIF", others | {"duration": [100, 50]}),
             ("TIFF", {"exif": exif, "compression": "tiff_lzw", "dpi": (300, 300)}),
             ("BMP", {"dpi": (300, 300)}),
+            ("PPM", {}),
             ("JPEG2000", {}),
             ("JPEG2000", {"no_jp2": True, "tile_size": (16, 16)}),
         ):

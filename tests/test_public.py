@@ -43,7 +43,7 @@ def test_each_public_name_exists_and_is_documented(name):
 
 def test_an_unknown_name_is_named():
     with pytest.raises(AttributeError, match="no attribute 'upscale_fil'"):
-        _ = srgan.upscale_fil  # pyright: ignore[reportAttributeAccessIssue]
+        _ = srgan.upscale_fil
 
 
 def test_import_loads_nothing_else():

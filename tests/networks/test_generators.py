@@ -281,7 +281,7 @@ def test_an_unknown_scale_or_activation_is_named():
     with pytest.raises(ValueError, match="by 2, 4 or 8; got scale=3"):
         rrdbnet(3)
     with pytest.raises(ValueError, match="got 'gelu'"):
-        srresnet(2, 4, 1, activation="gelu")  # pyright: ignore[reportArgumentType]
+        srresnet(2, 4, 1, activation="gelu")
 
 
 def test_pixel_shuffle_fills_blocks_row_by_row():

@@ -141,7 +141,7 @@ def test_a_broken_file_is_named(tmp_path):
 
 def test_a_configuration_cannot_change_during_the_run():
     with pytest.raises(ValueError, match="frozen"):
-        config.Config().seed = 1  # pyright: ignore[reportAttributeAccessIssue]
+        config.Config().seed = 1
 
 
 TEACHER = '[teacher]\nmodel = "srgan-fast-x4"\n'

@@ -39,7 +39,7 @@ def test_a_misspelt_option_is_named():
 
 def test_options_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
-        UpscaleOptions().scale = 2  # pyright: ignore[reportAttributeAccessIssue]
+        UpscaleOptions().scale = 2
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def describe(image: np.ndarray) -> Features:
     # Without the precise upscale, positions are off by a quarter pixel, and a mirrored picture
     # would not lie upon the original.
     sift = cv2.SIFT.create(nfeatures=_FEATURES, enable_precise_upscale=True)
-    keypoints, histograms = sift.detectAndCompute(grey, None)  # pyright: ignore[reportArgumentType]
+    keypoints, histograms = sift.detectAndCompute(grey, None)
     kept = _shrink(grey, _KEPT)
     if not keypoints:
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), kept)

@@ -63,7 +63,7 @@ def takes_upscale_options(command: Callable[..., None]) -> Callable[..., None]:
         command(options=_parse(values), **arguments)
 
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore[reportAttributeAccessIssue, reportFunctionMemberAccess]
+    run.__signature__ = signature.replace(parameters=parameters)  # pyright: ignore[reportAttributeAccessIssue]
     return run
 
 

@@ -29,7 +29,7 @@ _GRACE = 3.0  # seconds for the last answers to be sent
 class _Connection(H11Protocol):
     """A connection that knows since when its client keeps the service waiting."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         transport.max_size = _READ_AT_ONCE  # pyright: ignore[reportAttributeAccessIssue]
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # who reads is else known megabytes later
