@@ -1,5 +1,6 @@
 """Crops side by side, as papers show them: the photo with a box, LR, the methods, HR."""
 
+import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from srgan.quality.datasets import Case
 from srgan.quality.measures import MEASURES
 from srgan.quality.results import Evaluation
+from srgan.util import files
 
 SUFFIXES = (".png", ".pdf")
 
@@ -94,20 +96,21 @@ def draw(found: Evaluation, windows: Sequence[Window]) -> np.ndarray:
 
 
 def save(sheet: np.ndarray, destination: Path) -> None:
-    """Writes a sheet as PNG or PDF, by the suffix; both keep every pixel.
+    """Writes a sheet as PNG or PDF, by the suffix, whole or not at all; both keep every pixel.
 
     Raises:
         OSError: If it cannot be written.
         ValueError: If the suffix is another.
     """
-    image = Image.fromarray(sheet)
+    image, made = Image.fromarray(sheet), io.BytesIO()
     if destination.suffix.lower() == ".pdf":
         # Pillow puts RGB into PDF as JPEG, and RGBA as JPEG 2000 without loss.
-        image.convert("RGBA").save(destination, "PDF", resolution=144)
+        image.convert("RGBA").save(made, "PDF", resolution=144)
     elif destination.suffix.lower() == ".png":
-        image.save(destination, "PNG")
+        image.save(made, "PNG")
     else:
         raise ValueError(f"{destination} is no sheet; expected {' or '.join(SUFFIXES)}.")
+    files.write_bytes(destination, made.getvalue())
 
 
 def _row(found: Evaluation, case: Case, one: Window) -> Image.Image:
