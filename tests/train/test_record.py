@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 
 from srgan.io import images
@@ -183,3 +184,13 @@ def test_another_version_of_a_library_is_said(again, caplog):
     again()
     assert "not those that the run began with" in caplog.text
     assert "(then 3.0)" in caplog.text
+
+
+def test_weights_beside_a_model_are_a_part_of_it(tiny_model, tmp_path):
+    path = tmp_path / "model.onnx"
+    onnx.save(onnx.load(tiny_model), path, save_as_external_data=True, size_threshold=0)
+    before = record.model(path)
+    (data,) = (file for file in tmp_path.iterdir() if file != path)
+    data.write_bytes(bytes(len(data.read_bytes())))
+    with pytest.raises(ValueError, match="is not the teacher that the run began with"):
+        record.check_source("the teacher", "teacher.model", before, record.model(path))

@@ -52,7 +52,16 @@ def fingerprint(model: str | os.PathLike[str]) -> str:
     Raises:
         FileNotFoundError: If there is no such model.
     """
-    return hashlib.sha256(engines.read(path(model))).hexdigest()[:16]
+    return sha256(model)[:16]
+
+
+def sha256(model: str | os.PathLike[str]) -> str:
+    """Returns the hash of a model, weights in a file beside it included, in hexadecimal digits.
+
+    Raises:
+        FileNotFoundError: If there is no such model.
+    """
+    return hashlib.sha256(engines.read(path(model))).hexdigest()
 
 
 def psnr_path(file: Path, metadata: Metadata) -> Path:

@@ -174,10 +174,11 @@ def _sources(
             sources[source.method.name] = source
             continue
         model, file = loaded[upscaler], catalogue.path(upscaler)
-        digest = files.sha256(file)
+        digest = catalogue.sha256(file)
         for value in options.realism if model.metadata.psnr_model else ():
             point = loading.load(upscaler, realism=value)
-            ends = f"{files.sha256(catalogue.psnr_path(file, model.metadata))} {digest} @ {value!r}"
+            other = catalogue.sha256(catalogue.psnr_path(file, model.metadata))
+            ends = f"{other} {digest} @ {value!r}"
             source = Network(point, ends, list(sources), model.metadata.name)
             sources[source.method.name] = source
         source = Network(model, digest, list(sources))

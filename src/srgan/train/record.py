@@ -85,8 +85,8 @@ def model(name: str | os.PathLike[str]) -> Source:
     Raises:
         FileNotFoundError: If there is no such model.
     """
-    found = source(catalogue.path(name))
-    return found.model_copy(update={"file": str(name)}) if name in catalogue.shipped() else found
+    file = name if name in catalogue.shipped() else catalogue.path(name).resolve()
+    return Source(file=str(file), sha256=catalogue.sha256(name))
 
 
 def fingerprint(pairs: Iterable[data.Pair]) -> str:
