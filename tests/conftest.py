@@ -1,15 +1,18 @@
 """What several test files need: the shared pictures, and small models made on the spot."""
 
 import http.server
+import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import hypothesis
 import numpy as np
@@ -411,3 +414,96 @@ def tiny():
             ramp=2,
         ),
     )
+
+
+class Written:
+    """Files of weights, made byte by byte as PyTorch and safetensors do."""
+
+    STORAGES: ClassVar = {
+        "float32": "FloatStorage",
+        "float16": "HalfStorage",
+        "int64": "LongStorage",
+    }
+
+    def pickled(self, value: Any, arrays: dict[str, np.ndarray]) -> bytes:
+        """The instructions of a pickle that make a value; `arrays` gets those in it, by key."""
+        match value:
+            case bytes():  # instructions of the test's own
+                return value
+            case None:
+                return b"N"
+            case bool():
+                return b"\x88" if value else b"\x89"
+            case int():
+                return b"\x8a\x08" + value.to_bytes(8, "little", signed=True)
+            case str():
+                return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
+            case tuple():
+                return b"(" + b"".join(self.pickled(one, arrays) for one in value) + b"t"
+            case list():
+                return b"](" + b"".join(self.pickled(one, arrays) for one in value) + b"e"
+            case dict():
+                items = (self.pickled(one, arrays) for pair in value.items() for one in pair)
+                return b"}(" + b"".join(items) + b"u"
+            case np.ndarray():
+                key = str(len(arrays))
+                arrays[key] = value
+                return self.tensor(value.shape, value.size, key, value.dtype.name, arrays)
+        raise TypeError(type(value))
+
+    def tensor(self, shape, count, key="0", dtype="float32", arrays=None, strides=None, offset=0):
+        """The instructions that make a tensor, whatever they claim."""
+        if strides is None:
+            strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
+        storage = b"ctorch\n" + self.STORAGES[dtype].encode() + b"\n"
+        arrays = {} if arrays is None else arrays
+        place = self.pickled(("storage", storage, key, "cpu", count), arrays) + b"Q"
+        return (
+            b"ctorch._utils\n_rebuild_tensor_v2\n"
+            + self.pickled((place, offset, shape, strides, False, None), arrays)
+            + b"R"
+        )
+
+    def zipped(self, path: Path, value: Any, compression=zipfile.ZIP_STORED, **arrays) -> Path:
+        """Writes what `torch.save` does since PyTorch 1.6; `arrays` are added, as `key_0`."""
+        found: dict[str, np.ndarray] = {}
+        pickle = b"\x80\x02" + self.pickled(value, found) + b"."
+        found |= {key.removeprefix("key_"): array for key, array in arrays.items()}
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            archive.writestr("archive/data.pkl", pickle)
+            archive.writestr("archive/byteorder", "little")
+            for key, array in found.items():
+                archive.writestr(f"archive/data/{key}", array.tobytes())
+        return path
+
+    def legacy(self, path: Path, value: Any) -> Path:
+        """Writes what `torch.save` did before."""
+        arrays: dict[str, np.ndarray] = {}
+        saved = self.pickled(value, arrays)
+        magic = b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
+        parts = (magic, self.pickled(1001, {}), self.pickled({}, {}), saved)
+        pickles = (*parts, self.pickled(list(arrays), {}))
+        written = b"".join(b"\x80\x02" + part + b"." for part in pickles)
+        values = (struct.pack("<q", one.size) + one.tobytes() for one in arrays.values())
+        path.write_bytes(written + b"".join(values))
+        return path
+
+    def safetensors(self, path: Path, arrays: dict[str, np.ndarray], **changes: Any) -> Path:
+        """Writes that format; `changes` are to the entries of its header."""
+        kinds = {"float32": "F32", "float16": "F16", "int64": "I64"}
+        header, at = {}, 0
+        for name, array in arrays.items():
+            place = [at, at + array.nbytes]
+            entry = {"dtype": kinds[array.dtype.name], "shape": array.shape, "data_offsets": place}
+            header[name] = entry | changes.get(name, {})
+            at += array.nbytes
+        text = json.dumps(header | {k: v for k, v in changes.items() if k not in arrays}).encode()
+        values = b"".join(array.tobytes() for array in arrays.values())
+        path.write_bytes(struct.pack("<Q", len(text)) + text + values)
+        return path
+
+
+@pytest.fixture(scope="session")
+def written() -> Written:
+    """Makes files of weights."""
+    return Written()
