@@ -85,7 +85,7 @@ def _unwrap(found: Any) -> dict[str, StoredTensor]:
             break
         tensors = {k: v for k, v in found.items() if isinstance(v, StoredTensor)}
         wrapped = [key for key in _WRAPPERS if isinstance(found.get(key), dict) and found[key]]
-        if len(found) == 1 and not tensors and isinstance(*found.values(), dict):
+        if len(found) == 1 and not tensors and isinstance(next(iter(found.values())), dict):
             wrapped = list(found)
         if tensors and not wrapped:
             return tensors
