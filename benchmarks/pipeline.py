@@ -2,7 +2,7 @@
 
     python benchmarks/pipeline.py PHOTOS
 
-Needs `pip install srgan[train]`. Batches are those of the recipe compact-x4's first stage; the
+Needs `pip install srgan[train]`. Batches are those of the recipe residual-x4's first stage; the
 decoding, done once a data set, is timed apart.
 """
 
@@ -24,13 +24,13 @@ def main() -> None:
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     from srgan.train import batches, data
-    from srgan.train.recipes import COMPACT_X4
+    from srgan.train.recipes import RESIDUAL_X4
 
-    stage = COMPACT_X4.pretrain
+    stage = RESIDUAL_X4.pretrain
     with tempfile.TemporaryDirectory() as cache:
         began = time.perf_counter()
-        lr_patch = stage.hr_patch // COMPACT_X4.scale
-        photos = data.prepare(arguments.photos, Path(cache), COMPACT_X4.scale, minimum=lr_patch)
+        lr_patch = stage.hr_patch // RESIDUAL_X4.scale
+        photos = data.prepare(arguments.photos, Path(cache), RESIDUAL_X4.scale, minimum=lr_patch)
         decoding = time.perf_counter() - began
         pixels = sum(pair.hr.size // 3 for pair in photos)
         print(f"decoding: {pixels / 1e6 / decoding:.1f} megapixels/s ({decoding:.1f} s, once)")
@@ -47,7 +47,7 @@ def main() -> None:
         making = float(np.median(times))
         print(f"batches: {1 / making:.0f} a second on one core ({1e3 * making:.2f} ms, median)")
 
-    training = training_time(COMPACT_X4, made, arguments.steps)
+    training = training_time(RESIDUAL_X4, made, arguments.steps)
     print(f"training: {1 / training:.2f} steps a second on {len(cores)} cores")
     print(f"ratio: {training / making:.0f}")
 

@@ -4,7 +4,7 @@
 
 Bfloat16 is left out where `precision = "auto"` does not choose it, since it is emulated there.
 Every measurement is a process of its own, and they take turns; data are random, and sizes those of
-the recipe `compact-x4`. Without weights of VGG16, the pretraining alone is timed.
+the recipe `residual-x4`. Without weights of VGG16, the pretraining alone is timed.
 """
 
 import argparse

@@ -400,7 +400,7 @@ def tiny():
     return config.Config(
         validate_every=2,
         precision="float32",
-        generator=config.Compact(filters=16, blocks=1),
+        generator=config.Residual(filters=16, blocks=1),
         pretrain=config.Pretrain(steps=4, batch_size=2, hr_patch=32, warmup=1),
         adversarial=config.Adversarial(
             steps=3,

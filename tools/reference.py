@@ -87,7 +87,7 @@ def configuration() -> str:
         "This page is made from the code.",
         "## Training",
         "`srgan train --config FILE` reads a TOML file with these keys. What it leaves out is as "
-        "in the defaults, which are those of the recipe `compact-x4`. A key that is misspelt, or "
+        "in the defaults, which are those of the recipe `residual-x4`. A key that is misspelt, or "
         "a value out of range, is an error that names it. `srgan recipes NAME > run.toml` writes "
         "a complete file.",
     ]

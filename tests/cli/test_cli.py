@@ -801,7 +801,7 @@ def test_a_new_run_without_photos_is_a_mistake(fails):
 
 def test_the_default_recipe_is_the_compact_one(trained):
     assert cli.main(["train", "photos", "-o", "run"]) == 0
-    assert trained["settings"] == RECIPES["compact-x4"]
+    assert trained["settings"] == RECIPES["residual-x4"]
 
 
 @pytest.mark.slow

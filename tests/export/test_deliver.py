@@ -16,7 +16,7 @@ from srgan.export.exporters import FORMATS
 from srgan.io import images
 from srgan.models import catalogue, loading
 from srgan.models.metadata import Metadata
-from srgan.networks.generators import compact
+from srgan.networks.generators import residual
 from srgan.networks.graph import receptive_field
 from srgan.numeric import projection, resize
 from srgan.quality import metrics
@@ -28,7 +28,7 @@ def run(randomise, tmp_path_factory):
     """The folder of a run with a finished model, without its checkpoints."""
     folder = tmp_path_factory.mktemp("runs") / "mine"
     folder.mkdir()
-    network = randomise(compact(4, filters=8, blocks=2))
+    network = randomise(residual(4, filters=8, blocks=2))
     tail = network.get_layer("tail").kernel
     tail.assign(0.1 * tail)
     metadata = Metadata(
@@ -90,7 +90,7 @@ def test_metadata_that_contradict_the_network_are_named(run, tmp_path):
         if entry.key == "srgan.scale":
             entry.value = "2"
     onnx.save(model, tmp_path / "x.onnx")
-    with pytest.raises(ValueError, match=r"says that its scale is 2, and holds 'compact_x4'"):
+    with pytest.raises(ValueError, match=r"says that its scale is 2, and holds 'residual_x4'"):
         export(tmp_path / "x.onnx", "onnx", tmp_path / "out")
 
 
@@ -126,7 +126,7 @@ def test_the_card_says_what_the_issue_of_trust_needs(delivered):
         "Training: 700 steps. Running:",
         f"| photos | {made.measured.photos.psnr:.1f} |",
         f"| `mine.tflite` | `{made.sha256['mine.tflite']}` |",
-        "compact_x4, of 22,267 parameters",
+        "residual_x4, of 22,267 parameters",
         "(2 rounds): left to the program",
         "int8, quantised RGB in [0, 1], `(1, height, width, 3)`",
     ):
@@ -200,7 +200,7 @@ def test_a_result_below_the_limit_is_not_left_behind(run, tmp_path, monkeypatch)
     wrong = onnx_graph.translate
 
     def translate(generator, *rest):
-        copy = compact(4, filters=8, blocks=2)
+        copy = residual(4, filters=8, blocks=2)
         copy.set_weights([0.9 * weight for weight in generator.get_weights()])
         return wrong(copy, *rest)
 

@@ -21,17 +21,21 @@ from srgan.export.onnx_file import read_generator, read_weights, write_onnx
 from srgan.export.onnx_graph import translate
 from srgan.models import engines, loading
 from srgan.models.metadata import Metadata
-from srgan.networks.generators import compact, rrdbnet, srresnet
+from srgan.networks.efficient import span, srvggnet
+from srgan.networks.generators import residual, rrdbnet, srresnet
 from srgan.networks.graph import receptive_field
 from srgan.networks.layers import PixelShuffle
 
 NETWORKS = {
-    "compact": lambda: compact(4, filters=8, blocks=2),
-    "compact_plain": lambda: compact(4, filters=8, blocks=2, hr_filters=0),
+    "residual": lambda: residual(4, filters=8, blocks=2),
+    "residual_plain": lambda: residual(4, filters=8, blocks=2, hr_filters=0),
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "srresnet_relu": lambda: srresnet(2, 8, 2, normalisation=False, activation="relu"),
     "srresnet_leaky": lambda: srresnet(3, 8, 2, normalisation=False, activation="leaky_relu"),
     "rrdbnet": lambda: rrdbnet(4, filters=8, blocks=1, growth=4),
+    "srvggnet": lambda: srvggnet(3, filters=8, blocks=2),
+    "span": lambda: span(4, filters=8),
+    "span_plain": lambda: span(2, filters=8, centred=False),
 }
 
 
@@ -109,7 +113,7 @@ def test_both_hold_with_one_dnn_which_is_the_default_on_other_processors():
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, randomise):
     """A network, its file in half precision, and the certificate."""
-    network = randomise(compact(4, filters=8, blocks=2))
+    network = randomise(residual(4, filters=8, blocks=2))
     tail = network.get_layer("tail").kernel
     tail.assign(0.3 * tail)  # a trained network adds detail of such a size
     path = tmp_path_factory.mktemp("export") / "model.onnx"
@@ -261,7 +265,7 @@ def test_weights_that_are_not_finite_in_half_precision_are_found(value, randomis
 
 
 def test_metadata_that_contradict_the_generator_are_refused(tmp_path):
-    network = compact(2, 4, 1)
+    network = residual(2, 4, 1)
     with pytest.raises(ValueError, match="receptive_field=5 is less than the generator's 6"):
         write_onnx(network, tmp_path / "x.onnx", metadata(network, receptive_field=5))
     with pytest.raises(ValueError, match=r"gives \(5, 48, 64, 3\).*metadata.scale being 3"):
@@ -272,7 +276,7 @@ def test_metadata_that_contradict_the_generator_are_refused(tmp_path):
 def test_a_network_of_mixed_precision_is_compared_in_float32(randomise, tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        network = randomise(compact(2, 8, 2))
+        network = randomise(residual(2, 8, 2))
         information = metadata(network)
         certificate = write_onnx(network, tmp_path / "x.onnx", information, half=False)
     finally:
@@ -308,7 +312,7 @@ def test_weights_come_back_exactly(randomise, tmp_path):
 
 def test_weights_come_back_rounded_from_half_precision(exported):
     network, path, _ = exported
-    fresh = compact(4, filters=8, blocks=2)
+    fresh = residual(4, filters=8, blocks=2)
     read_weights(path, fresh)
     for found, expected in zip(fresh.get_weights(), network.get_weights(), strict=True):
         np.testing.assert_allclose(found, expected, rtol=2**-11, atol=2**-24)
@@ -318,17 +322,17 @@ def test_weights_come_back_rounded_from_half_precision(exported):
     ("build", "message"),
     [
         (
-            lambda: compact(4, 4, 2),
-            r"'compact_x4' \(8 filters, 2 blocks\), and the generator is 'compact_x4' \(4 "
+            lambda: residual(4, 4, 2),
+            r"'residual_x4' \(8 filters, 2 blocks\), and the generator is 'residual_x4' \(4 "
             r"filters, 2 blocks\): the weight 'head/kernel' is \(8, 3, 3, 3\) in the file",
         ),
-        (lambda: compact(4, 8, 3), "2 blocks.*3 blocks.*the file has no weight 'block3_conv1/k"),
-        (lambda: compact(4, 8, 1), "the generator has no weight 'block2_conv1/kernel'"),
+        (lambda: residual(4, 8, 3), "2 blocks.*3 blocks.*the file has no weight 'block3_conv1/k"),
+        (lambda: residual(4, 8, 1), "the generator has no weight 'block2_conv1/kernel'"),
         (
-            lambda: compact(3, 8, 2),
+            lambda: residual(3, 8, 2),
             r"'enlarge/kernel' is \(256, 8, 3, 3\) in the file, not \(144, ",
         ),
-        (lambda: compact(4, 8, 2, 0), r"'tail/kernel' is \(3, 16, 3, 3\) in the file, not \(48, "),
+        (lambda: residual(4, 8, 2, 0), r"'tail/kernel' is \(3, 16, 3, 3\) in the file, not \(48, "),
         (lambda: srresnet(4, 8, 2), "generator is 'srresnet_x4'.*'head/kernel'"),
     ],
 )
@@ -346,9 +350,9 @@ def test_weights_of_another_network_are_refused_and_change_nothing(exported, bui
 def test_a_compact_begins_with_the_picture_of_another_scale(
     old, new, hr_filters, randomise, tmp_path
 ):
-    network, lr = randomise(compact(old, 8, 2, 0)), photo()
+    network, lr = randomise(residual(old, 8, 2, 0)), photo()
     write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
-    other = randomise(compact(new, 8, 2, hr_filters))
+    other = randomise(residual(new, 8, 2, hr_filters))
     read_weights(tmp_path / "x.onnx", other)
     sr = network(lr).numpy()
     batch, height, width, _ = sr.shape
@@ -363,9 +367,9 @@ def test_a_compact_begins_with_the_picture_of_another_scale(
 
 @pytest.mark.parametrize(("old", "new"), [(4, 2), (2, 4)])
 def test_a_compact_begins_with_the_hr_features_of_another_scale(old, new, randomise, tmp_path):
-    network, lr = randomise(compact(old, 8, 2)), photo()
+    network, lr = randomise(residual(old, 8, 2)), photo()
     write_onnx(network, tmp_path / "x.onnx", metadata(network), half=False)
-    other = compact(new, 8, 2)
+    other = residual(new, 8, 2)
     read_weights(tmp_path / "x.onnx", other)
     before, after = (
         keras.Model(x.input, PixelShuffle(scale)(x.get_layer("enlarge").output))(lr).numpy()
@@ -392,10 +396,10 @@ def test_a_file_that_is_not_onnx_is_named(tmp_path):
     path = tmp_path / "photo.onnx"
     path.write_bytes(b"\xff\xd8\xff\xe0 a photo")
     with pytest.raises(ValueError, match=r"photo\.onnx is not an ONNX file"):
-        read_weights(path, compact(2, 4, 1))
+        read_weights(path, residual(2, 4, 1))
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="no weight 'head/kernel'"):
-        read_weights(path, compact(2, 4, 1))
+        read_weights(path, residual(2, 4, 1))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -410,15 +414,17 @@ def test_a_generator_is_rebuilt_from_its_file(name, randomise, tmp_path):
 def test_another_network_is_not_rebuilt(randomise, tmp_path):
     network = randomise(of_one(layers.ReLU()))
     write_onnx(network, tmp_path / "x.onnx", metadata(network))
-    with pytest.raises(ValueError, match="holds the network 'one'; expected a compact, srresnet o"):
+    with pytest.raises(
+        ValueError, match="holds the network 'one'; expected a residual, srresnet, rrd"
+    ):
         read_generator(tmp_path / "x.onnx")
 
 
 def test_a_layer_that_no_generator_has_is_named(tmp_path, tiny_model):
     model = onnx.load(tiny_model)
-    model.graph.node[-2].name = "bounded"
+    model.graph.node[-2].name, model.graph.node[-2].op_type = "bounded", "Tanh"
     onnx.save(model, tmp_path / "x.onnx")
-    with pytest.raises(ValueError, match=r"'tiny' with the layer 'bounded' \(Sigmoid\); expected"):
+    with pytest.raises(ValueError, match=r"'tiny' with the layer 'bounded' \(Tanh\); expected"):
         read_generator(tmp_path / "x.onnx")
 
 
@@ -432,4 +438,5 @@ def test_a_file_that_computes_in_half_precision_takes_and_gives_float32(name, ra
     onnx.save(model, path)
     sr = engines.open_engine(path).run(photo())
     assert sr.dtype == np.float32
-    assert 1e-7 < np.abs(sr - network(photo())).mean() < 5e-3
+    expected = network(photo()).numpy()
+    assert 1e-7 < np.abs(sr - expected).mean() / max(1, expected.std()) < 5e-3

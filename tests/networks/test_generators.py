@@ -6,20 +6,23 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from srgan.networks.generators import compact, rrdbnet, srresnet, widen
+from srgan.networks.efficient import span, srvggnet
+from srgan.networks.generators import residual, rrdbnet, srresnet, widen
 from srgan.networks.graph import follow, receptive_field
 from srgan.networks.layers import PixelShuffle
 
 NETWORKS = {
-    "compact": lambda: compact(4, filters=8, blocks=2),
-    "compact_x2": lambda: compact(2, filters=8, blocks=2),
-    "compact_plain": lambda: compact(4, filters=8, blocks=2, hr_filters=0),
+    "residual": lambda: residual(4, filters=8, blocks=2),
+    "residual_x2": lambda: residual(2, filters=8, blocks=2),
+    "residual_plain": lambda: residual(4, filters=8, blocks=2, hr_filters=0),
     "srresnet": lambda: srresnet(4, filters=8, blocks=2),
     "srresnet_x3": lambda: srresnet(3, filters=8, blocks=1),
     "srresnet_relu": lambda: srresnet(2, 8, 2, normalisation=False, activation="relu"),
     "srresnet_leaky": lambda: srresnet(2, 8, 2, normalisation=False, activation="leaky_relu"),
     "srresnet_prelu": lambda: srresnet(8, 8, 1, normalisation=False),
     "rrdbnet": lambda: rrdbnet(4, filters=6, blocks=2, growth=4),
+    "srvggnet": lambda: srvggnet(3, filters=8, blocks=2),
+    "span": lambda: span(4, filters=8),
 }
 STAGES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 
@@ -66,7 +69,7 @@ def shuffle(x, scale):
     return y
 
 
-def compact_by_hand(lr, weights, scale, blocks):
+def residual_by_hand(lr, weights, scale, blocks):
     x = shallow = convolve(lr, weights, "head")
     for i in range(1, blocks + 1):
         h = convolve(x, weights, f"block{i}_conv1")
@@ -135,8 +138,8 @@ def arrays(network):
     ("scale", "blocks", "hr_filters"), [(2, 2, 0), (3, 1, 0), (4, 2, 0), (2, 2, 5), (4, 1, 16)]
 )
 def test_compact_equals_a_plain_implementation(randomise, scale, blocks, hr_filters):
-    network, lr = randomise(compact(scale, 8, blocks, hr_filters)), photo()
-    expected = [compact_by_hand(image, arrays(network), scale, blocks) for image in lr]
+    network, lr = randomise(residual(scale, 8, blocks, hr_filters)), photo()
+    expected = [residual_by_hand(image, arrays(network), scale, blocks) for image in lr]
     np.testing.assert_allclose(network(lr), expected, atol=1e-5)
 
 
@@ -171,8 +174,8 @@ def test_compact_has_the_parameters_of_its_equation():
     before = 27 * 64 + 64 + (2 * 16 + 1) * (576 * 64 + 64)  # the head, and 33 convolutions
     at_hr_size = 9 * 16 * 3 + 3
     assert at_hr_size == 435
-    assert compact().count_params() == before + 576 * 256 + 256 + at_hr_size == 1_368_563
-    assert compact(hr_filters=0).count_params() == before + 576 * 48 + 48 == 1_248_112
+    assert residual().count_params() == before + 576 * 256 + 256 + at_hr_size == 1_368_563
+    assert residual(hr_filters=0).count_params() == before + 576 * 48 + 48 == 1_248_112
 
 
 def test_srresnet_has_the_parameters_of_the_paper_s_figure():
@@ -203,7 +206,7 @@ def test_compact_keeps_the_order_of_its_weights():
     # Checkpoints store them by number.
     before = ["head", "block1_conv1", "block1_conv2", "trunk"]
     for hr_filters, convolutions in ((0, [*before, "tail"]), (4, [*before, "enlarge", "tail"])):
-        network = compact(2, 4, 1, hr_filters)
+        network = residual(2, 4, 1, hr_filters)
         names = [f"{x.name}/{w.name}" for x in network.layers for w in x.weights]
         assert names == [f"{x}/{w}" for x in convolutions for w in ("kernel", "bias")]
 
@@ -216,7 +219,7 @@ def test_prelu_has_one_slope_a_channel_from_a_quarter():
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("size", [(1, 1), (5, 8)])
 def test_output_is_scale_times_as_large(scale, size):
-    networks = [compact(scale, 4, 1), srresnet(scale, 4, 1)]
+    networks = [residual(scale, 4, 1), srresnet(scale, 4, 1)]
     for network in networks if scale == 3 else [*networks, rrdbnet(scale, 4, 1, 4)]:
         sr = network(photo(*size))
         assert sr.shape == (2, scale * size[0], scale * size[1], 3)
@@ -227,23 +230,23 @@ def test_untrained_compact_nearly_repeats_pixels():
     keras.utils.set_random_seed(0)
     lr = photo()
     for hr_filters in (0, 16):
-        sr = compact(2, 8, 1, hr_filters)(lr)
+        sr = residual(2, 8, 1, hr_filters)(lr)
         assert np.abs(sr - lr.repeat(2, 1).repeat(2, 2)).mean() < 0.1
 
 
 @pytest.mark.parametrize(("scale", "hr_filters"), [(2, 6), (4, 16)])
 def test_a_wider_compact_begins_as_the_plain_one(randomise, scale, hr_filters):
-    plain, wide = randomise(compact(scale, 8, 2, 0)), randomise(compact(scale, 8, 2, hr_filters))
+    plain, wide = randomise(residual(scale, 8, 2, 0)), randomise(residual(scale, 8, 2, hr_filters))
     lr = photo()
     widen(plain, wide)
     np.testing.assert_allclose(wide(lr), plain(lr), atol=1e-5)
 
 
 def test_a_compact_too_narrow_for_the_plain_one_is_told_the_least(randomise):
-    wide = compact(2, 8, 2, 5)
+    wide = residual(2, 8, 2, 5)
     before = wide.get_weights()
     with pytest.raises(ValueError, match=r"hr_filters=5 cannot hold .* at least 6"):
-        widen(randomise(compact(2, 8, 2, 0)), wide)
+        widen(randomise(residual(2, 8, 2, 0)), wide)
     for found, expected in zip(wide.get_weights(), before, strict=True):
         np.testing.assert_array_equal(found, expected)
 
@@ -253,7 +256,7 @@ def test_untrained_srresnet_of_many_blocks_stays_in_bounds_without_normalisation
     assert np.abs(sr).max() < 3
 
 
-@pytest.mark.parametrize("build", [compact, srresnet, rrdbnet])
+@pytest.mark.parametrize("build", [residual, srresnet, rrdbnet])
 def test_mixed_precision_ends_in_float32(build):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -293,8 +296,8 @@ def test_pixel_shuffle_fills_blocks_row_by_row():
 
 
 def test_receptive_field_is_the_sum_of_the_kernels_reaches():
-    assert receptive_field(compact(4, 4, blocks=8, hr_filters=0)) == 1 + 2 * 8 + 1 + 1
-    assert receptive_field(compact(4, 4, blocks=8)) == 1 + 2 * 8 + 1 + 1 + 1
+    assert receptive_field(residual(4, 4, blocks=8, hr_filters=0)) == 1 + 2 * 8 + 1 + 1
+    assert receptive_field(residual(4, 4, blocks=8)) == 1 + 2 * 8 + 1 + 1 + 1
     # The 9x9 tail sees 4 pixels of the x4 image: pixels -4..0 of it are pixels -2..0 of the x2
     # image. One convolution there makes that -3, which is lr pixel -2; another one makes it -3.
     assert receptive_field(srresnet(4, 4, blocks=3)) == 4 + 2 * 3 + 1 + 3
@@ -306,10 +309,10 @@ def test_receptive_field_is_the_sum_of_the_kernels_reaches():
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: compact(2, 4, 2, hr_filters=0),
-        lambda: compact(3, 4, 1, hr_filters=0),
-        lambda: compact(2, 4, 2),
-        lambda: compact(3, 4, 1, hr_filters=4),
+        lambda: residual(2, 4, 2, hr_filters=0),
+        lambda: residual(3, 4, 1, hr_filters=0),
+        lambda: residual(2, 4, 2),
+        lambda: residual(3, 4, 1, hr_filters=4),
         lambda: srresnet(2, 4, 1),
         lambda: srresnet(3, 4, 1),
         lambda: srresnet(4, 4, 2, normalisation=False),
@@ -358,7 +361,7 @@ def test_a_layer_of_unknown_reach_is_named(layer):
 
 
 def test_follow_visits_layers_in_the_order_of_the_data():
-    network = compact(2, 4, 1)
+    network = residual(2, 4, 1)
     visited = []
     result = follow(network, "lr", lambda layer, inputs: visited.append(layer.name) or layer.name)
     assert result == "sr"
@@ -371,6 +374,6 @@ def test_follow_names_a_layer_that_is_used_twice_and_a_model():
     twice = keras.Model(lr, layers.ReLU(name="after")(shared(shared(lr))))
     with pytest.raises(ValueError, match="'after' is a model, or it or its input"):
         receptive_field(twice)
-    nested = keras.Model(lr, compact(2, 4, 1)(lr))
-    with pytest.raises(ValueError, match="'compact_x2' is a model"):
+    nested = keras.Model(lr, residual(2, 4, 1)(lr))
+    with pytest.raises(ValueError, match="'residual_x2' is a model"):
         receptive_field(nested)

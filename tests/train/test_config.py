@@ -78,7 +78,7 @@ def test_no_photo_is_degraded_beyond_reason(tmp_path, wrong):
 @pytest.mark.parametrize(
     ("table", "wrong"),
     [
-        ('architecture = "compact"\ngrowth = 32', "growth"),
+        ('architecture = "residual"\ngrowth = 32', "growth"),
         ("normalisation = true", "normalisation"),  # of the default architecture
         ('architecture = "rrdbnet"\nhr_filters = 16', "hr_filters"),
         ('architecture = "srresnet"\ngrowht = 3', "growht"),
@@ -101,7 +101,7 @@ def test_a_field_that_the_discriminator_does_not_have_is_an_error(tmp_path):
 
 def test_an_unknown_architecture_is_named(tmp_path):
     with pytest.raises(
-        ValueError, match=r"generator: there is no architecture 'vit'; expected compact, srres"
+        ValueError, match=r"generator: there is no architecture 'vit'; expected residual, srres"
     ):
         read(tmp_path, '[generator]\narchitecture = "vit"\n')
 
@@ -111,7 +111,7 @@ def test_a_configuration_that_version_0_1_wrote_is_read(tmp_path, caplog):
         tmp_path,
         """
         [generator]
-        architecture = "compact"
+        architecture = "residual"
         filters = 32
         blocks = 8
         hr_filters = 0
@@ -123,7 +123,7 @@ def test_a_configuration_that_version_0_1_wrote_is_read(tmp_path, caplog):
         draws = 2
         """,
     )
-    assert found.generator == config.Compact(filters=32, blocks=8, hr_filters=0)
+    assert found.generator == config.Residual(filters=32, blocks=8, hr_filters=0)
     assert found.pretrain == config.Pretrain(crop_candidates=2)
     assert "pretrain.draws is now called crop_candidates" in caplog.text
 
@@ -169,3 +169,9 @@ def test_a_teacher_is_named_with_shares_for_each_loss(tmp_path):
 def test_a_teacher_that_nobody_could_learn_from_is_explained(tmp_path, text, expected):
     with pytest.raises(ValueError, match=expected):
         read(tmp_path, text)
+
+
+def test_the_network_that_was_called_compact_is_read_by_its_old_name(tmp_path, caplog):
+    found = read(tmp_path, '[generator]\narchitecture = "compact"\nfilters = 32\n')
+    assert found.generator == config.Residual(filters=32)
+    assert "The architecture compact is now called residual." in caplog.text

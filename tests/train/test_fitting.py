@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from srgan.networks.generators import compact
+from srgan.networks.generators import residual
 from srgan.train import config, data, fitting, validation
 from srgan.train.training import Pretraining
 
@@ -39,7 +39,7 @@ def fit(pairs):
         settings = config.Config(validate_every=every, pretrain=schedule)
         folder.mkdir(exist_ok=True)
         keras.utils.set_random_seed(0)
-        stage = Pretraining(compact(4, filters=16, blocks=1), schedule)
+        stage = Pretraining(residual(4, filters=16, blocks=1), schedule)
         fitting.fit(
             stage,
             folder,

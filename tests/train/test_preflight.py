@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from srgan.models import catalogue
-from srgan.networks.generators import compact
+from srgan.networks.generators import residual
 from srgan.train import config, preflight, record, run
 from srgan.train.training import Pretraining
 
@@ -62,7 +62,7 @@ def test_a_trial_step_changes_nothing(tiny, vgg_file, head):
 
 
 def test_a_state_is_bad_if_it_is_not_finite_or_worse_than_plain_grey():
-    stage = Pretraining(compact(4, filters=4, blocks=1, hr_filters=0), config.Pretrain())
+    stage = Pretraining(residual(4, filters=4, blocks=1, hr_filters=0), config.Pretrain())
     lr, hr = np.zeros((1, 4, 4, 3), np.float32), np.zeros((1, 16, 16, 3), np.float32)
     bias = stage.generator.get_layer("tail").bias
     for value, expected in ((0.0, False), (0.49, False), (0.51, True), (np.nan, True)):

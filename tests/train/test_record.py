@@ -31,7 +31,7 @@ def finished(photo_folder, tmp_path_factory):
     tiny = config.Config(
         validate_every=2,
         precision="float32",
-        generator=config.Compact(filters=16, blocks=1),
+        generator=config.Residual(filters=16, blocks=1),
         pretrain=config.Pretrain(batch_size=2, hr_patch=32, warmup=1),
     )
     first = run.train(photo_folder, root / "first", small(tiny))

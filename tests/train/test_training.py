@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from srgan.networks.discriminators import feature_heads, vgg_style
 from srgan.networks.features import vgg
-from srgan.networks.generators import compact
+from srgan.networks.generators import residual
 from srgan.train import batches, checkpoints, config, data, losses, optimizers, training
 
 
@@ -23,7 +23,7 @@ NO_TEACHER = config.Teacher()
 def pretraining(teacher=NO_TEACHER, **changes):
     keras.utils.set_random_seed(0)
     settings = config.Pretrain(**{"steps": 50, "warmup": 2} | changes)
-    stage = training.Pretraining(compact(4, filters=16, blocks=1), settings, teacher)
+    stage = training.Pretraining(residual(4, filters=16, blocks=1), settings, teacher)
     stage.compile()
     return stage
 
@@ -42,7 +42,7 @@ def adversarial(vgg_file, teacher=NO_TEACHER, **changes):
         }
         | changes
     )
-    generator = compact(4, filters=16, blocks=1)
+    generator = residual(4, filters=16, blocks=1)
     features = vgg("vgg16", list(settings.taps), settings.before_activation, vgg_file)
     if settings.discriminator_head == "features":
         discriminator = feature_heads(features, 4)
@@ -287,7 +287,7 @@ def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     checkpoints.save(tmp_path / "latest.npz", pretraining().state())
-    other = training.Pretraining(compact(4, filters=24, blocks=1), config.Pretrain())
+    other = training.Pretraining(residual(4, filters=24, blocks=1), config.Pretrain())
     with pytest.raises(ValueError, match=r"has shape .*this network needs"):
         checkpoints.restore(tmp_path / "latest.npz", other.state())
 

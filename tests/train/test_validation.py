@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data as photos
 
-from srgan.networks.generators import compact
+from srgan.networks.generators import residual
 from srgan.numeric import resize
 from srgan.quality import metrics
 from srgan.train import config, csv_log
@@ -50,7 +50,7 @@ def test_the_ceiling_is_the_psnr_of_rounding_to_8_bits():
 @pytest.fixture
 def stage():
     """A stage whose generator repeats pixels, and adds a constant."""
-    stage = Pretraining(compact(4, filters=4, blocks=1, hr_filters=0), config.Pretrain())
+    stage = Pretraining(residual(4, filters=4, blocks=1, hr_filters=0), config.Pretrain())
     stage.ema.get_layer("tail").kernel.assign(
         keras.ops.zeros_like(stage.ema.get_layer("tail").kernel)
     )

@@ -139,13 +139,13 @@ for command, example in (
     (upscale.upscale, "srgan upscale holiday more/photo.jpg -o large --overwrite"),
     (demo.demo, "srgan demo -o demo"),
     (evaluate.evaluate, "srgan evaluate --data Set5 Set14 --model srgan-x4 srgan-psnr-x4"),
-    (train.train, "srgan train photos -o runs/first --recipe compact-x4"),
+    (train.train, "srgan train photos -o runs/first --recipe residual-x4"),
     (check.check, "srgan check photos --against Set5 BSD100"),
     (degrade.degrade, "srgan degrade photo.jpg --preview sheet.png --config run.toml"),
     (export.export, "srgan export runs/first --format tflite-fp16 -o mobile"),
     (export.verify, "srgan verify mobile/first.tflite"),
     (serve.serve, "srgan serve --model srgan-x4 runs/mine/model.onnx --port 8080"),
-    (train.recipes, "srgan recipes compact-x4 > run.toml"),
+    (train.recipes, "srgan recipes residual-x4 > run.toml"),
     (models.models, "srgan models --json"),
 ):
     app.command(epilog=f"Example: {example}")(command)

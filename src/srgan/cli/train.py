@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from srgan.train.config import Config
 
 
-_RENAMED = {"srgan-x4": "srgan-paper-x4", "esrgan-x4": "esrgan-paper-x4"}  # since version 0.2
+_RENAMED = {  # recipes; the old names work until 0.3
+    "srgan-x4": "srgan-paper-x4",
+    "esrgan-x4": "esrgan-paper-x4",
+    "compact-x4": "residual-x4",
+    "compact-x2": "residual-x2",
+}
 
 
 def train(
@@ -34,7 +39,7 @@ def train(
     ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="A named configuration; srgan recipes lists them. [compact-x4]"),
+        typer.Option(help="A named configuration; srgan recipes lists them. [residual-x4]"),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file takes the place of a recipe.")
@@ -50,7 +55,8 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Training starts from a shipped model, a model.onnx or a best.npz.",
+            help="Training starts from a shipped model, a model.onnx, a best.npz, or the "
+            ".pth or .safetensors file of a community model, whose network is then trained.",
         ),
     ] = None,
     resume: Annotated[
@@ -77,8 +83,12 @@ def train(
     settings = _settings(recipe, config, output if resume else None)
     frameworks.import_tensorflow()
     from srgan.cli import progress
-    from srgan.train import run
+    from srgan.train import community, run
 
+    if init and community.is_community(init) and not resume:
+        found = community.read(init)
+        settings = community.adopt(settings, found, settings.model_fields_set if config else ())
+        messages.notice(f"The network is that of {init}: x{found.scale}, {_network(settings)}.")
     with progress.training(as_json) as report:
         try:
             result = run.train(
@@ -112,7 +122,7 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
         return config_file.read(config)
     if run and not recipe and (run / "config.toml").exists():
         return config_file.read(run / "config.toml")
-    return _recipe(recipe or "compact-x4")
+    return _recipe(recipe or "residual-x4")
 
 
 def _recipe(name: str) -> "Config":
@@ -147,9 +157,13 @@ def recipes(
         print(tomli_w.dumps(_recipe(name).model_dump(mode="json")), end="")
     else:
         for key, config in RECIPES.items():
-            generator = config.generator
             print(
-                f"{key:18} x{config.scale}, {generator.architecture} of {generator.blocks} blocks "
-                f"x {generator.filters} filters, {config.pretrain.steps:,} steps, then "
-                f"{config.adversarial.steps:,} adversarial ones"
+                f"{key:18} x{config.scale}, {_network(config)}, {config.pretrain.steps:,} steps, "
+                f"then {config.adversarial.steps:,} adversarial ones"
             )
+
+
+def _network(config: "Config") -> str:
+    sizes = config.generator.model_dump()
+    blocks = f" of {sizes['blocks']} blocks x" if "blocks" in sizes else " of"
+    return f"{sizes['architecture']}{blocks} {sizes['filters']} filters"

@@ -20,14 +20,15 @@ from onnx import helper, numpy_helper
 from srgan.export.onnx_graph import FROM_ONNX, graph_of, translate
 from srgan.models import engines
 from srgan.models.metadata import Metadata
-from srgan.networks.generators import Activation, compact, rrdbnet, srresnet, widen
+from srgan.networks.efficient import span, srvggnet
+from srgan.networks.generators import Activation, residual, rrdbnet, srresnet, widen
 from srgan.util import files, versions
 from srgan.verification.certificate import figures_of
 
 _LIMIT = 0.5  # grey levels: a larger difference is more than rounding
 _OPERATORS = {  # that generators are made of
     *("Transpose", "Cast", "Conv", "BatchNormalization", "PRelu", "Relu", "LeakyRelu"),
-    *("Add", "Sum", "Mul", "Concat", "DepthToSpace", "Resize"),
+    *("Add", "Sum", "Mul", "Sigmoid", "Concat", "DepthToSpace", "Resize"),
 }
 _SIZES = ((24, 32), (33, 17), (1, 5))  # of the images that Keras and the file are compared on
 
@@ -101,38 +102,47 @@ def read_generator(path: Path) -> keras.Model:
     Raises:
         ValueError: If the file holds another network than those of `generators.py`.
     """
-    graph = _read(path)
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    operators = {node.op_type for node in graph.node}
-    architecture, _, scale = graph.name.rpartition("_x")
-    filters, blocks = _size(graph)
-    if architecture not in ("compact", "srresnet", "rrdbnet") or not re.fullmatch("[1-9]", scale):
-        strange = [node for node in graph.node if node.op_type not in _OPERATORS]
-        what = f" with the layer {strange[0].name!r} ({strange[0].op_type})" if strange else ""
-        raise ValueError(
-            f"{path} holds the network {graph.name!r}{what}; expected a compact, srresnet or "
-            "rrdbnet of srgan: only those can be rebuilt in Keras, and exported."
-        )
-    if architecture == "compact":
-        hr_filters = shapes.get("enlarge/kernel", (0,))[0] // int(scale) ** 2
-        generator = compact(int(scale), filters, blocks, hr_filters)
-    elif architecture == "rrdbnet":
-        growth = shapes.get("block1_dense1_conv1/kernel", (1,))[0]
-        generator = rrdbnet(int(scale), filters, blocks, growth)
-    else:
-        activation: Activation = "relu"
-        if "Relu" not in operators:
-            activation = "prelu" if "PRelu" in operators else "leaky_relu"
-        normalisation = "BatchNormalization" in operators
-        generator = srresnet(int(scale), filters, blocks, normalisation, activation)
+    generator = _rebuild(path, _read(path))
     read_weights(path, generator)
     return generator
+
+
+def _rebuild(path: Path, graph: onnx.GraphProto) -> keras.Model:
+    """The generator of a graph, untrained."""
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    operators = {node.op_type for node in graph.node}
+    architecture, _, digit = graph.name.rpartition("_x")
+    filters, blocks = _size(graph)
+    scale = int(digit) if re.fullmatch("[1-9]", digit) else 0
+    match scale and architecture:
+        case "residual":
+            hr_filters = shapes.get("enlarge/kernel", (0,))[0] // scale**2
+            return residual(scale, filters, blocks, hr_filters)
+        case "rrdbnet":
+            growth = shapes.get("block1_dense1_conv1/kernel", (1,))[0]
+            return rrdbnet(scale, filters, blocks, growth)
+        case "srresnet":
+            activation: Activation = "relu"
+            if "Relu" not in operators:
+                activation = "prelu" if "PRelu" in operators else "leaky_relu"
+            normalisation = "BatchNormalization" in operators
+            return srresnet(scale, filters, blocks, normalisation, activation)
+        case "srvggnet":
+            return srvggnet(scale, filters, blocks)
+        case "span":
+            return span(scale, filters, "centre/scale" in shapes)
+    strange = [node for node in graph.node if node.op_type not in _OPERATORS]
+    what = f" with the layer {strange[0].name!r} ({strange[0].op_type})" if strange else ""
+    raise ValueError(
+        f"{path} holds the network {graph.name!r}{what}; expected a residual, srresnet, rrdbnet, "
+        "srvggnet or span of srgan: only those can be rebuilt in Keras, and exported."
+    )
 
 
 def read_weights(path: Path, generator: keras.Model) -> None:
     """Sets all weights of a generator from a file of `write_onnx`, or none.
 
-    A `compact` takes more, as a beginning for training. With `hr_filters`, it takes the weights of
+    A `residual` takes more, as a beginning for training. With `hr_filters`, it takes the weights of
     one without: see `generators.widen`. And it takes those of another scale, if one scale divides
     the other: what enlarges makes the mean of the pixels that each covers at the larger scale, or
     repeats them. Without `hr_filters`, that is so of the pixels of sr, too.
@@ -141,9 +151,9 @@ def read_weights(path: Path, generator: keras.Model) -> None:
         ValueError: If the file holds another network; the first weight that does not fit is named.
     """
     found, needed = _read(path), graph_of(generator)
-    if needed.name.startswith("compact") and _has_hr_filters(needed) > _has_hr_filters(found):
+    if needed.name.startswith("residual") and _has_hr_filters(needed) > _has_hr_filters(found):
         scale, (filters, blocks) = int(needed.name.rpartition("_x")[2]), _size(needed)
-        plain = compact(scale, filters, blocks, hr_filters=0)
+        plain = residual(scale, filters, blocks, hr_filters=0)
         read_weights(path, plain)
         widen(plain, generator)
         return
@@ -161,14 +171,16 @@ def read_weights(path: Path, generator: keras.Model) -> None:
 
 def _read(path: Path) -> onnx.GraphProto:
     try:
-        return onnx.load(path, load_external_data=False).graph
+        graph = onnx.load(path, load_external_data=False).graph
     except DecodeError as error:
         raise ValueError(f"{path} is not an ONNX file; expected one that srgan wrote.") from error
+    graph.name = re.sub(r"^compact_x", "residual_x", graph.name)  # its name before version 0.3
+    return graph
 
 
 def _rescale(graph: onnx.GraphProto, name: str) -> None:
-    """Makes a compact network enlarge by the scale in `name`, if one divides the other."""
-    before, after = (re.fullmatch(r"compact_x(\d)", text) for text in (graph.name, name))
+    """Makes a residual network enlarge by the scale in `name`, if one divides the other."""
+    before, after = (re.fullmatch(r"residual_x(\d)", text) for text in (graph.name, name))
     if not (before and after):
         return
     old, new = int(before[1]), int(after[1])

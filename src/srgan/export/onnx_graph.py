@@ -124,6 +124,8 @@ class _Graph:
                 return self._activate(layer, inputs[0])
             case layers.Add():
                 return self.add("Sum" if len(inputs) > 2 else "Add", name, inputs)
+            case layers.Multiply() if len(inputs) == 2:
+                return self.add("Mul", name, inputs)
             case layers.Concatenate(axis=-1 | 3):
                 return self.add("Concat", name, inputs, axis=1)
             case PixelShuffle():
@@ -140,15 +142,17 @@ class _Graph:
                     nearest_mode="floor",
                 )
             case layers.Rescaling():
-                scale = self._constant(f"{name}/scale", np.reshape(layer.scale, (-1, 1, 1)))
-                x = self.add("Mul", name, [*inputs, scale])
+                x = inputs[0]
+                if np.any(np.not_equal(layer.scale, 1)):
+                    scale = self._constant(f"{name}/scale", np.reshape(layer.scale, (-1, 1, 1)))
+                    x = self.add("Mul", name, [x, scale])
                 if not np.any(layer.offset):
                     return x
                 offset = self._constant(f"{name}/offset", np.reshape(layer.offset, (-1, 1, 1)))
                 return self.add("Add", name, [x, offset])
         raise ValueError(
             f"Layer {name!r} ({type(layer).__name__}) has no translation to ONNX here, at least "
-            "not with its options; expected those that generators.py uses."
+            "not with its options; expected those that srgan.networks uses."
         )
 
     def add(self, operator: str, name: str, inputs: list[str], **attributes) -> str:
@@ -163,9 +167,13 @@ class _Graph:
             return self.add("Relu", layer.name, [x])
         if layer.activation is keras.activations.leaky_relu:
             return self.add("LeakyRelu", layer.name, [x], alpha=0.2)
+        if layer.activation is keras.activations.sigmoid:
+            return self.add("Sigmoid", layer.name, [x])
+        if layer.activation is keras.activations.silu:
+            return self.add("Mul", layer.name, [x, self.add("Sigmoid", layer.name, [x])])
         raise ValueError(
             f"Layer {layer.name!r} has the activation {layer.activation.__name__}; expected "
-            "linear, relu or leaky_relu."
+            "linear, relu, leaky_relu, sigmoid or silu."
         )
 
     def _weights(self, layer: Any) -> list[str]:

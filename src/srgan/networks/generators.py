@@ -21,7 +21,7 @@ from srgan.networks.layers import PixelShuffle
 Activation = Literal["prelu", "relu", "leaky_relu"]
 
 
-def compact(
+def residual(
     scale: int = 4, filters: int = 64, blocks: int = 16, hr_filters: int = 16
 ) -> keras.Model:
     """A small residual network without normalisation, computed nearly wholly at lr size.
@@ -69,17 +69,17 @@ def compact(
         detail = PixelShuffle(scale, dtype="float32", name="detail")(detail)
     enlarged = layers.UpSampling2D(scale, interpolation="nearest", dtype="float32", name="nearest")
     sr = layers.Add(dtype="float32", name="sr")([enlarged(lr), detail])
-    return keras.Model(lr, sr, name=f"compact_x{scale}")
+    return keras.Model(lr, sr, name=f"residual_x{scale}")
 
 
 def widen(plain: keras.Model, generator: keras.Model) -> None:
-    """Gives a `compact` with `hr_filters` the function of one without, to train on from there.
+    """Gives a `residual` with `hr_filters` the function of one without, to train on from there.
 
     Six of its channels at hr size hold the detail and its negative, of which the last convolution
     makes x = (leaky_relu(x) - leaky_relu(-x)) / 1.2; it ignores the others, which stay random.
 
     Args:
-        plain: A `compact` without `hr_filters`.
+        plain: A `residual` without `hr_filters`.
         generator: One with at least six, else the same; its weights are set.
 
     Raises:
@@ -198,7 +198,7 @@ def rrdbnet(scale: int = 4, filters: int = 64, blocks: int = 23, growth: int = 3
     def activate(x, name: str):
         return layers.LeakyReLU(0.2, name=f"{name}_activation")(x)
 
-    def residual(x, h, name: str):
+    def add_scaled(x, h, name: str):
         h = layers.Rescaling(0.2, name=f"{name}_scaling")(h)  # the paper's beta
         return layers.Add(name=f"{name}_add")([x, h])
 
@@ -209,7 +209,7 @@ def rrdbnet(scale: int = 4, filters: int = 64, blocks: int = 23, growth: int = 3
             h = activate(h, f"{name}_conv{i}")
             features = layers.Concatenate(name=f"{name}_concat{i}")([features, h])
         h = convolution(features, f"{name}_conv5", kernel_initializer=_small())
-        return residual(x, h, name)
+        return add_scaled(x, h, name)
 
     lr = keras.Input((None, None, 3), name="lr")
     x = shallow = convolution(lr, "head")
@@ -217,7 +217,7 @@ def rrdbnet(scale: int = 4, filters: int = 64, blocks: int = 23, growth: int = 3
         h = x
         for j in range(1, 4):
             h = dense(h, f"block{i}_dense{j}")
-        x = residual(x, h, f"block{i}")
+        x = add_scaled(x, h, f"block{i}")
     x = layers.Add(name="skip")([shallow, convolution(x, "trunk")])
     for i in range(1, scale.bit_length()):
         x = layers.UpSampling2D(2, interpolation="nearest", name=f"stage{i}_nearest")(x)

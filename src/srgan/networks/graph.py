@@ -77,7 +77,7 @@ def _reach(layer: Any, inputs: list[list[tuple[int, int]]]) -> list[tuple[int, i
             return [entry for entry in before for _ in range(scale)]
         case layers.UpSampling2D(size=(scale, _), interpolation="nearest"):
             return [entry for entry in before for _ in range(scale)]
-        case layers.Add() | layers.Concatenate(axis=-1 | 3):
+        case layers.Add() | layers.Multiply() | layers.Concatenate(axis=-1 | 3):
             return [
                 (min(low for low, _ in phase), max(high for _, high in phase))
                 for phase in zip(*inputs, strict=True)

@@ -8,15 +8,17 @@ import keras
 
 from srgan.export import onnx_file
 from srgan.models import catalogue
-from srgan.networks import discriminators, generators
-from srgan.train import checkpoints, config
+from srgan.networks import discriminators, efficient, generators
+from srgan.train import checkpoints, community, config
 
 
 def generator(settings: config.Generator, scale: int) -> keras.Model:
     """Returns the untrained generator of a configuration."""
     match settings:
-        case config.Compact():
-            return generators.compact(scale, settings.filters, settings.blocks, settings.hr_filters)
+        case config.Residual():
+            return generators.residual(
+                scale, settings.filters, settings.blocks, settings.hr_filters
+            )
         case config.SrResNet():
             return generators.srresnet(
                 scale,
@@ -27,6 +29,10 @@ def generator(settings: config.Generator, scale: int) -> keras.Model:
             )
         case config.RrdbNet():
             return generators.rrdbnet(scale, settings.filters, settings.blocks, settings.growth)
+        case config.SrVggNet():
+            return efficient.srvggnet(scale, settings.filters, settings.blocks)
+        case config.Span():
+            return efficient.span(scale, settings.filters, settings.centred)
 
 
 def discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
@@ -42,7 +48,12 @@ def discriminator(settings: config.Adversarial, features: keras.Model | None) ->
 
 
 def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:
-    """Sets a generator's weights from a shipped model, or a run's `model.onnx` or `best.npz`.
+    """Sets a generator's weights from a model.
+
+    Args:
+        model: Name of a shipped one, `model.onnx` or `best.npz` of a run, or file of a community
+            model: see `community`.
+        network: The generator.
 
     Raises:
         FileNotFoundError: If there is no such model.
@@ -50,5 +61,7 @@ def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:
     """
     if Path(model).suffix == ".npz":
         checkpoints.restore(Path(model), checkpoints.named(network.weights))
+    elif community.is_community(model):
+        community.load(model, network)
     else:
         onnx_file.read_weights(catalogue.path(model), network)

@@ -1,7 +1,7 @@
 """What defines a training run. Everything else is a fact of the code.
 
 A key that is misspelt, or a value out of range, is an error. The defaults are those of the recipe
-compact-x4. `config_file` reads it from a TOML file.
+residual-x4. `config_file` reads it from a TOML file.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -53,10 +53,10 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Compact(_Settings):
-    """A small residual network, computed nearly wholly at lr size: `generators.compact`."""
+class Residual(_Settings):
+    """A small residual network, computed nearly wholly at lr size: `generators.residual`."""
 
-    architecture: Literal["compact"] = "compact"
+    architecture: Literal["residual"] = "residual"
     filters: Count = 64
     blocks: Count = 16
     hr_filters: Steps = 16  # channels at hr size, or 0
@@ -81,17 +81,35 @@ class RrdbNet(_Settings):
     growth: Count = 32  # channels that a convolution of a dense block adds
 
 
+class SrVggNet(_Settings):
+    """SRVGGNetCompact of Real-ESRGAN, which the field calls Compact: `efficient.srvggnet`."""
+
+    architecture: Literal["srvggnet"] = "srvggnet"
+    filters: Count = 64
+    blocks: Count = 16
+
+
+class Span(_Settings):
+    """SPAN, of six blocks: `efficient.span`."""
+
+    architecture: Literal["span"] = "span"
+    filters: Count = 48
+    centred: bool = True  # lr is first brought to 255 (lr - mean)
+
+
 def _architecture(value: Any) -> Any:
-    """Which generator a table describes; "compact" if it does not say."""
+    """Which generator a table describes; "residual" if it does not say."""
     if isinstance(value, dict):
-        return value.get("architecture", "compact")
+        return value.get("architecture", "residual")
     return getattr(value, "architecture", None)
 
 
 Generator = Annotated[
-    Annotated[Compact, Tag("compact")]
+    Annotated[Residual, Tag("residual")]
     | Annotated[SrResNet, Tag("srresnet")]
-    | Annotated[RrdbNet, Tag("rrdbnet")],
+    | Annotated[RrdbNet, Tag("rrdbnet")]
+    | Annotated[SrVggNet, Tag("srvggnet")]
+    | Annotated[Span, Tag("span")],
     Discriminator(_architecture),
 ]
 """The network: a field that the chosen architecture does not have is an error."""
@@ -224,7 +242,7 @@ class Config(_Settings):
     validate_every: Count = 500  # steps
     degradation: Degradation = Degradation()
     teacher: Teacher = Teacher()
-    generator: Generator = Compact()
+    generator: Generator = Residual()
     pretrain: Pretrain = Pretrain()
     adversarial: Adversarial = Adversarial()
 

@@ -9,12 +9,14 @@ from pydantic import BaseModel, ValidationError
 
 from srgan.train.config import (
     Adversarial,
-    Compact,
     Config,
     Degradation,
     Pretrain,
+    Residual,
     RrdbNet,
+    Span,
     SrResNet,
+    SrVggNet,
     Teacher,
 )
 
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_ARCHITECTURES = {"compact": Compact, "srresnet": SrResNet, "rrdbnet": RrdbNet}
+_ARCHITECTURES = {
+    "residual": Residual,
+    "srresnet": SrResNet,
+    "rrdbnet": RrdbNet,
+    "srvggnet": SrVggNet,
+    "span": Span,
+}
 _TABLES = {
     "degradation": Degradation,
     "teacher": Teacher,
@@ -76,7 +84,7 @@ _EVERY_FIELD = {
 
 
 def _as_now(table: dict[str, Any]) -> dict[str, Any]:
-    """A configuration of version 0.1 in today's words; it works until 0.3."""
+    """A configuration of version 0.1 or 0.2 in today's words; it works until 0.3."""
     table = dict(table)
     for stage in ("pretrain", "adversarial"):
         settings = table.get(stage)
@@ -85,6 +93,9 @@ def _as_now(table: dict[str, Any]) -> dict[str, Any]:
             names = {"draws": "crop_candidates"}
             table[stage] = {names.get(key, key): value for key, value in settings.items()}
     generator = table.get("generator")
+    if isinstance(generator, dict) and generator.get("architecture") == "compact":
+        _logger.warning("The architecture compact is now called residual.")
+        generator = table["generator"] = generator | {"architecture": "residual"}
     if isinstance(generator, dict) and generator.keys() >= _EVERY_FIELD.keys():
         chosen = _ARCHITECTURES.get(str(generator.get("architecture")))
         if chosen:  # one that a run wrote, with the defaults of the other architectures

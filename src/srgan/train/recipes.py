@@ -2,18 +2,18 @@
 
 from srgan.train.config import (
     Adversarial,
-    Compact,
     Config,
     Degradation,
     Pretrain,
+    Residual,
     RrdbNet,
     SrResNet,
 )
 
-COMPACT_X4 = Config()
+RESIDUAL_X4 = Config()
 """A small network for a computer without GPU, from its beginning.
 
-    srgan train PHOTOS -o RUN --recipe compact-x4
+    srgan train PHOTOS -o RUN --recipe residual-x4
 
 Its second stage, with `crop_candidates` = 3, made srgan-x4; what that took and scores stands in
 docs/models.md.
@@ -31,7 +31,7 @@ Its first stage, shortened, made srgan-psnr-x4; what that took and scores stands
 """
 
 FAST_X4 = Config(
-    generator=Compact(filters=24, blocks=2, hr_filters=0),
+    generator=Residual(filters=24, blocks=2, hr_filters=0),
     pretrain=Pretrain(steps=16_000, batch_size=16, learning_rate=1e-3),
     adversarial=Adversarial(steps=1_500, learning_rate=4e-4, grid_weight=12.0),
 )
@@ -42,14 +42,14 @@ FAST_X4 = Config(
 Made with `pretrain.crop_candidates` = 1; what it took and scores stands in docs/models.md.
 """
 
-COMPACT_X2 = Config(
+RESIDUAL_X2 = Config(
     scale=2,
     pretrain=Pretrain(steps=6_000, batch_size=8, hr_patch=80, learning_rate=4e-4, ema=0.998),
     adversarial=Adversarial(steps=3_000, hr_patch=80, window=64),
 )
 """The same network for x2, from one for x4, whose trunk knows photos already.
 
-    srgan train PHOTOS -o RUN --recipe compact-x2 --init srgan-psnr-x4
+    srgan train PHOTOS -o RUN --recipe residual-x2 --init srgan-psnr-x4
 
 With `generator.hr_filters` = 0 and `pretrain.crop_candidates` = 1 it made
 srgan-x2; what that took and scores
@@ -158,10 +158,10 @@ Departures: as in SRGAN_PAPER_X4, and its discriminator. Made for a GPU; not mea
 """
 
 RECIPES = {
-    "compact-x4": COMPACT_X4,
+    "residual-x4": RESIDUAL_X4,
     "own-x4": OWN_X4,
     "fast-x4": FAST_X4,
-    "compact-x2": COMPACT_X2,
+    "residual-x2": RESIDUAL_X2,
     "photo-x4": PHOTO_X4,
     "srgan-paper-x4": SRGAN_PAPER_X4,
     "esrgan-paper-x4": ESRGAN_PAPER_X4,
