@@ -12,10 +12,10 @@ test: .venv-dev/installed lint-web  ## lint, types, layers and the fast tests
 	.venv-dev/bin/ruff format --check
 	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
 	.venv-dev/bin/lint-imports
-	.venv-dev/bin/pytest -n 2 --dist loadfile
+	.venv-dev/bin/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test-slow: .venv-dev/installed  ## the tests that take minutes
-	.venv-dev/bin/pytest -n 2 -m slow
+	.venv-dev/bin/pytest -n 2 -m slow --max-worker-restart 0
 
 lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 	@if command -v npm >/dev/null; then \

@@ -296,3 +296,34 @@ def test_a_run_ends_when_it_is_told_to():
     with stop.ends(), pytest.raises(ValueError, match="terminate"):  # not a result, after seconds
         engine.run(lr)
     timer.join()
+
+
+_INTERRUPTED = """
+import gc, os, signal, sys, threading
+import numpy as np
+from srgan.models import engines
+
+opened = [engines.open_engine(sys.argv[1], sys.argv[2])]
+opened[0].run(np.zeros((1, 8, 8, 3), np.float32))
+
+def drop():
+    opened.clear()
+    gc.collect()
+
+thread = threading.Thread(target=drop)
+thread.start()
+thread.join()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the background
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="os.kill ends the process there")
+def test_ctrl_c_is_heard_after_another_thread_dropped_an_engine(tripling, kind):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", _INTERRUPTED, str(tripling), kind]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr

@@ -9,14 +9,17 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from srgan.models import external_data
 from srgan.util import parallel
+
+if TYPE_CHECKING:
+    import openvino
 
 Kind = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
@@ -112,9 +115,7 @@ def _check_bfloat16(kind: Kind) -> None:
     if kind != "openvino":
         raise ValueError("Only OpenVINO computes in bfloat16. Choose the engine openvino.")
     with suppress(ModuleNotFoundError):  # which is said later
-        import openvino
-
-        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise ValueError("This processor does not compute in bfloat16. Choose float32.")
 
 
@@ -145,6 +146,19 @@ class _OnnxRuntime:
             return np.asarray(self._session.run(None, {self._input: images}, options)[0])
 
 
+@cache
+def openvino_core() -> "openvino.Core":
+    """The one of this process, which stays until its end.
+
+    With its last core, OpenVINO frees the stack that signals are handled on, and which it sets for
+    the thread that first compiled a model. If that happens in another thread, the next Ctrl-C ends
+    the process with a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 class _OpenVino:
     def __init__(self, model: bytes, calls: int, precision: Precision):
         import openvino
@@ -161,7 +175,7 @@ class _OpenVino:
         self._output = _only(graph.outputs)
         # Compiled for any size: a static shape runs no faster than the noise of measurement,
         # and compiling each costs as much as running it once, and its own copy of the weights.
-        self._compiled = openvino.Core().compile_model(
+        self._compiled = openvino_core().compile_model(
             graph,
             "CPU",
             {

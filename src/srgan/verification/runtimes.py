@@ -102,13 +102,12 @@ class _OpenVino:
     packages = ("openvino",)
 
     def __init__(self, path: Path) -> None:
-        import openvino
         from openvino.frontend import FrontEndManager
 
         # `Core.read_model` would try every format that OpenVINO knows.
         frontend = FrontEndManager().load_by_framework("ir")
         graph = frontend.convert(frontend.load(str(path)))
-        self._compiled = openvino.Core().compile_model(
+        self._compiled = engines.openvino_core().compile_model(
             graph,
             "CPU",
             {
