@@ -234,3 +234,89 @@ def test_the_default_model_is_opened_lighter():
     session = onnxruntime.InferenceSession(catalogue.path("srgan-x4"))
     sr = loading.load("srgan-x4")._engine.run(lr[None])
     np.testing.assert_allclose(sr, session.run(None, {"lr": lr[None]})[0], atol=1e-5)
+
+
+def doubled(*nodes, weights=()):
+    """An enlargement whose factors or sizes are what the nodes make."""
+    return network(
+        convolution("lr", "a", "near", pads=[1, 1, 1, 1]),
+        *nodes,
+        convolution("b", "sr", "after", pads=[1, 1, 1, 1]),
+        weights=[kernel("near", 3), kernel("after", 3), *weights],
+    )
+
+
+def test_factors_that_come_through_casts_are_known():
+    model = doubled(
+        helper.make_node("Cast", ["whole"], ["scales"], to=TensorProto.FLOAT),
+        helper.make_node("Resize", ["a", "", "scales"], ["b"], mode="nearest"),
+        weights=[("whole", np.array([1, 1, 2, 2]))],
+    )
+    assert receptive_field(model) == 3 >= changed(model)
+
+
+def test_sizes_that_follow_from_the_pictures_are_known():
+    sizes = [
+        helper.make_node("Shape", ["a"], ["shape"]),
+        helper.make_node("Slice", ["shape", "two", "four"], ["sides"]),
+        helper.make_node("Slice", ["shape", "none", "two"], ["rest"]),
+        helper.make_node("Mul", ["sides", "two"], ["larger"]),
+        helper.make_node("Concat", ["rest", "larger"], ["sizes"], axis=0),
+        helper.make_node("Resize", ["a", "", "", "sizes"], ["b"], mode="nearest"),
+    ]
+    numbers = [("none", np.array([0])), ("two", np.array([2])), ("four", np.array([4]))]
+    model = doubled(*sizes, weights=numbers)
+    assert receptive_field(model) == 3 >= changed(model)
+
+
+def test_factors_that_the_pictures_values_decide_are_not_known():
+    model = doubled(
+        helper.make_node("ReduceMax", ["lr"], ["most"], keepdims=0),
+        helper.make_node("Mul", ["most", "ones"], ["scales"]),
+        helper.make_node("Resize", ["a", "", "scales"], ["b"], mode="nearest"),
+        weights=[("ones", np.ones(4, np.float32))],
+    )
+    with pytest.raises(GlobalOperation, match="ReduceMax"):
+        receptive_field(model)
+
+
+def test_padding_and_cropping_in_the_graph_count_as_far_as_they_move():
+    model = network(
+        helper.make_node("Pad", ["lr", "pads"], ["a"], mode="reflect"),
+        convolution("a", "b", "near", pads=[1, 1, 1, 1]),
+        helper.make_node("Slice", ["b", "starts", "ends", "axes"], ["sr"]),
+        weights=[
+            kernel("near", 3),
+            ("pads", np.array([0, 0, 2, 2, 0, 0, 3, 3])),
+            ("starts", np.array([2, 2])),
+            ("ends", np.array([-3, -3])),
+            ("axes", np.array([2, 3])),
+        ],
+    )
+    assert receptive_field(model) == 3 + 1 + 2 >= changed(model)
+
+
+@pytest.mark.parametrize("how", ["Slice", "Gather"])
+def test_turned_channels_are_no_other_pixels(how):
+    if how == "Slice":
+        numbers = {"starts": [2], "ends": [-4], "axes": [1], "steps": [-1]}
+        turn = helper.make_node("Slice", ["lr", *numbers], ["a"])
+    else:
+        numbers = {"order": [2, 1, 0]}
+        turn = helper.make_node("Gather", ["lr", "order"], ["a"], axis=1)
+    model = network(
+        turn,
+        convolution("a", "sr", "near", pads=[1, 1, 1, 1]),
+        weights=[kernel("near", 3), *((name, np.array(x)) for name, x in numbers.items())],
+    )
+    assert receptive_field(model) == 1 == changed(model)
+
+
+def test_a_picture_that_is_turned_round_is_global():
+    numbers = {"starts": [-1], "ends": [-999], "axes": [3], "steps": [-1]}
+    model = network(
+        helper.make_node("Slice", ["lr", *numbers], ["sr"], name="mirror"),
+        weights=[(name, np.array(x)) for name, x in numbers.items()],
+    )
+    with pytest.raises(GlobalOperation, match=r"Slice \(mirror\)"):
+        receptive_field(model)

@@ -26,7 +26,7 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
     import onnx
 
     try:
-        model = onnx.shape_inference.infer_shapes(_with_size(model, side))
+        model = onnx.shape_inference.infer_shapes(with_size(model, side))
     except (
         onnx.shape_inference.InferenceError,
         onnx.checker.ValidationError,
@@ -153,8 +153,8 @@ def _of_all_phases(kernel: np.ndarray, block: int, channels_last: bool) -> np.nd
     return phases.reshape(block**2 * results, block**2 * channels, 3, 3)
 
 
-def _with_size(model: "onnx.ModelProto", side: int) -> "onnx.ModelProto":
-    """A copy whose input is one picture of `side` x `side`, where it leaves the size open."""
+def with_size(model: "onnx.ModelProto", side: int) -> "onnx.ModelProto":
+    """Returns a copy whose input is one square picture, where it leaves the size open."""
     import onnx
 
     copy = onnx.ModelProto()

@@ -5,6 +5,10 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from srgan.models.known_values import KnownValues
+
 if TYPE_CHECKING:
     import onnx
 
@@ -26,7 +30,7 @@ _POINTWISE = frozenset(
         r"\w+",
         """
         Abs Add BatchNormalization Cast Ceil Clip Concat Div Dropout Elu Equal Erf Exp Floor Gelu
-        Greater HardSigmoid HardSwish Identity LeakyRelu Less Log Max Mean Min Mish Mod Mul Neg Pad
+        Greater HardSigmoid HardSwish Identity LeakyRelu Less Log Max Mean Min Mish Mod Mul Neg
         Pow PRelu Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Split Sqrt Squeeze Sub
         Sum Tanh ThresholdedRelu Transpose Unsqueeze Where
         """,
@@ -47,24 +51,17 @@ def receptive_field(model: "onnx.ModelProto") -> int:
     Raises:
         GlobalOperation: If there is an operation that mixes all pixels, or an unknown one.
     """
-    from onnx import numpy_helper
-
-    graph = model.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    graph, known = model.graph, KnownValues(model)
     reaches: dict[str, _Reach] = {}
     for value in graph.input:
-        if value.name not in constants:
+        if known.get(value.name) is None:
             reaches[value.name] = _Reach(Fraction(1), Fraction(0))
     for node in graph.node:
-        if node.op_type == "Constant":
-            for attribute in node.attribute:
-                if attribute.name == "value":
-                    constants[node.output[0]] = numpy_helper.to_array(attribute.t)
-            continue
         inputs = [reaches[name] for name in node.input if name in reaches]
         if not inputs or node.op_type in _SIZES:
-            continue  # made of constants, or of the picture's size
-        reach = _through(node, inputs, constants)
+            known.learn(node)  # made of constants, or of the picture's size
+            continue
+        reach = _through(node, inputs, known)
         for name in node.output:
             reaches[name] = reach
     found = [reaches[value.name] for value in graph.output if value.name in reaches]
@@ -73,7 +70,7 @@ def receptive_field(model: "onnx.ModelProto") -> int:
     return math.ceil(max(reach.pixels for reach in found))
 
 
-def _through(node: Any, inputs: list[_Reach], constants: dict[str, Any]) -> _Reach:
+def _through(node: Any, inputs: list[_Reach], known: KnownValues) -> _Reach:
     """What lies behind a node."""
     attributes = {attribute.name: attribute for attribute in node.attribute}
 
@@ -86,7 +83,7 @@ def _through(node: Any, inputs: list[_Reach], constants: dict[str, Any]) -> _Rea
     if kind in _POINTWISE:
         return _Reach(ratio, pixels)
     if kind in ("Conv", "ConvTranspose"):
-        weight = constants.get(node.input[1])
+        weight = known.get(node.input[1])
         sizes = list(weight.shape[2:]) if weight is not None else numbers("kernel_shape", 0)
         spans = [
             (size - 1) * dilation
@@ -108,7 +105,15 @@ def _through(node: Any, inputs: list[_Reach], constants: dict[str, Any]) -> _Rea
         block = attributes["blocksize"].i
         return _Reach(ratio / block, pixels + Fraction(block - 1) / ratio)
     if kind in ("Resize", "Upsample"):
-        return _resized(node, attributes, constants, _Reach(ratio, pixels))
+        return _resized(node, attributes, known, _Reach(ratio, pixels))
+    if kind == "Pad":
+        # Of a mirrored edge, a pixel sees as far as was added; zeros come with no pixel.
+        # Amounts that the picture's size decides fill it up to a multiple, at its ends alone.
+        found = known.get(node.input[1]) if len(node.input) > 1 else numbers("pads", 0, 8)
+        added = 0 if found is None else int(max(found, default=0))
+        return _Reach(ratio, pixels + Fraction(max(added, 0)) / ratio)
+    if kind in ("Slice", "Gather"):
+        return _part(node, known, _Reach(ratio, pixels))
     raise _global(node)
 
 
@@ -123,22 +128,52 @@ def _side(node: Any, attributes: dict[str, Any], spans: list[int]) -> Fraction:
     )
 
 
-def _resized(
-    node: Any, attributes: dict[str, Any], constants: dict[str, Any], reach: _Reach
-) -> _Reach:
-    scales = [
-        constants[name]
-        for name in node.input[1:]
-        if name in constants and constants[name].size == 4 and constants[name].dtype.kind == "f"
-    ]
+def _resized(node: Any, attributes: dict[str, Any], known: KnownValues, reach: _Reach) -> _Reach:
+    found = [known.get(name) for name in node.input[1:] if name]
+    scales = [array for array in found if array is not None and array.size == 4]
     if "scales" in attributes:
-        scales = [attributes["scales"].floats]
+        scales = [np.array(attributes["scales"].floats)]
     if not scales:
         raise _global(node)
-    factor = Fraction(float(max(scales[-1]))).limit_denominator(64)
+    scale = scales[-1]
+    before = known.shape(node.input[0])
+    if scale.dtype.kind == "i":  # sizes
+        if before is None:
+            raise _global(node)
+        scale = scale / np.array(before)
+    if before is not None:
+        known.enlarged(node, tuple(int(side) for side in np.floor(before * scale + 1e-6)))
+    if not np.isfinite(scale).all() or scale.min() <= 0:
+        raise _global(node)
+    factor = Fraction(float(max(scale))).limit_denominator(64)
     mode = attributes["mode"].s.decode() if "mode" in attributes else "nearest"
     support = {"nearest": 1, "linear": 1, "cubic": 2}.get(mode, 2)
     return _Reach(reach.ratio * factor, reach.pixels + Fraction(support) / reach.ratio)
+
+
+def _part(node: Any, known: KnownValues, reach: _Reach) -> _Reach:
+    """A part of the channels, or of the picture from a known place on."""
+    attributes = {attribute.name: attribute for attribute in node.attribute}
+    if node.op_type == "Gather":
+        axis = attributes["axis"].i if "axis" in attributes else 0
+        if axis in (1, -3) and known.get(node.input[1]) is not None:
+            return reach
+        raise _global(node)
+    starts, _, axes, steps = (
+        known.get(name) if name else None for name in (*node.input[1:], "", "", "", "")[:4]
+    )
+    if starts is None or (axes is None and len(starts) > 1):
+        raise _global(node)
+    axes = range(len(starts)) if axes is None else axes
+    steps = np.ones(len(starts)) if steps is None else steps
+    moved = 0
+    for start, axis, step in zip(starts, axes, steps, strict=True):
+        if axis in (0, 1, -4, -3):
+            continue  # channels, also if they are turned round
+        if start < 0 or step != 1:
+            raise _global(node)
+        moved = max(moved, int(start))
+    return _Reach(reach.ratio, reach.pixels + Fraction(moved) / reach.ratio)
 
 
 def _global(node: Any) -> GlobalOperation:
