@@ -1,5 +1,7 @@
 """Models of other projects: every layout, type, range and size is found by trying, and tiled."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -7,7 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srgan import cli
 from srgan.io import images
-from srgan.models import loading
+from srgan.models import catalogue, loading
+from srgan.models.windows import Windowed
 from srgan.numeric import resize
 
 SCALE = 2
@@ -25,6 +28,10 @@ def make(tmp_path):
         size: Fixed height and width.
         multiple: Factor by which it scales down and up again inside.
         extra: Node kind in the middle.
+        batched: There is a dimension for the batch.
+        integer: uint8 in and out.
+        last: Channels of the result come last, whatever those of the input do.
+        turned: The result has blue first.
     """
 
     def write(
@@ -36,6 +43,10 @@ def make(tmp_path):
         size=("h", "w"),
         multiple=1,
         extra="Identity",
+        batched=True,
+        integer=False,
+        last=False,
+        turned=False,
     ):
         kind, dtype = (TensorProto.FLOAT16, np.float16) if half else (TensorProto.FLOAT, np.float32)
         mean = np.zeros((channels, channels, 5, 5), dtype)
@@ -58,6 +69,11 @@ def make(tmp_path):
             nodes.append(helper.make_node(operation, [x, *inputs], [target], **attributes))
             x = target
 
+        if integer:
+            add("Cast", to=TensorProto.FLOAT)
+        if not batched:
+            weights["front"] = np.array([0])
+            add("Unsqueeze", "front")
         if not first:
             add("Transpose", perm=[0, 3, 1, 2])
         add("Sub", "in_offset")
@@ -75,9 +91,20 @@ def make(tmp_path):
         add("Resize", "", "scales", mode="nearest")
         add("Mul", "out_factor")
         add("Add", "out_offset")
-        if not first:
+        if turned:
+            weights["order"] = np.array([2, 1, 0])
+            add("Gather", "order", axis=1)
+        if last or not first:
             add("Transpose", perm=[0, 2, 3, 1])
-        shape = [1, channels, *size] if first else [1, *size, channels]
+        if not batched:
+            add("Squeeze", "front")
+        if integer:
+            weights |= {"black": np.array(0, dtype), "white": np.array(255, dtype)}
+            add("Round")
+            add("Clip", "black", "white")
+            add("Cast", to=TensorProto.UINT8)
+            kind = TensorProto.UINT8
+        shape = [1] * batched + ([channels, *size] if first else [*size, channels])
         graph = helper.make_graph(
             nodes,
             "foreign",
@@ -176,13 +203,80 @@ def test_a_model_that_sees_everything_runs_whole(make, lr):
     np.testing.assert_array_equal(small, model.upscale(lr, tile=512))
 
 
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("batched", [True, False])
+def test_integers_with_and_without_a_batch_are_taken(make, lr, first, batched):
+    ranges = {"taken": (255.0, 0.0), "given": (255.0, 0.0)}
+    model = loading.load(make(first=first, batched=batched, integer=True, **ranges))
+    assert "uint8, takes 0..255, gives 0..255" in model.specification
+    difference = 255 * np.abs(model.upscale(lr, tile=16) - expected(lr))
+    assert difference.max() <= 1.001  # of what was rounded twice
+
+
+def test_a_result_may_have_its_channels_elsewhere_than_the_input(make, lr):
+    model = loading.load(make(first=True, last=True))
+    np.testing.assert_allclose(model.upscale(lr, tile=16), expected(lr), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "near"), [({"extra": "Attention"}, 0.02), ({"size": (7, 6)}, 0.09)]
+)
+def test_windows_of_one_size_are_blended(make, lr, options, near):
+    model = loading.load(make(**{"size": (24, 32)} | options))
+    said = re.search(r"blended .* less than ([\d.]+) grey levels, on a photo", model.specification)
+    assert 0 < float(said[1]) < 16
+    whole = model.upscale(lr, tile=512)
+    np.testing.assert_allclose(
+        model.upscale(lr, tile=model.requirements.multiple), whole, atol=1e-6
+    )
+    np.testing.assert_allclose(whole[6:-6, 6:-6], expected(lr)[6:-6, 6:-6], atol=near)
+
+
+def test_windows_of_what_sees_little_give_what_the_whole_gives(make, lr):
+    engine = loading.load(make(size=(24, 32)))._engine
+    windowed = Windowed(engine, (24, 32), SCALE)
+    assert (windowed.step, windowed.reach) == (18, 36)
+    picture = np.pad(lr, [(0, 9), (0, 11), (0, 0)])[None]
+    found = windowed.run(picture)[0, :90, :122]
+    # Beside a window's edge, half a kernel sees zeros; there a window has little weight.
+    np.testing.assert_allclose(found[8:-8, 8:-8], expected(lr)[8:-8, 8:-8], atol=0.03)
+    assert 0 < windowed.deviation(picture) < 16
+
+
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_a_file_beside_the_model_says_what_cannot_be_tried(make, lr, order):
+    path = make(taken=(2.0, -1.0), given=(2.0, -1.0))
+    before = catalogue.sha256(path)
+    path.with_suffix(".toml").write_text(f'range = "-1..1"\nchannels = "{order}"\n')
+    assert catalogue.sha256(path) != before
+    model = loading.load(path)
+    assert f"{order.upper()}, channels first, float32, takes -1..1" in model.specification
+    np.testing.assert_allclose(model.upscale(lr), expected(lr), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('range = "0..1023"', "has range = '0..1023'; expected of channels: rgb, bgr"),
+        ("scale = 2", "has scale = 2; expected"),
+        ("range = [", "is not a TOML file"),
+        ('channels = ["rgb"]', "has channels = "),
+    ],
+)
+def test_what_a_file_beside_the_model_gets_wrong_is_said(make, text, message):
+    path = make()
+    path.with_suffix(".toml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        loading.load(path)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (6, 6)}, "tiles would keep nothing"),
-        ({"size": (24, 24), "extra": "Attention"}, "It can enlarge no other picture"),
-        ({"channels": 4}, r"takes 1x4x\?x\?; expected four dimensions with 1 or 3 channels"),
+        ({"channels": 4}, r"takes 1x4x\?x\?; expected a picture of 1 or 3 channels"),
         ({"given": (0.0, 0.3)}, "does not make a picture that resembles"),
+        ({"turned": True}, "another picture of a photo: red and blue are exchanged.*toml"),
+        ({"given": (0.6, 0.2)}, "another picture of a photo: its colours move by .* contrast"),
     ],
 )
 def test_what_cannot_be_used_says_why(make, options, message):
@@ -215,3 +309,14 @@ def test_the_command_line_says_what_it_found(make, lr, tmp_path, capsys):
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / 'large.png'}\n"
     assert "foreign: x2, RGB, channels first, float32, takes 0..1" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "takes"),
+    [({"size": (24, 32)}, "32x24 pixels alone"), ({"extra": "Attention"}, "whole pictures")],
+)
+def test_a_tile_that_cannot_be_obeyed_is_said(make, lr, tmp_path, capsys, options, takes):
+    images.write(tmp_path / "small.png", lr)
+    arguments = ["upscale", str(tmp_path / "small.png"), "--tile", "16", "--dry-run"]
+    assert cli.main([*arguments, "--model", str(make(**options))]) == 0
+    assert f"--tile 16 has no effect: the model takes {takes}" in "".join(capsys.readouterr())

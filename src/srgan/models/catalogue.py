@@ -56,12 +56,18 @@ def fingerprint(model: str | os.PathLike[str]) -> str:
 
 
 def sha256(model: str | os.PathLike[str]) -> str:
-    """Returns the hash of a model, weights in a file beside it included, in hexadecimal digits.
+    """Returns the hash of a model, in hexadecimal digits.
+
+    What lies beside it and belongs to it is included: its weights, and what is said of its values.
 
     Raises:
         FileNotFoundError: If there is no such model.
     """
-    return hashlib.sha256(engines.read(path(model))).hexdigest()
+    file = path(model)
+    digest = hashlib.sha256(engines.read(file))
+    if file.with_suffix(".toml").is_file():
+        digest.update(file.with_suffix(".toml").read_bytes())
+    return digest.hexdigest()
 
 
 def psnr_path(file: Path, metadata: Metadata) -> Path:

@@ -6,30 +6,32 @@ a small made picture.
 """
 
 import itertools
-from collections.abc import Mapping
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from srgan.io import images
 from srgan.models import engines
+from srgan.models.adapted import RANGES, Adapted, Layout, Range, Values, read_values
 from srgan.models.metadata import PREFIX
 from srgan.models.receptive_field import GlobalOperation, receptive_field
 from srgan.models.requirements import SizeRequirements
+from srgan.models.windows import Windowed
 from srgan.numeric import resize
+from srgan.util import resources
 
 if TYPE_CHECKING:
     import onnx
 
 _PROBE = 64  # side of the picture to try with, where the model takes any size
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-_RANGES = {"0..1": (1.0, 0.0), "0..255": (255.0, 0.0), "-1..1": (2.0, -1.0)}  # factor, offset
 # Mean difference from the bicubic enlargement, in [0, 1]: networks come below 0.03 in the right
 # range. Above this one, the result is another picture.
 _UNLIKE = 0.1
-_TO_YCBCR = np.array(  # of JPEG: BT.601 in the full range
-    [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], np.float32
-)
+# Of a channel of a photo, against the bicubic enlargement: how its mean may move, and its contrast.
+_SHIFTED, _CONTRAST = 0.06, (0.5, 2.0)
 
 
 class Specification(NamedTuple):
@@ -46,35 +48,6 @@ class Specification(NamedTuple):
     halo: int
     requirements: SizeRequirements
     described: str
-
-
-class _Adapted:
-    """Makes an external model take and give float32 RGB `(batch, height, width, 3)` in [0, 1]."""
-
-    def __init__(self, engine: engines.Engine, first: bool, channels: int, dtype: np.dtype):
-        self._engine = engine
-        self._first, self._channels, self._dtype = first, channels, dtype
-        self.metadata: Mapping[str, str] = engine.metadata
-        self.taken, self.given = _RANGES["0..1"], _RANGES["0..1"]
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        if self._channels == 3:
-            return self._run(images)
-        ycbcr = images @ _TO_YCBCR.T  # such models enlarge the luma, and leave colour to bicubic
-        y = self._run(ycbcr[..., :1])
-        colour = [resize.bicubic(image, *y.shape[1:3]) for image in ycbcr[..., 1:]]
-        return np.concatenate([y, np.stack(colour)], axis=-1) @ np.linalg.inv(_TO_YCBCR).T
-
-    def _run(self, images: np.ndarray) -> np.ndarray:
-        factor, offset = self.taken
-        x = (images * np.float32(factor) + np.float32(offset)).astype(self._dtype)
-        if self._first:
-            x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
-        sr = self._engine.run(x).astype(np.float32)
-        if self._first:
-            sr = sr.transpose(0, 2, 3, 1)
-        factor, offset = self.given
-        return (sr - np.float32(offset)) / np.float32(factor)
 
 
 class Sight(NamedTuple):
@@ -127,47 +100,57 @@ def adapt(
     model = onnx.load_model_from_string(data)
     initialised = {tensor.name for tensor in model.graph.initializer}
     (value,) = (value for value in model.graph.input if value.name not in initialised)
-    first, channels, size = _layout(path, value)
-    types = {1: np.dtype(np.float32), 10: np.dtype(np.float16)}
-    kind = value.type.tensor_type.elem_type
-    if kind not in types:
-        raise ValueError(f"{path} takes values of ONNX type {kind}; expected float32 or float16.")
-    adapted = _Adapted(engine, first, channels, types[kind])
+    layout, values = _layout(path, value), read_values(path)
+    size = layout.size
+    adapted = Adapted(engine, layout, values.bgr)
     scale = _scale(path, adapted, size)
     multiple = 1 if size else _multiple(path, adapted, scale)
-    taken, given = _ranges(path, adapted, scale, size or (_PROBE, _PROBE))
-    adapted.taken, adapted.given = _RANGES[taken], _RANGES[given]
-    halo, whole = seen
-    if whole and size:
-        raise ValueError(
-            f"{path} takes only {size[1]}x{size[0]} pixels, and {whole}. It can enlarge no other "
-            "picture: export it with dynamic axes."
-        )
-    if size and min(size) <= 2 * halo:
-        raise ValueError(
-            f"{path} takes only {size[1]}x{size[0]} pixels, and looks {halo} pixels to each side: "
-            "tiles would keep nothing. Export it with dynamic axes."
-        )
-    order = "channels first" if first else "channels last"
-    sees = "whole pictures only" if whole else f"halo {halo}"
+    _set_ranges(path, adapted, layout, values, scale)
+    _check_colours(path, adapted, scale, size or (_PROBE, _PROBE))
+    order = "channels first" if layout.first else "channels last"
+    colours = {1: "luma", 3: "BGR" if values.bgr else "RGB"}[layout.channels]
     described = (
-        f"x{scale}, {'RGB' if channels == 3 else 'luma'}, {order}, {types[kind]}, takes {taken}, "
-        f"gives {given}, {sees}"
+        f"x{scale}, {colours}, {order}, {layout.dtype}, takes {adapted.taken}, "
+        f"gives {adapted.given}"
     )
+    halo, whole = seen
+    if size and (whole or min(size) <= 2 * halo):
+        windowed = Windowed(adapted, size, scale)
+        side = 2 * windowed.step
+        moved = windowed.deviation(_photo(side, side))
+        described += (
+            f", in windows of {size[1]}x{size[0]} blended where they overlap, which moves 99.9% of "
+            f"the values there by less than {math.ceil(10 * moved) / 10:g} grey levels, on a photo"
+        )
+        need = SizeRequirements(windowed.step)
+        return windowed, Specification(scale, windowed.reach, need, described)
+    described += f", {'whole pictures only' if whole else f'halo {halo}'}"
     return adapted, Specification(scale, halo, SizeRequirements(multiple, size, whole), described)
 
 
-def _layout(path: Path, value: "onnx.ValueInfoProto") -> tuple[bool, int, tuple[int, int] | None]:
-    """Whether channels come first, how many there are, and the size if it is fixed."""
+def _layout(path: Path, value: "onnx.ValueInfoProto") -> Layout:
+    """How a model takes a picture, as its file says."""
+    types = {1: np.dtype(np.float32), 2: np.dtype(np.uint8), 10: np.dtype(np.float16)}
+    kind = value.type.tensor_type.elem_type
+    if kind not in types:
+        raise ValueError(
+            f"{path} takes values of ONNX type {kind}; expected float32, float16 or uint8."
+        )
     sides = [dimension.dim_value or None for dimension in value.type.tensor_type.shape.dim]
-    if len(sides) == 4:
-        for first, channels, plane in ((True, sides[1], sides[2:]), (False, sides[3], sides[1:3])):
+    if len(sides) in (3, 4):
+        picture = sides[-3:]
+        for first, channels, plane in (
+            (True, picture[0], picture[1:]),
+            (False, picture[2], picture[:2]),
+        ):
             if channels in (1, 3):
                 height, width = plane
-                return first, channels, (height, width) if height and width else None
+                size = (height, width) if height and width else None
+                return Layout(len(sides) == 4, first, channels, size, types[kind])
     shown = "x".join(str(side or "?") for side in sides)
     raise ValueError(
-        f"{path} takes {shown}; expected four dimensions with 1 or 3 channels, second or last."
+        f"{path} takes {shown}; expected a picture of 1 or 3 channels, which come first or last, "
+        "with or without a dimension for the batch before it."
     )
 
 
@@ -180,7 +163,17 @@ def _picture(height: int, width: int) -> np.ndarray:
     return picture[None].astype(np.float32)
 
 
-def _try(adapted: _Adapted, height: int, width: int) -> tuple[int, int] | None:
+def _photo(height: int, width: int) -> np.ndarray:
+    """A part of a photo of much colour, `(1, height, width, 3)`."""
+    photo = images.read(resources.PHOTOS / "coffee.webp")
+    rows, columns = (
+        (np.arange(side) + most // 3) % most
+        for side, most in zip((height, width), photo.shape[:2], strict=True)
+    )
+    return photo[rows][:, columns][None]
+
+
+def _try(adapted: Adapted, height: int, width: int) -> tuple[int, int] | None:
     """The size of the result, or None if the model does not take this one."""
     try:
         sr = adapted.run(_picture(height, width))
@@ -189,7 +182,7 @@ def _try(adapted: _Adapted, height: int, width: int) -> tuple[int, int] | None:
         return None
 
 
-def _scale(path: Path, adapted: _Adapted, size: tuple[int, int] | None) -> int:
+def _scale(path: Path, adapted: Adapted, size: tuple[int, int] | None) -> int:
     height, width = size or (_PROBE, _PROBE)
     found = _try(adapted, height, width)
     scale = found[0] // height if found else 0
@@ -202,7 +195,7 @@ def _scale(path: Path, adapted: _Adapted, size: tuple[int, int] | None) -> int:
     return scale
 
 
-def _multiple(path: Path, adapted: _Adapted, scale: int) -> int:
+def _multiple(path: Path, adapted: Adapted, scale: int) -> int:
     for multiple in _MULTIPLES:
         height, width = _PROBE + multiple, _PROBE + 3 * multiple
         if _try(adapted, height, width) == (scale * height, scale * width):
@@ -210,25 +203,69 @@ def _multiple(path: Path, adapted: _Adapted, scale: int) -> int:
     raise ValueError(f"{path} takes {_PROBE}x{_PROBE} pixels, and no size near it.")
 
 
-def _ranges(path: Path, adapted: _Adapted, scale: int, size: tuple[int, int]) -> tuple[str, str]:
-    """The first ranges of values in which the result looks like the bicubic enlargement.
+def _set_ranges(path: Path, adapted: Adapted, layout: Layout, values: Values, scale: int) -> None:
+    """Takes the first ranges of values in which the result looks like the bicubic enlargement.
 
     Not the ones that fit best: in wide ranges, what a network of values in 0..1 adds is small, and
     the result closer to bicubic. A network of values in 0..255 adds too much to a picture in 0..1.
     One from -1..1 to -1..1 cannot be told from 0..1, and loses little by it: it takes the picture
     for one in the upper half of its range.
     """
-    picture = _picture(*size)
-    height, width = (scale * side for side in size)
-    # Near the edges, zeros from padding mean black in one range and grey in another.
-    middle = slice(height // 4, -height // 4), slice(width // 4, -width // 4)
-    expected = resize.upscale(picture[0], scale)[middle]
-    for taken, given in itertools.product(_RANGES, _RANGES):
-        adapted.taken, adapted.given = _RANGES[taken], _RANGES[given]
+    picture = _picture(*(layout.size or (_PROBE, _PROBE)))
+    expected = resize.upscale(picture[0], scale)
+    middle = _middle(expected)
+    expected = expected[middle].mean(axis=-1)  # colours come later
+    taken: tuple[Range, ...] = (values.input_range,) if values.input_range else tuple(RANGES)
+    if layout.dtype == np.uint8:
+        taken = ("0..255",)
+    given: tuple[Range, ...] = (values.output_range,) if values.output_range else tuple(RANGES)
+    for adapted.taken, adapted.given in itertools.product(taken, given):
         with np.errstate(over="ignore", invalid="ignore"):  # of values that are no colours
-            if np.abs(adapted.run(picture)[0][middle] - expected).mean() < _UNLIKE:
-                return taken, given
+            if np.abs(adapted.run(picture)[0][middle].mean(axis=-1) - expected).mean() < _UNLIKE:
+                return
     raise ValueError(
         f"{path} does not make a picture that resembles the one it is given, whether that is in "
-        f"{', '.join(_RANGES)}. Is it a super-resolution model?"
+        f"{', '.join(taken)}. Is it a super-resolution model? {_advice(path)}"
+    )
+
+
+def _middle(image: np.ndarray) -> tuple[slice, slice]:
+    """Of an image. Nearer to the edges, zeros from padding are black, or grey, or anything."""
+    height, width = image.shape[:2]
+    return slice(height // 4, -height // 4), slice(width // 4, -width // 4)
+
+
+def _check_colours(path: Path, adapted: Adapted, scale: int, size: tuple[int, int]) -> None:
+    """Raises if a photo comes out in evidently other colours, or with another contrast."""
+    photo = _photo(*size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sr = adapted.run(photo)[0]
+    expected = resize.upscale(photo[0], scale)
+    sr, expected = (image[_middle(image)].reshape(-1, 3) for image in (sr, expected))
+    if not np.isfinite(sr).all():
+        raise ValueError(f"{path} makes values of a photo that are not finite. {_advice(path)}")
+    moved = np.abs(sr.mean(axis=0) - expected.mean(axis=0))
+    contrast = sr.std(axis=0) / expected.std(axis=0)
+    if (
+        moved.max() <= _SHIFTED
+        and contrast.min() >= _CONTRAST[0]
+        and contrast.max() <= _CONTRAST[1]
+    ):
+        return
+    swapped = np.abs(sr.mean(axis=0) - expected.mean(axis=0)[::-1]).max()
+    what = (
+        "red and blue are exchanged"
+        if swapped < moved.max() / 2
+        else (
+            f"its colours move by up to {255 * moved.max():.0f} grey levels, and its contrast is "
+            f"{contrast.min():.2f} to {contrast.max():.2f} times the photo's"
+        )
+    )
+    raise ValueError(f"{path} makes another picture of a photo: {what}. {_advice(path)}")
+
+
+def _advice(path: Path) -> str:
+    return (
+        "If it takes or gives values in another range, or BGR, say so in "
+        f'{path.with_suffix(".toml").name} beside it: range = "-1..1", channels = "bgr".'
     )

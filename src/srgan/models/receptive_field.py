@@ -142,7 +142,7 @@ def _resized(node: Any, attributes: dict[str, Any], known: KnownValues, reach: _
             raise _global(node)
         scale = scale / np.array(before)
     if before is not None:
-        known.enlarged(node, tuple(int(side) for side in np.floor(before * scale + 1e-6)))
+        known.enlarged(node, tuple(int(side) for side in np.floor(np.array(before) * scale + 1e-6)))
     if not np.isfinite(scale).all() or scale.min() <= 0:
         raise _global(node)
     factor = Fraction(float(max(scale))).limit_denominator(64)

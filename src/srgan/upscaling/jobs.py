@@ -115,7 +115,12 @@ class UpscaleJob:
 
     def _notes_on_tiles(self) -> Iterator[str]:
         """How tiles overlap, where that is another amount than people expect."""
-        sees = self.model.metadata.receptive_field
+        sees, need = self.model.metadata.receptive_field, self.model.requirements
+        if self.options.tile and not need.divisible:
+            takes = (
+                f"{need.fixed[1]}x{need.fixed[0]} pixels alone" if need.fixed else "whole pictures"
+            )
+            yield f"--tile {self.options.tile} has no effect: the model takes {takes}"
         if self.overlap:
             yield (
                 f"tiles overlap by {self.overlap.pixels} pixels, and not by the {sees} that the "
