@@ -59,6 +59,13 @@ def train(
             ".pth or .safetensors file of a community model, whose network is then trained.",
         ),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="This model teaches, in place of the configuration's: a shipped one or ONNX file.",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -81,6 +88,8 @@ def train(
     `srgan train --resume -o RUN` continues it.
     """
     settings = _settings(recipe, config, output if resume else None)
+    if teacher:
+        settings = _taught_by(settings, teacher)
     frameworks.import_tensorflow()
     from srgan.cli import progress
     from srgan.train import community, run
@@ -123,6 +132,12 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
     if run and not recipe and (run / "config.toml").exists():
         return config_file.read(run / "config.toml")
     return _recipe(recipe or "residual-x4")
+
+
+def _taught_by(settings: "Config", teacher: str) -> "Config":
+    table = settings.model_dump(exclude_unset=True)
+    table["teacher"] = settings.teacher.model_dump(exclude_unset=True) | {"model": teacher}
+    return type(settings).model_validate(table)
 
 
 def _recipe(name: str) -> "Config":

@@ -8,6 +8,7 @@ from srgan.train.config import (
     Residual,
     RrdbNet,
     SrResNet,
+    Teacher,
 )
 
 RESIDUAL_X4 = Config()
@@ -68,6 +69,21 @@ PHOTO_X4 = Config(
 With `generator.hr_filters` = 0 and `pretrain.crop_candidates` = 1 it made
 srgan-photo-x4; what that took and
 scores stands in docs/models.md.
+"""
+
+DISTIL = Config(
+    projection=0,
+    degradation=Degradation(versions=8),
+    teacher=Teacher(model="srgan-photo-x4", pixel=0.75, perceptual=0.75, adversarial=0.5),
+    generator=Residual(filters=48, blocks=8),
+    pretrain=Pretrain(steps=6_000, crop_candidates=1, pixel="l1"),
+    adversarial=Adversarial(steps=4_000),
+)
+"""A network of half a million parameters, a file of 1 MB, taught by a larger one.
+
+    srgan train PHOTOS -o RUN --recipe distil --teacher TEACHER.onnx
+
+Its shares are those of the run that dev/state/photo-taught-x4.toml describes.
 """
 
 SRGAN_PAPER_X4 = Config(
@@ -163,6 +179,7 @@ RECIPES = {
     "fast-x4": FAST_X4,
     "residual-x2": RESIDUAL_X2,
     "photo-x4": PHOTO_X4,
+    "distil": DISTIL,
     "srgan-paper-x4": SRGAN_PAPER_X4,
     "esrgan-paper-x4": ESRGAN_PAPER_X4,
 }
