@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -318,3 +319,54 @@ def test_every_format_has_a_limit():
 
 def test_formats_name_their_packages_as_the_index_does():
     assert exporters.FORMATS["tflite"].distributions == ["ai-edge-litert"]
+
+
+class Table:
+    """A table of a FlatBuffer, by the numbers of its fields."""
+
+    def __init__(self, data, place):
+        self._table = flatbuffers.table.Table(bytearray(data), place)
+
+    def _at(self, field):
+        return self._table.Pos + self._table.Offset(4 + 2 * field)
+
+    def text(self, field):
+        return self._table.String(self._at(field)).decode()
+
+    def table(self, field):
+        return Table(self._table.Bytes, self._table.Indirect(self._at(field)))
+
+    def tables(self, field):
+        offset = self._table.Offset(4 + 2 * field)
+        first, count = self._table.Vector(offset), self._table.VectorLen(offset)
+        places = [self._table.Indirect(first + 4 * index) for index in range(count)]
+        return [Table(self._table.Bytes, place) for place in places]
+
+    def number(self, field, flags):
+        return self._table.Get(flags, self._at(field))
+
+    def float(self, field):
+        first = self._table.Vector(self._table.Offset(4 + 2 * field))
+        return self._table.Get(flatbuffers.number_types.Float32Flags, first)
+
+
+@pytest.mark.parametrize("kind", ["tflite", "tflite-int8"])
+def test_tflite_has_the_standard_metadata(kind, write):
+    model = tree(write("residual", kind)[1])
+    (entry,) = (entry for entry in model.metadata if entry.name == b"TFLITE_METADATA")
+    data = bytes(model.buffers[entry.buffer].data)
+    assert data[4:8] == b"M001"
+    root = Table(data, int.from_bytes(data[:4], "little"))
+    assert [root.text(field) for field in (0, 5, 7)] == ["tiny", "CC0", "1.0.0"]
+    (subgraph,) = root.tables(3)
+    byte, signed = flatbuffers.number_types.Uint8Flags, flatbuffers.number_types.Int8Flags
+    for field, name in ((2, "lr"), (3, "sr")):
+        (image,) = subgraph.tables(field)
+        assert image.text(0) == name
+        content = image.table(3)
+        assert content.number(0, byte) == 2  # ImageProperties
+        assert content.table(1).number(0, signed) == 1  # RGB
+        (unit,) = image.tables(4)
+        assert unit.number(0, byte) == 1  # NormalizationOptions
+        assert (unit.table(1).float(0), unit.table(1).float(1)) == (0, 255)
+        assert (image.table(5).float(0), image.table(5).float(1)) == (1, 0)

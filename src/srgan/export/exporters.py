@@ -18,7 +18,7 @@ import onnx
 import tensorflow as tf
 from keras import layers
 
-from srgan.export import onnx_graph
+from srgan.export import onnx_graph, tflite_metadata
 from srgan.models.metadata import Metadata
 from srgan.networks.consistency import Projection
 from srgan.networks.graph import follow
@@ -137,7 +137,11 @@ def _tflite(
     height, width = job.size or ("height", "width")
     lr = f"{numbers} in [0, 1], (1, {height}, {width}, 3)"
     described = job.metadata.model_dump() | {"lr": lr, "sr": "as lr; clip it"}
-    files.write_bytes(folder / file, _with_metadata(data, "srgan", json.dumps(described).encode()))
+    entries = {
+        "srgan": json.dumps(described).encode(),
+        tflite_metadata.NAME: tflite_metadata.standard(job.metadata),
+    }
+    files.write_bytes(folder / file, _with_metadata(data, entries))
     return file
 
 
@@ -170,18 +174,19 @@ def _tflite_int8(job: ExportTask, folder: Path) -> str:
     return _tflite(job, folder, configure)
 
 
-def _with_metadata(model: bytes, name: str, content: bytes) -> bytes:
-    """Adds an entry to the metadata of a .tflite file."""
+def _with_metadata(model: bytes, entries: dict[str, bytes]) -> bytes:
+    """Adds entries to the metadata of a .tflite file."""
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     tree: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
-    buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = list(content)
-    entry.name, entry.buffer = name, len(tree.buffers)
-    tree.buffers.append(buffer)
-    tree.metadata = [*(tree.metadata or []), entry]
-    builder = flatbuffers.Builder(len(model) + 2 * len(content))
+    for name, content in entries.items():
+        buffer, entry = schema.BufferT(), schema.MetadataT()
+        buffer.data = list(content)
+        entry.name, entry.buffer = name, len(tree.buffers)
+        tree.buffers.append(buffer)
+        tree.metadata = [*(tree.metadata or []), entry]
+    builder = flatbuffers.Builder(len(model) + 4096)
     builder.Finish(tree.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
