@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from srgan.cli import messages, progress
+from srgan.cli import messages
 from srgan.cli.options import AsJson, Overwrite
 
 
@@ -52,6 +52,7 @@ def convert(
     result: pip install "srgan[convert]". Nothing in a file is executed. The result is compared
     with PyTorch, or ncnn, on photos in a process of its own: at least 60 dB, or nothing is left.
     """
+    from srgan.cli import progress
     from srgan.convert import deliver
 
     with progress.bar(deliver.STEPS) as show:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import signal
 import tempfile
 from collections.abc import Callable
@@ -11,25 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
 
-from srgan.convert import credit, memory, ncnn, ncnn_graph, torch_worker
+from srgan.convert import credit, ncnn, ncnn_graph, onnx_file, torch_worker
 from srgan.convert.credit import Credit
 from srgan.convert.facts import NetworkFacts
-from srgan.models import fuse
+from srgan.models import engines
 from srgan.models.metadata import Metadata
-from srgan.models.receptive_field import GlobalOperation, receptive_field
-from srgan.models.requirements import SizeRequirements
 from srgan.models.state_dict import read_state_dict, read_texts
+from srgan.numeric import resize
 from srgan.util import children, files, parallel, versions
-from srgan.verification import card, certificate
+from srgan.verification import card, certificate, probes
 from srgan.verification.certificate import Certificate
 
 STEPS = 9
 """How often `tell` is called, at most."""
 
-_FARTHEST = 1024  # lr pixels: of networks that may see all
-_HALF_FROM = 1024  # values that a constant has to have, to be worth storing as float16
+_UNLIKE = 0.1  # mean difference from bicubic, in [0, 1]; networks come below 0.03
 _MIN_MEMORY, _TIMES_FILE = 4 * 2**30, 60  # of the process with PyTorch
 
 
@@ -101,9 +97,10 @@ def convert(
             runtime = "PyTorch"
         notes += _check_credit(source, found, facts)
         tell("describing it")
-        metadata, seen = _finish(file, facts, found.credit, files.sha256(source)[:16])
+        _check_picture(source, file, facts)
+        metadata, seen = onnx_file.describe(file, facts, found.credit, files.sha256(source)[:16])
         issued = None
-        if (part / certificate.probes.REFERENCE).is_file():
+        if (part / probes.REFERENCE).is_file():
             tell("comparing it in a process of its own")
             limit = certificate.MIN_PSNR["onnx"]
             made_by = versions.installed("srgan", "onnx") | facts.versions
@@ -114,7 +111,7 @@ def convert(
                 "missing. Run: pip install ncnn"
             )
         if is_file:
-            _add_certificate(file, issued)
+            onnx_file.add_certificate(file, issued)
             file.replace(output)
         else:
             _add_card(part, metadata, facts, issued)
@@ -213,6 +210,21 @@ def _from_torch(
     return torch_worker.take_facts(part), []
 
 
+def _check_picture(source: Path, file: Path, facts: NetworkFacts) -> None:
+    """Raises if what the model makes of a photo is none."""
+    height, width = facts.requirements.padded(64, 64)
+    photo = probes.lr_photo(probes.photo_files()[0], facts.scale)
+    lr = probes.crop(photo, height, width) / np.float32(255)
+    sr = engines.open_engine(file).run(lr[None])[0]
+    expected = resize.upscale(lr, facts.scale)
+    # NaN compares as false.
+    if sr.shape != expected.shape or not np.abs(np.clip(sr, 0, 1) - expected).mean() < _UNLIKE:
+        raise ValueError(
+            f"{source} makes of a photo what does not resemble it. Is it a model for photos, and "
+            "was its training finished?"
+        )
+
+
 def _ending(child: children.Ended, minutes: float) -> str:
     if child.code == -getattr(signal, "SIGXCPU", 0):
         return (
@@ -222,81 +234,6 @@ def _ending(child: children.Ended, minutes: float) -> str:
     if child.code == -getattr(signal, "SIGKILL", 9):
         return "the system ended PyTorch, most likely for want of memory. Close other programs."
     return f"PyTorch ended early ({child.complaint})."
-
-
-def _finish(
-    file: Path, facts: NetworkFacts, origin: Credit, digest: str
-) -> tuple[Metadata, list[str]]:
-    """Has a file say what it is; weights that are float16 are stored so."""
-    model = onnx.load(file)
-    notes = []
-    try:
-        halo = min(receptive_field(model), _FARTHEST)
-    except GlobalOperation:
-        halo = _FARTHEST
-        notes.append(
-            "it may see whole pictures: how much tiles overlap is measured on each, and said"
-        )
-    if facts.precision == "float16":
-        _store_half(model.graph)
-    pixel_bytes = 0
-    if fuse.memory(model) is None:
-        requirements = SizeRequirements(facts.multiple, facts.fixed, minimum=facts.minimum)
-        pixel_bytes = 0 if facts.fixed else memory.measure(file, requirements)
-    size = f"{facts.parameters:,} parameters, {facts.precision} weights"
-    metadata = Metadata(
-        name=file.stem,
-        scale=facts.scale,
-        receptive_field=halo,
-        consistency_rounds=0,
-        training_data=origin.training_data,
-        licence=origin.licence,
-        scores="",
-        config_hash=digest,
-        architecture=f"{facts.architecture}, {facts.described}, {size}",
-        author=origin.author,
-        tags=origin.tags,
-        size_multiple=facts.multiple,
-        size_minimum=facts.minimum,
-        size_fixed=facts.fixed[0] if facts.fixed else 0,
-        pixel_bytes=max(pixel_bytes, 0),
-    )
-    helper.set_model_props(model, metadata.to_props())
-    onnx.checker.check_model(model)
-    file.write_bytes(model.SerializeToString(deterministic=True))
-    return metadata, notes
-
-
-def _store_half(graph: onnx.GraphProto) -> None:
-    """Stores constants as float16 that lose nothing by it; they are computed with in float32."""
-    casts = []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < _HALF_FROM:
-            continue
-        with np.errstate(over="ignore"):
-            half = values.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), values):
-            continue
-        name, stored = tensor.name, f"{tensor.name}/half"
-        tensor.CopyFrom(numpy_helper.from_array(half, stored))
-        casts.append(helper.make_node("Cast", [stored], [name], stored, to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _add_certificate(file: Path, issued: Certificate | None) -> None:
-    """Puts what was measured into the file, and brings it to the disk."""
-    model = onnx.load(file)
-    if issued:
-        entry = model.metadata_props.add()
-        entry.key = "srgan.certificate"
-        entry.value = issued.model_dump_json(exclude={"sha256", "file", "bytes"})
-    with file.open("wb") as written:
-        written.write(model.SerializeToString(deterministic=True))
-        written.flush()
-        os.fsync(written.fileno())
 
 
 def _add_card(

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from srgan.models.requirements import SizeRequirements
+
 
 class NetworkFacts(BaseModel):
     """What a network is, as far as its weights and layers say.
@@ -32,6 +34,11 @@ class NetworkFacts(BaseModel):
     minimum: int = Field(default=1, ge=1)
     fixed: tuple[int, int] | None = None
     versions: dict[str, str] = {}
+
+    @property
+    def requirements(self) -> SizeRequirements:
+        """What sizes it takes."""
+        return SizeRequirements(self.multiple, self.fixed, minimum=self.minimum)
 
 
 def precision(state: Mapping[str, np.ndarray]) -> str:

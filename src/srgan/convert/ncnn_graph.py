@@ -253,7 +253,8 @@ def _facts(layers: Sequence[Layer], scale: int) -> NetworkFacts:
     half = any(values.dtype == np.float16 for values in weights)
     channels = f"{convolutions[0].integer(0)} channels" if convolutions else "no convolution"
     if kinds.count("Concat") >= 12 and kinds.count("Concat") % 12 == 0:  # 3 dense blocks with 4
-        architecture, size = "RRDBNet", f"{channels}, {kinds.count('Concat') // 12} blocks"
+        blocks = kinds.count("Concat") // 12
+        architecture, size = "RRDBNet", f"{channels}, {blocks} block{'s' if blocks > 1 else ''}"
     elif "PReLU" in kinds and kinds[-1] in ("BinaryOp", "Interp") and "PixelShuffle" in kinds:
         architecture = "SRVGGNetCompact"
         size = f"{channels}, {len(convolutions) - 2} convolutions inside"

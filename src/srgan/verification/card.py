@@ -11,10 +11,10 @@ _USE = {  # by what the name of a format begins with: how a user runs it
     "tflite": "LiteRT (`ai-edge-litert`), TensorFlow Lite",
     "openvino": "OpenVINO",
 }
-_LICENCES = frozenset(  # of https://huggingface.co/docs/hub/repositories-licenses, those in use
-    ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "agpl-3.0", "lgpl-3.0")
-    + ("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "wtfpl")
-    + ("unlicense", "mpl-2.0", "isc", "openrail")
+_LICENCES = (  # of https://huggingface.co/docs/hub/repositories-licenses, those in use
+    *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "agpl-3.0", "lgpl-3.0"),
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "wtfpl"),
+    *("unlicense", "mpl-2.0", "isc", "openrail"),
 )
 
 
