@@ -471,6 +471,7 @@ class Written:
         found |= {key.removeprefix("key_"): array for key, array in arrays.items()}
         with zipfile.ZipFile(path, "w", compression) as archive:
             archive.writestr("archive/data.pkl", pickle)
+            archive.writestr("archive/version", "3\n")
             archive.writestr("archive/byteorder", "little")
             for key, array in found.items():
                 archive.writestr(f"archive/data/{key}", array.tobytes())

@@ -1,6 +1,7 @@
 """Networks of ncnn, made byte by byte; and what they compute, in plain NumPy."""
 
 import struct
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -17,6 +18,24 @@ class Network:
         words = (kind, name, len(inputs), len(outputs), *inputs, *outputs, *parameters)
         self.lines.append(" ".join(map(str, words)))
 
+    def _with_splits(self):
+        """The lines, and one more behind each that several others take the result of."""
+        rows = [line.split() for line in self.lines]
+        inputs = [row[4 : 4 + int(row[2])] for row in rows]
+        taken = Counter(name for names in inputs for name in names)
+        left, lines = Counter(taken), []
+        for row, names in zip(rows, inputs, strict=True):
+            for i, name in enumerate(names):
+                if taken[name] > 1:
+                    left[name] -= 1
+                    row[4 + i] = f"{name}_{left[name]}"
+            lines.append(" ".join(row))
+            for name in row[4 + int(row[2]) :][: int(row[3])]:
+                if (count := taken[name]) > 1:
+                    copies = " ".join(f"{name}_{k}" for k in range(count))
+                    lines.append(f"Split split_{name} 1 {count} {name} {copies}")
+        return lines
+
     def kernel(self, values):
         """Adds weights, and returns them as they are stored."""
         flag, dtype = (0x01306B47, np.float16) if self.half else (0, np.float32)
@@ -29,10 +48,10 @@ class Network:
         self.data += values.astype(np.float32).tobytes()
         return values.astype(np.float32)
 
-    def write(self, path, layers=None):
+    def write(self, path):
         """Writes both files, and returns that of the layers."""
-        count = len(self.lines) if layers is None else layers
-        path.write_text("\n".join(["7767517", f"{count} 99", *self.lines, ""]))
+        lines = self._with_splits()
+        path.write_text("\n".join(["7767517", f"{len(lines)} 99", *lines, ""]))
         path.with_suffix(".bin").write_bytes(self.data)
         return path
 
@@ -63,8 +82,7 @@ def make_compact(tmp_path):
 
     def make(half=False, scale=2, channels=6, blocks=2, gain=0.3):
         rng, net, steps = np.random.default_rng(0), Network(half), []
-        net.layer("Split", ["data"], ["a", "b"])
-        x, inside = "a", 3
+        x, inside = "data", 3
         for i in range(blocks + 2):
             count = channels if i <= blocks else 3 * scale**2
             deviation = 0.2 * (gain if i > blocks else 1)
@@ -80,7 +98,7 @@ def make_compact(tmp_path):
                 x = f"p{i}"
             steps.append((kernel, bias, slopes))
         net.layer("PixelShuffle", [x], ["large"], f"0={scale}")
-        net.layer("Interp", ["b"], ["near"], "0=1", f"1={scale:e}", f"2={scale:e}")
+        net.layer("Interp", ["data"], ["near"], "0=1", f"1={scale:e}", f"2={scale:e}")
         net.layer("BinaryOp", ["large", "near"], ["out"], "0=0")
 
         def compute(lr):

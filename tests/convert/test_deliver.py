@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from srgan import cli
+from srgan.convert import torch_worker
 from srgan.io import images
 from srgan.models import loading
 from srgan.util import children
@@ -194,6 +195,8 @@ def save_compact(tmp_path):
 
     def save(name="net.pth", dtype="float32", **changes):
         import torch
+
+        torch_worker.import_spandrel()
         from spandrel.architectures import Compact
 
         torch.manual_seed(0)
@@ -201,13 +204,9 @@ def save_compact(tmp_path):
         state = net.state_dict()
         state["body.6.weight"] *= 0.1
         state = {key: value.to(getattr(torch, dtype)) for key, value in state.items()}
-        for key, value in changes.items():
-            if value is None:
-                del state[key]
-            else:
-                state[key] = value
+        net.load_state_dict({key: value.float() for key, value in state.items()})
+        state = {key: value for key, value in (state | changes).items() if value is not None}
         torch.save({"params_ema": state}, tmp_path / name)
-        net.load_state_dict({key: value.float() for key, value in state.items()}, strict=False)
 
         def compute(lr):
             with torch.inference_mode():

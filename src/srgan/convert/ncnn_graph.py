@@ -75,7 +75,12 @@ class _Graph:
     def add_layer(self, layer: Layer) -> None:
         inputs = [self._blobs[name] for name in layer.inputs]
         for name in layer.inputs:
-            self._unused.pop(name, None)
+            if name not in self._unused:
+                raise ValueError(
+                    f"Layer {layer.name!r} takes {name!r} for the second time, which ncnn can only "
+                    "do behind a Split."
+                )
+            del self._unused[name]
         if layer.kind == "Input" and not self._blobs and len(layer.outputs) == 1:
             found = _Blob("lr/first", 3, Fraction(1))
         elif layer.kind in self._kinds and inputs:

@@ -83,8 +83,8 @@ def _write(**entries: str | None) -> None:
     _said.flush()
 
 
-def _spandrel() -> Any:
-    """The library, which imports torchvision for two architectures that enlarge nothing.
+def import_spandrel() -> Any:
+    """Imports the library, which imports torchvision for two architectures that enlarge nothing.
 
     torchvision is large, and fits few builds of PyTorch: where it is not there, its place is held
     until spandrel is imported.
@@ -109,7 +109,7 @@ def _load(state: Mapping[str, np.ndarray]) -> Any:
     """Finds spandrel's description of the network that the weights are of."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    spandrel = _spandrel()
+    spandrel = import_spandrel()
     tensors = {name: torch.tensor(np.array(array)) for name, array in state.items()}
     fitting = spandrel.MAIN_REGISTRY.architectures("detection")
     known = next((one for one in fitting if one.detect(tensors)), None)
