@@ -11,7 +11,6 @@ that most models of OpenModelDB have, with PyTorch. Needs `pip install "srgan[co
 
 import argparse
 import importlib
-import json
 import tempfile
 import time
 from pathlib import Path
@@ -74,10 +73,13 @@ RANDOM: dict[str, dict[str, Any]] = {  # by class; small, with what a large one 
 }
 
 
-def real(weights: Path, output: Path) -> list[dict[str, Any]]:
-    """A row for each model that there is."""
+def real(weights: Path, output: Path) -> None:
+    """Prints a row for each model that there is."""
     output.mkdir(parents=True, exist_ok=True)
-    rows = []
+    print(
+        "| model | network | against | largest difference | sees | s / SR megapixel | MB | s |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for name, (place, licence) in MODELS.items():
         began = time.perf_counter()
         source, path = weights / place.format(name), output / f"{name}.onnx"
@@ -86,27 +88,25 @@ def real(weights: Path, output: Path) -> list[dict[str, Any]]:
         issued = made.certificate
         if issued is None:
             raise SystemExit(f"{name}: there is nothing to compare with; pip install ncnn")
-        row = {
-            "model": name,
-            "architecture": made.metadata.architecture,
-            "scale": made.facts.scale,
-            "largest_difference": issued.measured.photos.max_difference,
-            "receptive_field": made.metadata.receptive_field,
-            "seconds_per_megapixel": issued.measured.seconds_per_megapixel,
-            "megabytes": path.stat().st_size / 1e6,
-            "convert_seconds": seconds,
-        }
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    return rows
+        photos = issued.measured.photos.max_difference
+        sees = made.metadata.receptive_field
+        print(
+            f"| {name} | {made.facts.architecture}, {made.facts.described} | {issued.source} "
+            f"| {photos:.4f} | {sees if sees < 1024 else 'all'} "
+            f"| {issued.measured.seconds_per_megapixel:.2f} | {path.stat().st_size / 1e6:.1f} "
+            f"| {seconds:.0f} |",
+            flush=True,
+        )
 
 
-def random_weights() -> list[dict[str, Any]]:
-    """A row for each architecture."""
+def random_weights() -> None:
+    """Prints a row for each architecture."""
     spandrel = torch_worker.import_spandrel()
     import torch
 
-    rows = []
+    print(
+        "| network | largest difference | sizes | smallest | batch | s |\n|---|---|---|---|---|---|"
+    )
     for name, options in RANDOM.items():
         package, _, kind = name.partition(".")
         torch.manual_seed(0)
@@ -126,18 +126,15 @@ def random_weights() -> list[dict[str, Any]]:
             lr = np.random.default_rng(1).random((1, height, width, 3)).astype(np.float32)
             expected = network(lr)
             difference = np.abs(engines.open_engine(path).run(lr) - expected).max()
-            row = {
-                "architecture": kind,
-                "detected": found.architecture.name,
-                "largest_difference": float(difference / max(np.abs(expected).max(), 1)),
-                "sizes": f"{height}x{width} alone" if fixed else f"x{requirements.multiple}",
-                "minimum": requirements.minimum,
-                "batches": not fixed and torch_export.takes_batches(network, path, requirements),
-                "convert_seconds": time.perf_counter() - began,
-            }
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    return rows
+            relative = difference / max(np.abs(expected).max(), 1)
+            sizes = f"{height}x{width} alone" if fixed else f"multiples of {requirements.multiple}"
+            least = "" if fixed else requirements.minimum
+            several = torch_export.takes_batches(network, path, requirements) and not fixed
+            print(
+                f"| {kind} | {relative:.1e} | {sizes} | {least} | {'any' if several else 1} "
+                f"| {time.perf_counter() - began:.0f} |",
+                flush=True,
+            )
 
 
 def main() -> None:

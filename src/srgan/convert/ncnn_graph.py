@@ -1,5 +1,6 @@
 """Writes an ncnn network as an ONNX graph, layer by layer."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -34,7 +35,10 @@ def to_onnx(layers: Sequence[Layer]) -> tuple[onnx.ModelProto, NetworkFacts]:
         ValueError: If a layer is of another kind, or they do not fit together.
     """
     graph = _Graph()
+    names = Counter(layer.name for layer in layers)
     for layer in layers:
+        if names[layer.name] > 1:
+            raise ValueError(f"Several layers have the name {layer.name!r}.")
         try:
             graph.add_layer(layer)
         except KeyError as error:
@@ -46,7 +50,11 @@ def to_onnx(layers: Sequence[Layer]) -> tuple[onnx.ModelProto, NetworkFacts]:
         ir_version=IR_VERSION,
         producer_name="srgan",
     )
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"Its layers do not fit together ({reason}).") from None
     return model, _facts(layers, int(sr.ratio))
 
 
