@@ -101,7 +101,7 @@ def test_int8_and_nan_are_refused(make_compact):
         ("6=648", "6=9007199254740000", "too early"),
         ("PixelShuffle pixelshuffle8 1 1", "PixelShuffle pixelshuffle8 1 7", "damaged"),
         ("PixelShuffle pixelshuffle8 1 1 c3", "PixelShuffle pixelshuffle8 1 1 nowhere", "nowhere"),
-        ("PReLU prelu3", "PReLU convolution2", "Several layers have the name 'convolution2'"),
+        ("PReLU prelu2", "PReLU convolution1", "Several layers have the name 'convolution1'"),
         ("1 1 data_0 near", "1 1 data_1 near", "for the second time"),
         ("large 0=2", "large 0=3", "PixelShuffle|has not the same size"),
         ("1=2.000000e+00 2=2.000000e+00", "1=2.0 2=3.0", "one factor"),
