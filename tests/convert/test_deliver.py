@@ -8,11 +8,11 @@ import onnx
 import pytest
 
 from srgan import cli
-from srgan.convert import torch_worker
+from srgan.convert import ncnn, ncnn_graph, torch_worker
 from srgan.io import images
-from srgan.models import loading
+from srgan.models import engines, loading
 from srgan.util import children
-from srgan.verification import certificate
+from srgan.verification import certificate, probes
 
 VALUES = np.zeros((3, 3), np.float32)
 needs_ncnn = pytest.mark.skipif(not importlib.util.find_spec("ncnn"), reason="needs ncnn")
@@ -68,9 +68,21 @@ def test_an_unknown_licence_is_said_at_once_and_on_each_use(make_compact, tmp_pa
 
 
 @needs_ncnn
-@pytest.mark.parametrize("kind", ["make_compact", "make_rrdbnet"])
-def test_a_folder_gets_a_certificate_that_it_computes_what_ncnn_does(request, tmp_path, kind):
-    path, _ = request.getfixturevalue(kind)()
+def test_an_rrdbnet_computes_what_ncnn_does(make_rrdbnet, tmp_path):
+    path, _ = make_rrdbnet()
+    assert children.run("srgan.convert.ncnn_worker", path, tmp_path, 4).code == 0
+    model, _ = ncnn_graph.to_onnx(ncnn.read(path))
+    onnx.save(model, tmp_path / "net.onnx")
+    engine = engines.open_engine(tmp_path / "net.onnx")
+    reference, _ = probes.read_reference(tmp_path / probes.REFERENCE)
+    assert len(reference) == 5
+    for _, lr, expected in reference:
+        np.testing.assert_allclose(np.clip(engine.run(lr), 0, 1), expected, atol=1e-4)
+
+
+@needs_ncnn
+def test_a_folder_gets_a_certificate_that_it_computes_what_ncnn_does(make_compact, tmp_path):
+    path, _ = make_compact()
     out = tmp_path / "mine"
     assert cli.main(["convert", str(path), "-o", str(out), "--licence", "MIT"]) == 0
     issued, measured = certificate.verify(out)

@@ -12,9 +12,11 @@ from srgan.models import engines
 from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
 
 OPSET = 17  # what current runtimes all read
+_SIDES = (33, 135)  # of the pictures that are tried
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 _FIXED = 64  # side of the pictures for networks that cannot be written for any size
-_SAME = 0.5 / 255  # largest difference that is rounding, where sr is in [0, 1]
+_TRACED = (64, 96)  # no square, since networks take shortcuts at the size they were trained at
+_SAME = 1e-4  # largest difference that is rounding, where sr is in [0, 1]
 Network = Callable[[np.ndarray], np.ndarray]
 
 
@@ -77,7 +79,7 @@ def write(
 def _trace(found: Any, path: Path, fixed: tuple[int, int] | None) -> None:
     import torch  # pyright: ignore[reportMissingImports]
 
-    height, width = fixed or (64, 64)
+    height, width = fixed or _TRACED
     axes = {0: "batch", 1: "height", 2: "width"}
     with _expressible():
         torch.onnx.export(
@@ -126,8 +128,9 @@ def _requirements(found: Any, network: Network, path: Path) -> SizeRequirements 
     engine = engines.open_engine(path)
     minimum, step = found.size_requirements.minimum, found.size_requirements.multiple_of
     for multiple in _MULTIPLES:
-        odd = -(-max(minimum, 33) // multiple) | 1  # so that no larger multiple is met
-        sizes = ((odd * multiple, (odd + 2) * multiple), ((odd + 4) * multiple, odd * multiple))
+        # Odd, so that no larger multiple is met; and two that are not padded to the same.
+        small, large = (-(-max(minimum, side) // multiple) | 1 for side in _SIDES)
+        sizes = ((small * multiple, large * multiple), (large * multiple, small * multiple))
         if multiple % step == 0 and all(_agree(engine, network, (1, *size)) for size in sizes):
             least = -(-max(minimum, 1) // multiple) * multiple
             return SizeRequirements(multiple, minimum=least)
