@@ -2,9 +2,11 @@
 
     python benchmarks/fuzz.py pictures --files 10000
     python benchmarks/fuzz.py models --minutes 10
+    python benchmarks/fuzz.py weights --minutes 10
     python benchmarks/fuzz.py service --files 10000
 
-`service` sends pictures to `srgan serve`, which must answer each with the result, or refuse it.
+`weights` are files of PyTorch, safetensors and ncnn, as `srgan convert` takes them. `service` sends
+pictures to `srgan serve`, which must answer each with the result, or refuse it.
 
 Small valid files are made on the spot, and changed at random. A process of its own reads each; what
 makes it crash, hang, take more than 4 GiB, raise another error than bad input may, or leave a file
@@ -24,6 +26,7 @@ import struct
 import sys
 import tempfile
 import time
+import zipfile
 import zlib
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,6 +39,7 @@ MEMORY = 4 * 2**30
 PIXELS = 2**22
 HANGS = ("hangs", False)
 EXPECTED = (ValueError, OSError, MemoryError)
+BETWEEN = b"\n--\0--\n"  # the two files of a network
 EXTREME = (b"\0", b"\xff", b"\x7f", b"\x80", b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff", b"\0\0\0\0")
 
 
@@ -164,9 +168,50 @@ def models() -> list[bytes]:
     return 5 * seeds + [model.SerializeToString() for model in shipped]
 
 
+def weights() -> list[bytes]:
+    """The files that PyTorch and safetensors made for the tests; and two networks of ncnn."""
+    folder = Path(__file__).parents[1] / "tests" / "models" / "weights"
+    names = ("zip.pth", "legacy.pth", "checkpoint.pth", "plain.safetensors")
+    made = [(folder / name).read_bytes() for name in names]
+    return [*made, ncnn_network(half=False), ncnn_network(half=True)]
+
+
+def ncnn_network(half: bool) -> bytes:
+    """A small SRVGGNetCompact: its layers, and behind `BETWEEN` its weights."""
+    lines, data = ["Input in 0 1 data", "Split s 1 2 data a b"], b""
+    for i, (count, inside) in enumerate(((4, 3), (4, 4), (12, 4))):
+        size = 9 * count * inside
+        lines.append(
+            f"Convolution c{i} 1 1 {'a' if i == 0 else f'p{i - 1}'} c{i} 0={count} 1=3 4=1 5=1 "
+            f"6={size} 9=2 -23310=1,2e-1"
+        )
+        values = np.linspace(-0.1, 0.1, size, dtype=np.float16 if half else np.float32)
+        data += struct.pack("<I", 0x01306B47 if half else 0) + values.tobytes()
+        data += np.zeros(count, np.float32).tobytes()
+        lines.append(f"PReLU p{i} 1 1 c{i} p{i} 0={count}")
+        data += np.full(count, 0.2, np.float32).tobytes()
+    lines += ["PixelShuffle l 1 1 p2 large 0=2", "Interp i 1 1 b near 0=1 1=2.0 2=2.0"]
+    lines += ["BinaryOp o 2 1 large near out 0=0"]
+    return "\n".join(["7767517", f"{len(lines)} 12", *lines, ""]).encode() + BETWEEN + data
+
+
+def change_inside(data: bytes, seeds: list[bytes], chance: random.Random) -> bytes:
+    """An archive with faults in one of its parts, whose checksums are right."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(made, "w") as changed:
+        names = archive.namelist()
+        chosen = next((name for name in names if name.endswith("data.pkl")), names[0])
+        if chance.random() < 0.2:
+            chosen = chance.choice(names)
+        for name in names:
+            part = archive.read(name)
+            changed.writestr(name, change(part, seeds, chance) if name == chosen else part)
+    return made.getvalue()
+
+
 def change(data: bytes, seeds: list[bytes], chance: random.Random) -> bytes:
     """A file with a few faults, most of them near its ends, where the structure is."""
-    changed = bytearray(data)
+    changed = bytearray(data or b"\0")
     for _ in range(chance.choice((1, 1, 2, 4, 8))):
         length = len(changed) or 1
         ends = chance.choice((length, min(length, 4096), min(length, 256)))
@@ -255,10 +300,29 @@ def use_model(data: bytes, folder: Path) -> None:
         raise AssertionError("the result has values that are not finite")
 
 
+def use_weights(data: bytes, folder: Path) -> None:
+    from srgan.convert import ncnn, ncnn_graph
+    from srgan.models.state_dict import read_state_dict, read_texts
+
+    if BETWEEN in data:
+        layers, _, stored = data.partition(BETWEEN)
+        path = folder / "fuzz.param"
+        path.write_bytes(layers)
+        path.with_suffix(".bin").write_bytes(stored)
+        ncnn_graph.to_onnx(ncnn.read(path))
+        return
+    path = folder / "fuzz.pth"
+    path.write_bytes(data)
+    read_texts(path)
+    for name, array in read_state_dict(path).items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise AssertionError(f"{name} is not a number")
+
+
 def work(kind: str, connection: Connection) -> None:
     """Says of each file that comes what became of it: "" or a fault."""
     resource.setrlimit(resource.RLIMIT_AS, (2 * MEMORY, 2 * MEMORY))  # threads reserve some
-    use = {"pictures": use_picture, "models": use_model}[kind]
+    use = {"pictures": use_picture, "models": use_model, "weights": use_weights}[kind]
     with tempfile.TemporaryDirectory() as folder:
         while True:
             data = connection.recv_bytes()
@@ -283,7 +347,7 @@ class Reader:
     """A process that tries one file after the other, and is replaced when it ends.
 
     Args:
-        kind: "pictures" or "models".
+        kind: "pictures", "models" or "weights".
     """
 
     def __init__(self, kind: str) -> None:
@@ -366,13 +430,13 @@ def resident(process: int | None) -> float:
 def main() -> int:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=("pictures", "models", "service"))
+    parser.add_argument("kind", choices=("pictures", "models", "weights", "service"))
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--files", type=int, help="so many, in place of minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("fuzz"))
     arguments = parser.parse_args()
-    seeds = models() if arguments.kind == "models" else pictures()
+    seeds = {"models": models, "weights": weights}.get(arguments.kind, pictures)()
     reader = Service() if arguments.kind == "service" else Reader(arguments.kind)
     chance = random.Random(arguments.seed)
     found: dict[str, Path] = {}
@@ -382,7 +446,10 @@ def main() -> int:
     while tried < (arguments.files or sys.maxsize):
         if not arguments.files and time.monotonic() - began > 60 * arguments.minutes:
             break
-        data = seeds[tried] if tried < len(seeds) else change(chance.choice(seeds), seeds, chance)
+        data = seeds[tried] if tried < len(seeds) else chance.choice(seeds)
+        if tried >= len(seeds):
+            inside = data.startswith(b"PK\x03\x04") and chance.random() < 0.7
+            data = (change_inside if inside else change)(data, seeds, chance)
         tried += 1
         sent = time.monotonic()
         fault, taken = reader.try_file(data)

@@ -425,6 +425,9 @@ class Written:
         "int64": "LongStorage",
     }
 
+    def __init__(self) -> None:
+        self.views: tuple[None, ...] = ()  # after each storage in the old format
+
     def pickled(self, value: Any, arrays: dict[str, np.ndarray]) -> bytes:
         """The instructions of a pickle that make a value; `arrays` gets those in it, by key."""
         match value:
@@ -457,7 +460,8 @@ class Written:
             strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
         storage = b"ctorch\n" + self.STORAGES[dtype].encode() + b"\n"
         arrays = {} if arrays is None else arrays
-        place = self.pickled(("storage", storage, key, "cpu", count), arrays) + b"Q"
+        place = ("storage", storage, key, "cpu", count, *self.views)
+        place = self.pickled(place, arrays) + b"Q"
         return (
             b"ctorch._utils\n_rebuild_tensor_v2\n"
             + self.pickled((place, offset, shape, strides, False, None), arrays)
@@ -471,6 +475,7 @@ class Written:
         found |= {key.removeprefix("key_"): array for key, array in arrays.items()}
         with zipfile.ZipFile(path, "w", compression) as archive:
             archive.writestr("archive/data.pkl", pickle)
+            archive.writestr("archive/version", "3\n")
             archive.writestr("archive/byteorder", "little")
             for key, array in found.items():
                 archive.writestr(f"archive/data/{key}", array.tobytes())
@@ -479,7 +484,9 @@ class Written:
     def legacy(self, path: Path, value: Any) -> Path:
         """Writes what `torch.save` did before."""
         arrays: dict[str, np.ndarray] = {}
+        self.views = (None,)
         saved = self.pickled(value, arrays)
+        self.views = ()
         magic = b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little")
         parts = (magic, self.pickled(1001, {}), self.pickled({}, {}), saved)
         pickles = (*parts, self.pickled(list(arrays), {}))

@@ -32,7 +32,9 @@ def modules_after(*arguments):
     return set(done.stderr.split())
 
 
-@pytest.mark.parametrize("command", ["", "upscale", "train", "export", "verify", "serve"])
+@pytest.mark.parametrize(
+    "command", ["", "upscale", "train", "export", "verify", "serve", "convert"]
+)
 def test_help_imports_nothing_heavy(command):
     assert modules_after(*command.split(), "--help") & HEAVY == set()
 

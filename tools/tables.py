@@ -150,6 +150,8 @@ TABLES: dict[str, Callable[[], str]] = {
         "scores-x8", list(load("scores-x8")["methods"]), ("psnr", "lpips"), ("Set14",), "method"
     ),
     "scores-others": lambda: scores("scores-x4", _OTHERS, list(MEASURES), SETS[:2]),
+    "conversion": lambda: records("conversion", code=True),
+    "conversion-random": lambda: records("conversion-random"),
     "formats": lambda: costs(
         "formats",
         ("Set5", "Set14"),

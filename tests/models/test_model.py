@@ -171,8 +171,8 @@ def test_load_refuses_an_unknown_name_and_lists_the_shipped_ones():
         loading.load("srgan-x9")
 
 
-def test_load_refuses_a_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected the path of an ONNX file"):
+def test_load_refuses_a_folder_without_a_model(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no model: it has no ONNX file"):
         loading.load(tmp_path)
 
 

@@ -19,6 +19,7 @@ import typer
 
 from srgan.cli import (
     check,
+    convert,
     degrade,
     demo,
     evaluate,
@@ -143,6 +144,7 @@ for command, example in (
     (check.check, "srgan check photos --against Set5 BSD100"),
     (degrade.degrade, "srgan degrade photo.jpg --preview sheet.png --config run.toml"),
     (export.export, "srgan export runs/first --format tflite-fp16 -o mobile"),
+    (convert.convert, "srgan convert 4x_model.pth -o 4x_model.onnx --licence CC-BY-4.0"),
     (export.verify, "srgan verify mobile/first.tflite"),
     (serve.serve, "srgan serve --model srgan-x4 runs/mine/model.onnx --port 8080"),
     (train.recipes, "srgan recipes residual-x4 > run.toml"),

@@ -114,7 +114,10 @@ def _print(certificate: "Certificate", measured: "Measurement") -> None:
             f"{figures.mean_difference:10.5f} mean, in grey levels"
         )
 
-    print(f"{certificate.format}, against Keras; at least {certificate.limit:g} dB on photos:")
+    print(
+        f"{certificate.format}, against {certificate.source}; at least {certificate.limit:g} dB on "
+        "photos:"
+    )
     print(row("photos", measured.photos))
     print(row("black, white, noise", measured.extremes))
     print(f"{measured.seconds_per_megapixel:.2f} seconds a megapixel of the result, here")

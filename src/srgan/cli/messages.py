@@ -7,14 +7,17 @@ from collections.abc import Iterable
 
 _SERVICE = ("The service", "serve")
 _TRAINING = ("Training", "train")
+_CONVERTING = ("Converting models of PyTorch", "convert")
 _EXTRAS = {  # by module that may be missing: what needs it, and what installs it
     "cv2": ("The audit of photos", "check"),
     "fastapi": _SERVICE,
     "h5py": _TRAINING,
     "keras": _TRAINING,
+    "spandrel": _CONVERTING,
     "tensorboard": _TRAINING,
     "tensorflow": _TRAINING,
     "tomli_w": _TRAINING,
+    "torch": _CONVERTING,
     "uvicorn": _SERVICE,
 }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 from pathlib import Path
 
 from srgan.models import engines
@@ -20,6 +21,9 @@ PURPOSES = {  # the default model of each pair first
 }
 
 
+_WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".param", ".bin")
+
+
 def shipped() -> list[str]:
     """Returns the names of the models that come with this package."""
     return sorted(path.stem for path in resources.WEIGHTS.glob("srgan-*.onnx"))
@@ -28,8 +32,11 @@ def shipped() -> list[str]:
 def path(model: str | os.PathLike[str]) -> Path:
     """Returns the file of a model, given by the name of a shipped one or by its path.
 
+    A folder stands for the ONNX file in it, as `srgan export` and `srgan train` leave it there.
+
     Raises:
         FileNotFoundError: If there is neither such a name nor such a file.
+        ValueError: If there is a file of weights alone, of another project.
     """
     file = resources.WEIGHTS / f"{model}.onnx" if model in shipped() else Path(model)
     if str(model) == "auto" and not file.is_file():
@@ -38,12 +45,37 @@ def path(model: str | os.PathLike[str]) -> Path:
             "given, as srgan.upscale_file and srgan upscale do. Name one of the shipped models "
             f"here: {', '.join(shipped())}."
         )
+    if file.is_dir():
+        file = _inside(file)
+    if file.is_file() and file.suffix.lower() in _WEIGHTS:
+        raise ValueError(
+            f"{file} holds the weights of another project's model, which have to be converted "
+            f"first: srgan convert {shlex.quote(str(file))} -o {shlex.quote(f'{file.stem}.onnx')}"
+        )
     if not file.is_file():
         raise FileNotFoundError(
             f"There is no model {str(model)!r}: expected the path of an ONNX file, or one of the "
             f"shipped models: {', '.join(shipped()) or 'none in this installation'}."
         )
     return file
+
+
+def _inside(folder: Path) -> Path:
+    """The model in a folder.
+
+    Raises:
+        FileNotFoundError: If there is not one.
+    """
+    found = [folder / "model.onnx"]
+    if not found[0].is_file():
+        found = sorted(path for path in folder.glob("*.onnx") if path.is_file())
+    if len(found) != 1:
+        there = ", ".join(path.name for path in found[:4]) or "no ONNX file"
+        raise FileNotFoundError(
+            f"The folder {folder} is no model: it has {there}; expected one, as srgan train and "
+            "srgan export --format onnx leave it there."
+        )
+    return found[0]
 
 
 def fingerprint(model: str | os.PathLike[str]) -> str:

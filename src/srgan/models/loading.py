@@ -8,7 +8,7 @@ from typing import NamedTuple
 from srgan.models import catalogue, engines, external, fuse, interpolation
 from srgan.models.metadata import PREFIX, Metadata
 from srgan.models.model import PIXEL_BYTES, Model
-from srgan.models.requirements import NO_REQUIREMENTS
+from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
 from srgan.util import parallel
 
 _FAR = 64  # lr pixels to each side
@@ -49,6 +49,7 @@ def load(
     requirements, specification = NO_REQUIREMENTS, ""
     if any(key.startswith(PREFIX) for key in opened.metadata):
         metadata = _metadata(file, opened)
+        requirements, specification = _said(metadata)
     else:
         if realism is not None:
             raise ValueError(f"{file} takes no --realism: it is a model of another project.")
@@ -70,7 +71,7 @@ def load(
     return Model(
         opened,
         metadata,
-        weight.pixel_bytes,
+        metadata.pixel_bytes or weight.pixel_bytes,
         requirements,
         specification,
         weight.parameters,
@@ -129,6 +130,20 @@ def _unknown(file: Path, found: external.Specification) -> Metadata:
         scores="",
         config_hash="",
     )
+
+
+def _said(metadata: Metadata) -> tuple[SizeRequirements, str]:
+    """What a converted model says that it takes, and what it is in words."""
+    if not metadata.architecture:
+        return NO_REQUIREMENTS, ""
+    side = metadata.size_fixed
+    requirements = SizeRequirements(
+        multiple=metadata.size_multiple,
+        fixed=(side, side) if side else None,
+        minimum=metadata.size_minimum,
+    )
+    owner = f"author: {metadata.author}; licence: {metadata.licence}"
+    return requirements, f"x{metadata.scale}, {metadata.architecture}; {owner}"
 
 
 def _metadata(file: Path, opened: engines.Engine) -> Metadata:

@@ -45,6 +45,14 @@ class Metadata(BaseModel):
     psnr_model: str = Field(default="", pattern=r"^[^/\\\x00-\x1f]*$")
     training: str = ""  # how much of it, in words
     calibration: Calibration | None = None  # of its error map
+    # Of models of other projects that were converted, the rest:
+    architecture: str = ""  # and size, in words
+    author: str = ""
+    tags: str = ""
+    size_multiple: int = Field(default=1, ge=1, le=1024)  # sides of what it takes
+    size_minimum: int = Field(default=1, ge=1, le=1024)
+    size_fixed: int = Field(default=0, ge=0, le=4096)  # both sides, if no other is taken; or 0
+    pixel_bytes: int = Field(default=0, ge=0, le=2**30)  # memory for a pixel of lr; 0: unknown
 
     @field_validator("calibration", mode="before")
     @classmethod

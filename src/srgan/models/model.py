@@ -162,7 +162,7 @@ class Model:
         if tile is not None:
             if tile < 1:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
-            side = need.round_up(tile) + 2 * halo
+            side = max(need.round_up(tile) + 2 * halo, need.minimum)
             return tiling.TileLayout(height, width, halo, (side, side))
         most = memory or 0.0
         if memory is None:

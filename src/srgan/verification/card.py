@@ -11,6 +11,11 @@ _USE = {  # by what the name of a format begins with: how a user runs it
     "tflite": "LiteRT (`ai-edge-litert`), TensorFlow Lite",
     "openvino": "OpenVINO",
 }
+_LICENCES = (  # of https://huggingface.co/docs/hub/repositories-licenses, those in use
+    *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "agpl-3.0", "lgpl-3.0"),
+    *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nc-sa-4.0", "wtfpl"),
+    *("unlicense", "mpl-2.0", "isc", "openrail"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,9 +43,7 @@ def markdown(metadata: Metadata, certificate: Certificate, facts: NetworkFacts) 
     versions = ", ".join(f"{k} {v}" for k, v in (certificate.versions | measured.versions).items())
     hashes = "\n".join(f"| `{name}` | `{digest}` |" for name, digest in certificate.sha256.items())
     return f"""---
-license: other
-license_name: see-model-card
-license_link: LICENSE.md
+{_licence_of_hub(metadata.licence)}
 library_name: {"tf-keras" if family == "savedmodel" else family}
 pipeline_tag: image-to-image
 tags:
@@ -89,9 +92,9 @@ exported it.
 
 ## Certificate
 
-Compared with the Keras model in a fresh process, in grey levels (1/255), by {versions}. \
-`srgan verify {certificate.file}` repeats it; at least {certificate.limit:g} dB on photos are \
-required.
+Compared with the {certificate.source} model in a fresh process, in grey levels (1/255), by \
+{versions}. `srgan verify {certificate.file}` repeats it; at least {certificate.limit:g} dB on \
+photos are required.
 
 | on | PSNR dB | largest difference | mean difference |
 |---|---|---|---|
@@ -104,6 +107,13 @@ required.
 
 Configuration: `{metadata.config_hash}`.
 """
+
+
+def _licence_of_hub(licence: str) -> str:
+    """The licence in the words that the Hub filters by."""
+    if licence.lower() in _LICENCES:
+        return f"license: {licence.lower()}"
+    return "license: other\nlicense_name: see-model-card\nlicense_link: LICENSE.md"
 
 
 def licence_markdown(metadata: Metadata) -> str:

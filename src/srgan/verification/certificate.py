@@ -1,14 +1,14 @@
-"""The certificate of an exported model: how closely it computes what the Keras model does.
+"""The certificate of an exported model: how closely it computes what its source does.
 
     FOLDER/certificate.json  what was measured, and the hash of every file
-    FOLDER/reference.npz     lr images, and what the Keras model made of them
+    FOLDER/reference.npz     lr images, and what the source made of them
+
+The source is the Keras model, or what ran a model of another project.
 
 With the reference beside it, a file can be measured again anywhere, in its own runtime alone.
 """
 
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from srgan.util import files, versions
+from srgan.util import children, files, versions
 from srgan.verification import probes, runtimes
 
 NAME = "certificate.json"
@@ -51,7 +51,7 @@ class Figures(BaseModel):
 
 
 class Measurement(BaseModel):
-    """What was measured in the model's own runtime, against the Keras model.
+    """What was measured in the model's own runtime, against its source.
 
     Attributes:
         photos: On crops of photos, of odd and even sizes, in batches of 1 and 3.
@@ -69,7 +69,7 @@ class Measurement(BaseModel):
 
 
 class Certificate(BaseModel):
-    """How closely an exported model does what the Keras model does, and of which files.
+    """How closely an exported model does what its source does, and of which files.
 
     Attributes:
         format: As `srgan export --format` calls it.
@@ -79,6 +79,7 @@ class Certificate(BaseModel):
         bytes: Of the model's files together.
         sha256: Of each of them, and of the reference.
         versions: Of what made them.
+        source: What the reference was made by: Keras, PyTorch or ncnn.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,6 +91,7 @@ class Certificate(BaseModel):
     bytes: int
     sha256: dict[str, str]
     versions: dict[str, str]
+    source: str = "Keras"
 
 
 def check_format(kind: str) -> None:
@@ -99,7 +101,12 @@ def check_format(kind: str) -> None:
 
 
 def certify(
-    folder: Path, file: str, kind: str, limit: float, made_by: dict[str, str]
+    folder: Path,
+    file: str,
+    kind: str,
+    limit: float,
+    made_by: dict[str, str],
+    source: str = "Keras",
 ) -> Certificate:
     """Measures an exported model in a fresh process, and writes its certificate.
 
@@ -109,13 +116,14 @@ def certify(
         kind: The format.
         limit: Least PSNR on the photos, in dB.
         made_by: Versions of what made the files.
+        source: What made the reference.
 
     Raises:
         RuntimeError: If the model cannot be run, or is below the limit.
     """
     names = [path.relative_to(folder).as_posix() for path in sorted(_files(folder))]
     measured = _measure_afresh(folder, file)
-    _check(measured.photos, limit, f"The {kind} model")
+    _check(measured.photos, limit, f"The {kind} model", source)
     certificate = Certificate(
         format=kind,
         file=file,
@@ -124,6 +132,7 @@ def certify(
         bytes=sum((folder / name).stat().st_size for name in names if name != probes.REFERENCE),
         sha256={name: files.sha256(folder / name) for name in names},
         versions=made_by,
+        source=source,
     )
     files.write_bytes(folder / NAME, certificate.model_dump_json(indent=1).encode())
     return certificate
@@ -154,7 +163,7 @@ def verify(path: Path) -> tuple[Certificate, Measurement]:
                 f"{files.sha256(file)}, not {expected}. Export it again, or restore the file."
             )
     measured = measure(folder, certificate.file)
-    _check(measured.photos, certificate.limit, str(path))
+    _check(measured.photos, certificate.limit, str(path), certificate.source)
     return certificate, measured
 
 
@@ -196,23 +205,17 @@ def _seconds_per_megapixel(runtime: runtimes.Runtime, lr: np.ndarray) -> float:
 
 
 def _measure_afresh(folder: Path, file: str) -> Measurement:
-    child = subprocess.run(
-        [sys.executable, "-m", "srgan.verification.certificate", str(folder), file],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-    )
-    if child.returncode:
-        lines = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
-        raise RuntimeError(f"The model does not run in a process of its own: {lines[-1]}")
-    return Measurement.model_validate_json(child.stdout.splitlines()[-1])
+    child = children.run("srgan.verification.certificate", folder, file)
+    if child.code:
+        raise RuntimeError(f"The model does not run in a process of its own: {child.complaint}")
+    return Measurement.model_validate_json(child.lines[-1])
 
 
-def _check(figures: Figures, limit: float, what: str) -> None:
+def _check(figures: Figures, limit: float, what: str, source: str) -> None:
     if not figures.psnr >= limit:  # also if it is not a number
         raise RuntimeError(
-            f"{what} is {figures.psnr:.1f} dB from the Keras model on photos (largest difference "
-            f"{figures.max_difference:.2f} grey levels); expected at least {limit:g} dB."
+            f"{what} is {figures.psnr:.1f} dB from the {source} model on photos (largest "
+            f"difference {figures.max_difference:.2f} grey levels); expected at least {limit:g} dB."
         )
 
 

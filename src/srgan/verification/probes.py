@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from srgan.io import images
+from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
 from srgan.numeric import resize
 from srgan.util import resources
 
@@ -19,7 +20,12 @@ TIMED = "timed"  # the lr image that speed is measured on
 _TIMED_SIZE = (128, 128)
 
 
-def make(scale: int, size: tuple[int, int] | None = None) -> dict[str, np.ndarray]:
+def make(
+    scale: int,
+    size: tuple[int, int] | None = None,
+    requirements: SizeRequirements = NO_REQUIREMENTS,
+    single: bool = False,
+) -> dict[str, np.ndarray]:
     """Returns the lr images on which models are compared, in [0, 1], rounded to 8 bits.
 
     Crops of the photos that come with this package, scaled down; black, white and noise; and a
@@ -28,6 +34,8 @@ def make(scale: int, size: tuple[int, int] | None = None) -> dict[str, np.ndarra
     Args:
         scale: Factor by which the photos are scaled down.
         size: Height and width of all, for a model that takes no other.
+        requirements: What other sizes a model takes; those of others are padded to them.
+        single: Whether each batch is of one image, for a model that takes no more.
 
     Returns:
         Batches `(batch, height, width, 3)`, float32, by name.
@@ -37,16 +45,19 @@ def make(scale: int, size: tuple[int, int] | None = None) -> dict[str, np.ndarra
     noise = np.random.default_rng(0)
     batches = {}
     for kind, sizes in SIZES.items():
-        for i, (batch, height, width) in enumerate([(1, *size)] if size else sizes):
+        for i, (batch, *sides) in enumerate([(1, *size)] if size else sizes):
+            height, width = requirements.padded(*sides)
             if kind == "photos":
-                batches[f"{kind}{i}"] = np.stack(
-                    [crop(photos[(i + k) % len(photos)], height, width) for k in range(batch)]
-                )
+                made = [crop(photos[(i + k) % len(photos)], height, width) for k in range(batch)]
             else:
                 grains = noise.integers(0, 256, (height, width, 3)).astype(np.uint8)
-                flat = [np.full_like(grains, value) for value in (0, 255)]
-                batches[f"{kind}{i}"] = np.stack([*flat, grains])
-    batches[TIMED] = crop(lr_photo(paths[0], 1), *(size or _TIMED_SIZE))[None]
+                made = [*(np.full_like(grains, value) for value in (0, 255)), grains]
+            if single:
+                batches |= {f"{kind}{i}{k}": image[None] for k, image in enumerate(made)}
+            else:
+                batches[f"{kind}{i}"] = np.stack(made)
+    timed = size or requirements.padded(*_TIMED_SIZE)
+    batches[TIMED] = crop(lr_photo(paths[0], 1), *timed)[None]
     return {name: batch / np.float32(255) for name, batch in batches.items()}
 
 

@@ -65,6 +65,23 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} {error}") from None
 
 
+def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Returns what the header of a `.safetensors` file says in words; of other files, nothing.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the header is damaged.
+    """
+    with Path(path).open("rb") as file:
+        data = file.read(safetensors.MAX_HEADER + 8)
+    if torch_file.is_zip(data) or torch_file.is_legacy(data):
+        return {}
+    try:
+        return safetensors.texts(data) if safetensors.is_safetensors(data) else {}
+    except Damaged as error:
+        raise ValueError(f"{path} {error}") from None
+
+
 def _read(data: bytes) -> Any:
     if torch_file.is_zip(data):
         return torch_file.read_zip(data)

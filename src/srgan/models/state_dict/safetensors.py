@@ -8,7 +8,7 @@ import numpy as np
 
 from srgan.models.state_dict.tensors import DTYPES, Damaged, Storage, StoredTensor
 
-_MAX_HEADER = 2**24  # bytes; the format allows six times as much, and models need a hundredth
+MAX_HEADER = 2**24  # bytes; the format allows six times as much, and models need a hundredth
 _NAMES = {
     **{"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"},
     **{"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8"},
@@ -32,7 +32,7 @@ def read(data: bytes) -> dict[str, StoredTensor]:
     return {name: _tensor(name, entry, data, at) for name, entry in header.items()}
 
 
-def metadata(data: bytes) -> dict[str, str]:
+def texts(data: bytes) -> dict[str, str]:
     """Returns the texts in the header.
 
     Raises:
@@ -45,7 +45,7 @@ def metadata(data: bytes) -> dict[str, str]:
 def _header(data: bytes) -> tuple[dict[str, Any], int]:
     """The header, and where the values begin."""
     size = int.from_bytes(data[:8], "little")
-    if size > min(_MAX_HEADER, len(data) - 8):
+    if size > min(MAX_HEADER, len(data) - 8):
         raise Damaged(
             f"says that its header has {size:,} bytes, and has {len(data):,} in all. It is cut "
             "short, or no safetensors file."
