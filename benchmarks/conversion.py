@@ -76,9 +76,7 @@ RANDOM: dict[str, dict[str, Any]] = {  # by class; small, with what a large one 
 def real(weights: Path, output: Path) -> None:
     """Prints a row for each model that there is."""
     output.mkdir(parents=True, exist_ok=True)
-    print(
-        "| model | network | against | largest difference | sees | s / SR megapixel | MB | s |"
-    )
+    print("| model | network | against | largest difference | sees | s / SR megapixel | MB | s |")
     print("|---|---|---|---|---|---|---|---|")
     for name, (place, licence) in MODELS.items():
         began = time.perf_counter()

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from srgan.models.model import Model
 from srgan.networks import features
-from srgan.train import build, checkpoints, config, fitting, record, teaching
+from srgan.train import build, checkpoints, community, config, fitting, record, teaching
 from srgan.train.stage import Stage
 from srgan.train.training import Adversarial, Pretraining
 
@@ -127,7 +127,8 @@ def initialise(
     if init is None:
         return None
     try:
-        found = record.model(init)
+        is_file = community.is_community(init)
+        found = record.source(Path(init)) if is_file else record.model(init)
     except FileNotFoundError:
         if not begun or not known or not known.init:
             raise
