@@ -134,7 +134,9 @@ def test_the_card_says_what_the_issue_of_trust_needs(delivered):
     assert "pretrain," not in text  # no steps of it
 
 
-@pytest.mark.parametrize("kind", ["onnx", "savedmodel", "openvino-fp16"])
+@pytest.mark.parametrize(
+    "kind", ["onnx", pytest.param("savedmodel", marks=pytest.mark.slow), "openvino-fp16"]
+)
 def test_other_formats_are_certified_in_a_process_of_their_own(kind, run, tmp_path):
     made = export(run / "model.onnx", kind, tmp_path / "out")
     assert made.measured.photos.psnr >= certificate.MIN_PSNR[kind]

@@ -328,7 +328,7 @@ def test_without_an_hr_image_only_what_needs_none_is_scored(pair):
     ("folder", "expected", "grid_of_hr"),
     [
         ("Set5", (28.43, 0.8111, 0.3398, 37.3, 0.43), 0.044),
-        ("Set14", (26.09, 0.7048, 0.4385, 36.6, 0.46), 0.032),
+        pytest.param("Set14", (26.09, 0.7048, 0.4385, 36.6, 0.46), 0.032, marks=pytest.mark.slow),
         pytest.param("BSD100", (25.96, 0.6681, 0.5241, 37.9), None, marks=pytest.mark.slow),
     ],
 )

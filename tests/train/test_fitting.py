@@ -96,6 +96,7 @@ def test_a_training_that_diverges_goes_back_and_on_with_half_the_rate_until_its_
     assert int(state["best_step"]) == int(best["step"])
 
 
+@pytest.mark.slow
 def test_a_training_killed_and_stopped_among_its_divergences_ends_with_the_same_weights(
     fit, tmp_path
 ):
@@ -112,6 +113,7 @@ def test_a_training_killed_and_stopped_among_its_divergences_ends_with_the_same_
     assert rows(tmp_path / "run") == rows(tmp_path / "straight")
 
 
+@pytest.mark.slow
 def test_the_newest_checkpoint_may_be_damaged(fit, tmp_path, caplog):
     straight = fit(tmp_path / "straight", rate=1e-3)
     with pytest.raises(KilledError):

@@ -99,6 +99,7 @@ def test_a_run_on_degraded_photos_says_so_and_leaves_a_model_that_does_not_repro
     assert "degraded by blur of 0 to 0.7, noise of 0 to 8, JPEG of 30 to 95" in metadata.training
 
 
+@pytest.mark.slow
 def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_path):
     short = tiny.adversarial.model_copy(update={"steps": 0})
     first = tiny.model_copy(update={"adversarial": short})

@@ -264,7 +264,9 @@ def test_a_discriminator_on_features_leaves_them_as_they_are_and_teaches_the_gen
     assert not changed(stage.features, seen)
 
 
-@pytest.mark.parametrize("name", ["pretraining", "pooled", "features"])
+@pytest.mark.parametrize(
+    "name", ["pretraining", pytest.param("pooled", marks=pytest.mark.slow), "features"]
+)
 def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file, tmp_path, name):
     def stage():
         if name == "pretraining":
