@@ -96,7 +96,8 @@ class KnownValues:
         graph = helper.make_graph([node], "one", ends, results)
         model = helper.make_model(graph, opset_imports=list(self._given.opset_import))
         try:
-            found = ReferenceEvaluator(model).run(None, inputs)
+            with np.errstate(all="ignore"):  # as of a division by zero
+                found = ReferenceEvaluator(model).run(None, inputs)
         except Exception:  # of whatever does not fit; the value is then not known
             return
         for name, value in zip(node.output, found, strict=True):
