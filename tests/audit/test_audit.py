@@ -33,9 +33,14 @@ def halved(image):
     return resize.bicubic(image, image.shape[0] // 2, image.shape[1] // 2)
 
 
-def narrowed(photo):
-    """Of three quarters of its width."""
-    return resize.bicubic(photo, photo.shape[0], round(0.75 * photo.shape[1]))
+def narrowed(photo, share=0.75):
+    """Of a share of its width."""
+    return resize.bicubic(photo, photo.shape[0], round(share * photo.shape[1]))
+
+
+def lowered(photo, share):
+    """Of a share of its height."""
+    return resize.bicubic(photo, round(share * photo.shape[0]), photo.shape[1])
 
 
 def quarter(image):
@@ -84,10 +89,15 @@ def test_good_photos_have_no_findings(tests):
         (lambda photo: 255 - photo, "shows the same, inverted"),
         (lambda photo: narrowed(photo), "shows the same, squeezed to 75% on one side"),
         (lambda photo: 255 - narrowed(photo)[:, ::-1], "mirrored, inverted, squeezed to 75%"),
+        (lambda photo: narrowed(photo, 0.5), "shows the same, squeezed to 50% on one side"),
+        (lambda photo: lowered(photo, 0.5), "shows the same, squeezed to 50% on one side"),
+        (lambda photo: narrowed(photo, 2.0), "shows the same, squeezed to 50% on one side"),
+        (lambda photo: lowered(photo, 0.5)[:, ::-1], "mirrored, squeezed to 50% on one side"),
     ],
     ids=[
         *("same", "jpeg", "mirrored", "halved", "turned", "cropped", "all"),
         *("inverted", "narrowed", "inverted-narrowed"),
+        *("half-width", "half-height", "double-width", "mirrored-half-height"),
     ],
 )
 def test_a_leak_is_found_whatever_was_done_to_it(tests, tmp_path, change, words):
@@ -129,8 +139,8 @@ def test_the_features_of_a_changed_picture_need_no_second_description(mirrored, 
 def test_a_match_tells_what_was_done():
     cat = data.chelsea()
     copy = np.rot90(halved(cat))[:, ::-1]
-    (match,) = duplicates.find_repeats([features.describe(np.ascontiguousarray(copy))],
-                               [features.describe(cat)])  # fmt: skip
+    pool, tests = [features.describe(np.ascontiguousarray(copy))], [[features.describe(cat)]]
+    (match,) = duplicates.find_repeats(pool, tests)
     assert (match.first, match.second, match.mirrored) == (1, 0, True)
     assert not match.inverted
     assert abs(match.angle) == pytest.approx(90, abs=1)
@@ -140,8 +150,8 @@ def test_a_match_tells_what_was_done():
 
 def test_pictures_without_features_match_nothing():
     blank = features.describe(np.zeros((50, 40, 3), np.uint8))
-    assert duplicates.find_repeats([blank, blank], [blank]) == []
-    assert duplicates.find_repeats([], [blank]) == []
+    assert duplicates.find_repeats([blank, blank], [[blank]]) == []
+    assert duplicates.find_repeats([], [[blank]]) == []
 
 
 # faults of a single photo

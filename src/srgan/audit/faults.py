@@ -22,6 +22,8 @@ _CERTAIN = 4.0
 # are found, and how many are wrongly.
 _SHARP = 0.25
 _NOISE = 4.0  # grey levels
+_EVEN = 0.75  # of `degradation.noise`
+_IMPULSES = 0.003  # share of the samples
 _TWO_TONE = 0.97  # share of the pixels
 
 
@@ -73,7 +75,10 @@ def _degradations(path: Path, image: np.ndarray, luma: np.ndarray) -> Iterator[F
             None,
             blocks.excess,
         )
-    noise = degradation.noise(image)
+    impulses = defects.impulses(image)
+    if impulses > _IMPULSES:
+        yield Finding("noisy", path, f"salt and pepper, {impulses:.1%} of it", None, impulses)
+    noise = degradation.noise(image, _EVEN)
     if noise > _NOISE:
         yield Finding("noisy", path, f"noise of {noise:.0f} grey levels", None, noise)
     fine = float(np.nan_to_num(degradation.detail(luma)))  # of nothing but rounding, nothing

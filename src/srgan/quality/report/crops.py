@@ -17,13 +17,13 @@ COUNT = 4  # worst and best crops shown of each method and measure
 FLAT = 6  # grey levels of deviation below which a square of hr, mostly sky, says nothing of methods
 
 SEVERE = {
-    "sharpness": 0.96,
-    "grid": 0.55,
-    "checkerboard": 1.0,  # a grey level, below which nothing is seen: 0.25 were found
-    "overshoot": 0.23,
-    "echoes": 0.075,
-    "aliasing": 0.22,
-    "colour_drift": 2.5,  # about 1 in CIEDE2000, which is just noticeable; 0.43 were found
+    "sharpness": 0.97,
+    "grid": 0.50,
+    "checkerboard": 1.0,  # a grey level, below which nothing is seen: 0.16 were found
+    "overshoot": 0.20,
+    "echoes": 0.09,
+    "aliasing": 0.20,
+    "colour_drift": 2.5,  # about 1 in CIEDE2000, which is just noticeable; 0.32 were found
 }
 """Artefacts, and how far from HR the worst square of a photo is in each by the method that is
 worst in it.
