@@ -83,7 +83,8 @@ def impulses(image: np.ndarray) -> float:
         image: `(height, width, 3)` uint8.
     """
     far = cv2.absdiff(image, cv2.medianBlur(image, 3)) >= _FAR
-    return 2.0 * min(np.mean(far & (image >= 255 - _ALIKE)), np.mean(far & (image <= _ALIKE)))
+    shares = [np.mean(far & (image >= 255 - _ALIKE)), np.mean(far & (image <= _ALIKE))]
+    return float(2 * min(shares))
 
 
 def tones(luma: np.ndarray) -> float:
