@@ -446,17 +446,30 @@ def test_a_crop_shows_its_pixels_and_opens_the_viewer_there(page):
     assert page.inner_text("#after-label") == "HR"
 
 
-def test_the_crops_are_of_what_a_method_is_worst_in_until_a_measure_is_chosen(page):
-    note = "Of all artifacts, \u00d7<b> is worst in this one"
-    assert page.input_value("#crop-measure") == "colour_drift"  # 2 levels too bright
-    assert page.inner_text("#crop-note").startswith(note)
-    page.select_option("#crop-method", label="bicubic")  # 20, which are out of HR's range, too
+def test_the_crops_are_of_what_a_method_is_worst_in_until_a_measure_is_chosen(
+    show, make_evaluation, folder
+):
+    found = make_evaluation([("Made", "one")], {"bicubic": 20, "dots": 0, "other": 0})
+    plain = found.sr
+
+    def dotted(case, method):
+        sr = plain(case, method)
+        sr[::4, ::4] += 40 if method == "dots" else 0
+        return sr
+
+    found.sr = dotted
+    report.write(found, folder / "worst.html")
+    page = show(folder / "worst.html")
+    page.select_option("#crop-method", label="dots")
     assert page.input_value("#crop-measure") == "echoes"
+    assert page.inner_text("#crop-note").startswith("Of all artifacts, dots is worst in this one")
+    page.select_option("#crop-method", label="bicubic")  # 20 levels too bright
+    assert page.input_value("#crop-measure") == "colour_drift"
     page.select_option("#crop-measure", "lpips")
     assert not page.inner_text("#crop-note").startswith("Of all")
-    page.select_option("#crop-method", label="other")
+    page.select_option("#crop-method", label="dots")
     assert page.input_value("#crop-measure") == "lpips"
-    page.select_option("#crop-measure", "grid")
+    page.select_option("#crop-measure", "checkerboard")
     assert "(HR 0." in page.locator("#crop-list .value").first.inner_text()
 
 
