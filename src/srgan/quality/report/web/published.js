@@ -28,7 +28,7 @@ export function showPublished(dataset) {
 }
 
 const publishedHeadings = () =>
-  ["Method", "Measure", "Published", "Source", "Why it does not compare"].map((text) =>
+  ["Method", "Measure", "Published", "Why it does not compare", "Source"].map((text) =>
     make("th", { scope: "col", class: "text" }, text),
   );
 
@@ -49,8 +49,8 @@ function publishedRow(figure) {
   const texts = [
     measure.label,
     withUnit(measure, format(measure, figure.value)),
-    figure.source,
     figure.objection,
+    figure.source,
   ];
   return make(
     "tr",
