@@ -49,9 +49,34 @@ def enlarged(image: np.ndarray, factor: float, method: str) -> np.ndarray:
     return cv2.resize(middle, None, fx=factor, fy=factor, interpolation=INTERPOLATIONS[method])
 
 
-def noisy(image: np.ndarray, deviation: float) -> np.ndarray:
-    noise = rng.normal(0, deviation, image.shape)
+def noisy(image: np.ndarray, deviation: float, channels: int = 3) -> np.ndarray:
+    noise = rng.normal(0, deviation, (*image.shape[:2], channels))
     return np.clip(np.round(image + noise), 0, 255).astype(np.uint8)
+
+
+def moved(image: np.ndarray, length: int, degrees: float) -> np.ndarray:
+    """Blurred along a line of so many pixels, as by motion."""
+    side = length | 1
+    centre, fine = side / 2, 16  # sub-pixels of the line
+    across, down = (
+        np.cos(np.radians(degrees)) * length / 2,
+        -np.sin(np.radians(degrees)) * length / 2,
+    )
+    ends = [
+        (round((centre + k * across) * fine), round((centre + k * down) * fine)) for k in (-1, 1)
+    ]
+    line = cv2.line(np.zeros((side * fine, side * fine), np.float32), *ends, 1.0, fine)
+    kernel = cv2.resize(line, (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
+def peppered(image: np.ndarray, share: float) -> np.ndarray:
+    """With salt and pepper in the place of so many pixels."""
+    drawn = rng.random(image.shape[:2])
+    changed = image.copy()
+    changed[drawn < share / 2] = 0
+    changed[drawn > 1 - share / 2] = 255
+    return changed
 
 
 def letterboxed(image: np.ndarray) -> np.ndarray:
@@ -74,6 +99,18 @@ def changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         made[f"blur of sigma {sigma}"] = lambda image, s=sigma: blurred(image, s)
     for deviation in (3, 5, 7, 10, 20):
         made[f"noise of {deviation} levels"] = lambda image, d=deviation: noisy(image, d)
+        made[f"grey noise of {deviation} levels"] = lambda image, d=deviation: noisy(image, d, 1)
+    for share in (0.002, 0.005, 0.01, 0.05):
+        made[f"salt and pepper, {share:.1%}"] = lambda image, s=share: peppered(image, s)
+    for length in (5, 9, 15, 25):
+        for degrees in (0, 35, 90, 120):
+            name = f"motion of {length} pixels at {degrees} degrees"
+            made[name] = lambda image, n=length, d=degrees: moved(image, n, d)
+    for sigma in (1.0, 2.0, 4.0):
+        for deviation in (2, 4, 8):
+            made[f"blur of sigma {sigma}, noise of {deviation} levels"] = (
+                lambda image, s=sigma, d=deviation: noisy(blurred(image, s), d)
+            )
     made["letterboxed"] = letterboxed
     made["letterboxed, JPEG 75"] = lambda image: jpeg(letterboxed(image), 75)
     made["one-bit art"] = one_bit

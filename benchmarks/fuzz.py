@@ -140,9 +140,9 @@ def models() -> list[bytes]:
     own = {f"srgan.{key}": "1" for key in ("name", "scale", "receptive_field", "training_data")}
     own |= {f"srgan.{key}": "0" for key in ("consistency_rounds", "licence", "config_hash")}
     own |= {"srgan.scores": "", "srgan.psnr_model": "other", "srgan.scale": "2"}
-    for size, properties in (("h", own), ("h", {}), (24, {})):
+    for size, properties, computed in (("h", own, 0), ("h", {}, 0), (24, {}, 0), ("h", {}, 1)):
         weights = {
-            "kernel": np.full((3, 3, 3, 3), 1 / 27, np.float32),
+            "kernel": np.eye(3, dtype=np.float32)[:, :, None, None] * np.full((3, 3), 1 / 9, "f"),
             "scales": np.array([1, 1, 2, 2], np.float32),
         }
         last = bool(properties)
@@ -150,7 +150,17 @@ def models() -> list[bytes]:
             helper.make_node("Transpose", ["lr"], ["x"], perm=[0, 3, 1, 2] if last else range(4)),
             helper.make_node("Conv", ["x", "kernel"], ["a"], pads=[1, 1, 1, 1], strides=[1, 1]),
             helper.make_node("LeakyRelu", ["a"], ["b"], alpha=0.2),
-            helper.make_node("Resize", ["b", "", "scales"], ["c"], mode="nearest"),
+            *(
+                [
+                    helper.make_node("Shape", ["b"], ["shape"]),
+                    helper.make_node("Cast", ["shape"], ["floats"], to=TensorProto.FLOAT),
+                    helper.make_node("Mul", ["floats", "scales"], ["larger"]),
+                    helper.make_node("Cast", ["larger"], ["sizes"], to=TensorProto.INT64),
+                    helper.make_node("Resize", ["b", "", "", "sizes"], ["c"], mode="nearest"),
+                ]
+                if computed
+                else [helper.make_node("Resize", ["b", "", "scales"], ["c"], mode="nearest")]
+            ),
             helper.make_node("Transpose", ["c"], ["sr"], perm=[0, 2, 3, 1] if last else range(4)),
         ]
         shape = [1, size, size, 3] if last else [1, 3, size, size]

@@ -59,7 +59,7 @@ COPIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "inverted, mirrored, JPEG 80": lambda image: jpeg(255 - image[:, ::-1]),
     **{
         f"{name} scaled to {share:.0%}": lambda image, s=share, a=axis: squeezed(image, s, a)
-        for share in (0.9, 0.75, 0.6)
+        for share in (0.9, 0.75, 0.6, 0.5, 2.0)
         for axis, name in enumerate(("height", "width"))
     },
     "width scaled to 75%, JPEG 80": lambda image: jpeg(squeezed(image, 0.75, 1)),

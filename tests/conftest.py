@@ -21,7 +21,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from srgan.numeric import resize
-from srgan.quality import datasets, methods, metrics
+from srgan.quality import datasets, headline, methods, metrics
 from srgan.quality.summary import ImageResult, Table, judge
 
 # How long an example takes depends on what else the machine does.
@@ -196,6 +196,10 @@ class MadeEvaluation:
     @property
     def differences(self):
         return judge([row for one in self._tables for row in one.differences(self.reference)])
+
+    @property
+    def headlines(self):
+        return headline.find(self._tables, self.differences, self.reference)
 
     def result(self, case, method):
         (found,) = [one for one in self.results if (one.case, one.method) == (case, method)]

@@ -123,11 +123,12 @@ def test_a_benchmark_is_recorded_as_it_prints():
 
 def test_an_evaluation_is_recorded_by_its_protocol():
     results = tables.load("scores-x4")
-    means = {"Set5": {"srgan-x4": {"psnr": 30.61234, "ssim": 0.5, "lpips": None}}}
-    record.take_evaluation(results, {"protocol": "y-crop4", "means": means})
+    means = {"srgan-x4": {"psnr": 30.61234, "ssim": 0.5, "lpips": None}}
+    summaries = {"Set5": {"means": means}}
+    record.take_evaluation(results, {"protocol": "y-crop4", "summaries": summaries})
     assert results["methods"]["srgan-x4"]["Set5"] == {"psnr": 30.61, "ssim": 0.5}
     with pytest.raises(ValueError, match="rgb is not the protocol y-crop4"):
-        record.take_evaluation(results, {"protocol": "rgb", "means": {}})
+        record.take_evaluation(results, {"protocol": "rgb", "summaries": {}})
 
 
 @named(DOCUMENTS)

@@ -31,8 +31,8 @@ def take_evaluation(results: dict[str, Any], measured: Mapping[str, Any]) -> Non
     """
     if measured["protocol"] != results["protocol"]:
         raise ValueError(f"{measured['protocol']} is not the protocol {results['protocol']}.")
-    for dataset, methods in measured["means"].items():
-        for method, means in methods.items():
+    for dataset, summary in measured["summaries"].items():
+        for method, means in summary["means"].items():
             kept = {
                 key: round(means[key], digits)
                 for key, (_, digits, _) in tables.MEASURES.items()

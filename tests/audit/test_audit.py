@@ -15,7 +15,7 @@ from srgan.audit import alignment, audit, defects, duplicates, features, finding
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
-from srgan.quality import degradation
+from srgan.quality import degradation, softness
 
 PHOTOS = {
     "astronaut": lambda: data.astronaut(),
@@ -33,9 +33,14 @@ def halved(image):
     return resize.bicubic(image, image.shape[0] // 2, image.shape[1] // 2)
 
 
-def narrowed(photo):
-    """Of three quarters of its width."""
-    return resize.bicubic(photo, photo.shape[0], round(0.75 * photo.shape[1]))
+def narrowed(photo, share=0.75):
+    """Of a share of its width."""
+    return resize.bicubic(photo, photo.shape[0], round(share * photo.shape[1]))
+
+
+def lowered(photo, share):
+    """Of a share of its height."""
+    return resize.bicubic(photo, round(share * photo.shape[0]), photo.shape[1])
 
 
 def quarter(image):
@@ -84,10 +89,15 @@ def test_good_photos_have_no_findings(tests):
         (lambda photo: 255 - photo, "shows the same, inverted"),
         (lambda photo: narrowed(photo), "shows the same, squeezed to 75% on one side"),
         (lambda photo: 255 - narrowed(photo)[:, ::-1], "mirrored, inverted, squeezed to 75%"),
+        (lambda photo: narrowed(photo, 0.5), "shows the same, squeezed to 50% on one side"),
+        (lambda photo: lowered(photo, 0.5), "shows the same, squeezed to 50% on one side"),
+        (lambda photo: narrowed(photo, 2.0), "shows the same, squeezed to 50% on one side"),
+        (lambda photo: lowered(photo, 0.5)[:, ::-1], "mirrored, squeezed to 50% on one side"),
     ],
     ids=[
         *("same", "jpeg", "mirrored", "halved", "turned", "cropped", "all"),
         *("inverted", "narrowed", "inverted-narrowed"),
+        *("half-width", "half-height", "double-width", "mirrored-half-height"),
     ],
 )
 def test_a_leak_is_found_whatever_was_done_to_it(tests, tmp_path, change, words):
@@ -129,8 +139,8 @@ def test_the_features_of_a_changed_picture_need_no_second_description(mirrored, 
 def test_a_match_tells_what_was_done():
     cat = data.chelsea()
     copy = np.rot90(halved(cat))[:, ::-1]
-    (match,) = duplicates.find_repeats([features.describe(np.ascontiguousarray(copy))],
-                               [features.describe(cat)])  # fmt: skip
+    pool, tests = [features.describe(np.ascontiguousarray(copy))], [[features.describe(cat)]]
+    (match,) = duplicates.find_repeats(pool, tests)
     assert (match.first, match.second, match.mirrored) == (1, 0, True)
     assert not match.inverted
     assert abs(match.angle) == pytest.approx(90, abs=1)
@@ -140,8 +150,8 @@ def test_a_match_tells_what_was_done():
 
 def test_pictures_without_features_match_nothing():
     blank = features.describe(np.zeros((50, 40, 3), np.uint8))
-    assert duplicates.find_repeats([blank, blank], [blank]) == []
-    assert duplicates.find_repeats([], [blank]) == []
+    assert duplicates.find_repeats([blank, blank], [[blank]]) == []
+    assert duplicates.find_repeats([], [[blank]]) == []
 
 
 # faults of a single photo
@@ -202,10 +212,10 @@ def test_enlarged_photos_are_soft(tmp_path, factor):
 def test_blurred_photos_are_soft_and_a_blurred_background_is_not(tmp_path):
     photo = data.astronaut()
     blurred = cv2.GaussianBlur(photo, (0, 0), 1.5)
-    assert degradation.detail(luma(blurred)) < 0.2
+    assert softness.detail(luma(blurred)) < 0.2
     sharp_in_part = blurred.copy()
     sharp_in_part[:256, 128:384] = photo[:256, 128:384]
-    assert degradation.detail(luma(sharp_in_part)) > 0.3
+    assert softness.detail(luma(sharp_in_part)) > 0.3
 
 
 @pytest.mark.parametrize("sigma", [1, 2, 3, 5, 8, 10])
@@ -224,6 +234,61 @@ def test_noisy_photos_are_found(tmp_path):
     (finding,) = audit.check(photos).findings
     assert (finding.kind, finding.file.stem) == ("noisy", "noisy")
     assert finding.score == pytest.approx(10, rel=0.25)
+
+
+def test_salt_and_pepper_is_noise(tmp_path):
+    photo = data.astronaut()[:256, 100:356]
+    drawn = np.random.default_rng(0).random(photo.shape[:2])
+    spoilt = photo.copy()
+    spoilt[drawn < 0.01], spoilt[drawn > 0.99] = 0, 255
+    salted = photo.copy()
+    salted[drawn > 0.99] = 255  # as stars, or lights on water
+    (finding,) = audit.check(write(tmp_path / "photos", spoilt=spoilt)).findings
+    assert finding.kind == "noisy"
+    assert finding.detail.startswith("salt and pepper")
+    assert 0.01 < finding.score < 0.02  # not where it was dark or light before
+    assert defects.impulses(salted) < 0.001
+    assert defects.impulses(photo) < 0.001
+
+
+def test_fur_that_is_all_over_a_picture_is_no_noise():
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    depth = 12 + 9 * np.sin(x / 40) * np.sin(y / 30)  # it is not as deep everywhere
+    fur = np.clip(128 + depth[:, :, None] * rng.normal(0, 1, (256, 256, 3)), 0, 255)
+    even = np.clip(128 + 12 * rng.normal(0, 1, (256, 256, 3)), 0, 255)
+    fur, even = fur.astype(np.uint8), even.astype(np.uint8)
+    assert degradation.noise(fur) > 3
+    assert degradation.noise(fur, 0.75) == 0
+    assert degradation.noise(even, 0.75) == degradation.noise(even) > 4
+
+
+@pytest.mark.parametrize("degrees", [0, 35, 90])
+def test_photos_that_were_moved_are_soft(tmp_path, degrees):
+    photo = data.rocket()
+    length, side = 15, 15
+    kernel = np.zeros((side, side), np.float32)
+    for k in np.linspace(-length / 2, length / 2, 301):
+        across, down = k * np.cos(np.radians(degrees)), -k * np.sin(np.radians(degrees))
+        kernel[min(round(7 + down), 14), min(round(7 + across), 14)] += 1 / 301
+    moved = cv2.filter2D(photo, -1, kernel)
+    assert softness.smear(luma(moved)) < 0.31 < softness.smear(luma(photo))
+    (finding,) = audit.check(write(tmp_path / "photos", moved=moved)).findings
+    assert finding.kind == "soft"
+
+
+@pytest.mark.parametrize("deviation", [2, 4])
+def test_noise_hides_no_blur(tmp_path, deviation):
+    rng = np.random.default_rng(0)
+    photo = data.astronaut()[:256, 100:356]
+    noise = rng.normal(0, deviation, photo.shape)
+    sharp, blurred = (
+        np.clip(np.round(image + noise), 0, 255).astype(np.uint8)
+        for image in (photo, cv2.GaussianBlur(photo, (0, 0), 2))
+    )
+    report = audit.check(write(tmp_path / "photos", sharp=sharp, blurred=blurred))
+    soft = [finding.file.stem for finding in report.findings if finding.kind == "soft"]
+    assert soft == ["blurred"]
 
 
 @pytest.mark.parametrize("coded", [lambda image: image, lambda image: jpeg(image, 75)])

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from skimage import data
 
 from srgan.numeric import resize
-from srgan.quality import degradation
+from srgan.quality import degradation, softness
 
 PHOTOS = {"astronaut": data.astronaut, "cat": data.chelsea, "coffee": data.coffee}
 
@@ -91,7 +91,7 @@ def test_a_photo_blurred_more_is_to_be_scaled_down_more(photo):
     stated = []
     for sigma in (0.8, 2, 5):
         blurred = Image.fromarray(photo).filter(ImageFilter.GaussianBlur(sigma))
-        stated.append(degradation.sharp_at(np.asarray(blurred.convert("L")), 0.25))
+        stated.append(softness.sharp_at(np.asarray(blurred.convert("L")), 0.25))
     assert stated[0] <= 2 < stated[1] < stated[2]
 
 

@@ -158,7 +158,9 @@ def test_datasets_of_one_name_are_told_apart(tmp_path):
     for name in ("a/x", "b/x"):
         (tmp_path / name).mkdir(parents=True)
     found = datasets.find_datasets([tmp_path / "a/x", tmp_path / "b/x"])
-    assert [dataset.name for dataset in found] == ["x", "x (2)"]
+    assert [dataset.name for dataset in found] == ["x (a)", "x (b)"]
+    found = datasets.find_datasets([tmp_path / "a/x", tmp_path / "a/x"])
+    assert len({dataset.name for dataset in found}) == 2
 
 
 def test_results_of_other_programs_are_scored_as_they_are(photos, tmp_path):
@@ -192,14 +194,14 @@ def test_network_interpolations_are_methods_of_one_curve(photos, make_model, tmp
     found = evaluate(photos, [sharp, make_model()], tmp_path / "out", realism=[0, 0.5])
     assert [tuple(method) for method in found.methods] == [
         ("bicubic", "bicubic"),
-        ("tiny @ 0", "tiny"),
-        ("tiny @ 0.5", "tiny"),
-        ("tiny", "tiny"),
-        ("tiny (2)", "tiny (2)"),  # has no PSNR model
+        ("tiny (sharp) @ 0", "tiny (sharp)"),
+        ("tiny (sharp) @ 0.5", "tiny (sharp)"),
+        ("tiny (sharp)", "tiny (sharp)"),
+        ("tiny (tiny)", "tiny (tiny)"),  # has no PSNR model
     ]
     case = found.cases[0]
     expected = loading.load(tmp_path / "soft.onnx").upscale(found.lr(case), dtype=np.uint8)
-    np.testing.assert_array_equal(found.sr(case, "tiny @ 0"), expected)
+    np.testing.assert_array_equal(found.sr(case, "tiny (sharp) @ 0"), expected)
 
 
 def test_the_protocol_is_applied_and_named(photos, model, tmp_path):
@@ -486,6 +488,50 @@ def test_a_reference_may_be_named_as_its_folder_was(photos, tmp_path):
     assert found.reference == "program"
 
 
+def test_rows_of_a_table_that_match_nothing_are_named(photos, tmp_path):
+    made, elsewhere = tmp_path / "program", tmp_path / "elsewhere"
+    for folder in (made, elsewhere):
+        folder.mkdir()
+        for index in range(4):
+            images.write(folder / f"frame{index}.png", picture(index))
+    rows = [(photos / f"p{index}.png", made / f"frame{index}.png") for index in range(4)]
+    pairs = {photo: [file] for photo, file in rows}
+    evaluate(photos, [made], tmp_path / "out", scale=SCALE, pairs=pairs)
+    for extra in (
+        {elsewhere / "frame0.png": [made / "frame0.png"]},  # no photo that is scored
+        {rows[0][0]: [rows[0][1], elsewhere / "frame0.png"]},  # no folder that is scored
+    ):
+        with pytest.raises(ValueError, match=r"1 of 5 rows .* match nothing: \S+ with \S+frame0"):
+            evaluate(photos, [made], tmp_path / "out", scale=SCALE, pairs=pairs | extra)
+
+
+def test_folders_of_one_name_are_told_apart_by_their_places(photos, make_model, tmp_path):
+    made = [tmp_path / "ours" / "x2", tmp_path / "theirs" / "x2", tmp_path / "bicubic"]
+    for folder in made:
+        folder.mkdir(parents=True)
+        for index in range(4):
+            images.write(folder / f"p{index}.png", picture(index))
+    found = evaluate(photos, made, tmp_path / "out", scale=SCALE)
+    assert [method.name for method in found.methods] == [
+        *("bicubic", "x2 (ours)", "x2 (theirs)", "bicubic (2)")
+    ]
+
+
+def test_transparent_pixels_are_said_to_lie_on_white(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for index in range(4):
+        hr = picture(index)
+        alpha = np.full((*hr.shape[:2], 1), 128 if index == 2 else 255, np.uint8)
+        images.write(made / f"p{index}.png", np.concatenate([hr, alpha], axis=2))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    assert "program: transparent pixels were laid on white, in p2.png." in tables.notes(found)
+    assert scores(found, "program")["p1"].psnr == 100
+    assert scores(found, "program")["p2"].psnr < 30
+    white = evaluate(made, ["bicubic"], tmp_path / "out", scale=SCALE)
+    assert tables.notes(white)[0].startswith("program: transparent pixels of photos were laid on")
+
+
 # provenance
 
 
@@ -553,6 +599,30 @@ def test_a_pair_of_wrong_sizes_names_both(photos, model, tmp_path):
     )
 
 
+def test_lr_images_of_another_scale_are_one_error(photos, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    for path in photos.iterdir():
+        images.write(small / path.name, resize.downscale(images.read_uint8(path), 2))
+    with pytest.raises(ValueError, match=r"are 1/2 of the HR images, and the scale is 4\. Pass"):
+        evaluate(photos, ["bicubic"], tmp_path / "out", lr=[small], scale=4)
+    evaluate(photos, ["bicubic"], tmp_path / "out", lr=[small], scale=2)
+    with pytest.raises(ValueError, match=r"small are 1/2 of the HR images; expected the same size"):
+        evaluate(photos, [small], tmp_path / "out", scale=2)
+
+
+def test_results_of_another_scale_are_one_error(photos, tmp_path):
+    with pytest.raises(ValueError, match=r"photos are 1 times as large .* pass scale=1"):
+        evaluate(None, [photos], tmp_path / "out", lr=[photos], scale=2)
+
+
+@pytest.mark.parametrize("upscalers", [["bicubic"], ["folder"], ["model"]])
+def test_interpolation_without_a_model_that_has_any_is_an_error(photos, model, tmp_path, upscalers):
+    given = {"bicubic": "bicubic", "folder": photos, "model": model}
+    with pytest.raises(ValueError, match="realism goes from a GAN model to the PSNR model"):
+        evaluate(photos, [given[n] for n in upscalers], tmp_path / "o", scale=SCALE, realism=[0.5])
+
+
 @pytest.fixture
 def uncropped(tmp_path):
     """An original of odd size, and a program's result of that size."""
@@ -616,7 +686,7 @@ def test_lr_images_that_papers_do_not_use_are_named(photos, model, tmp_path):
         hr = images.read_uint8(path)
         images.write(small / path.name, hr[::2, ::2])
     found = evaluate(photos, [model], tmp_path / "out", lr=[small])
-    way = "every 2th pixel, without a filter"
+    way = "every 2nd pixel, without a filter"
     assert found.provenance["data"]["photos"]["lr"] == {way: 4}
     assert any(way in note for note in tables.notes(found))
 

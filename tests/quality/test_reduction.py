@@ -21,6 +21,12 @@ def by_pillow(hr, way):
     return np.asarray(Image.fromarray(hr).resize((hr.shape[1] // 4, hr.shape[0] // 4), way))
 
 
+def by_opencv(hr, way):
+    cv2 = pytest.importorskip("cv2", reason="needs OpenCV")
+    size = hr.shape[1] // 4, hr.shape[0] // 4
+    return cv2.resize(hr, size, interpolation=getattr(cv2, f"INTER_{way}"))
+
+
 def in_floats(hr):
     return images.to_uint8(np.clip(resize.downscale(hr / 255, SCALE), 0, 1))
 
@@ -37,12 +43,29 @@ def noisy(hr):
         (in_floats, "nearly MATLAB's bicubic, rounded otherwise"),
         (lambda hr: by_pillow(hr, Image.Resampling.BICUBIC), "Pillow's bicubic"),
         (lambda hr: by_pillow(hr, Image.Resampling.LANCZOS), "Pillow's Lanczos"),
-        (lambda hr: by_pillow(hr, Image.Resampling.NEAREST), "Pillow's nearest"),
+        (lambda hr: by_pillow(hr, Image.Resampling.HAMMING), "Pillow's Hamming"),
+        (
+            lambda hr: by_pillow(hr, Image.Resampling.NEAREST),
+            "every 4th pixel, without a filter, as Pillow's nearest",
+        ),
+        (lambda hr: by_opencv(hr, "AREA"), "a box filter (the mean of each block)"),
+        (lambda hr: by_opencv(hr, "NEAREST"), "every 4th pixel, without a filter"),
+        (lambda hr: by_opencv(hr, "LINEAR"), "bilinear without a filter, as OpenCV's"),
+        (lambda hr: by_opencv(hr, "CUBIC"), "bicubic without a filter, as OpenCV's"),
+        (lambda hr: by_opencv(hr, "LANCZOS4"), "Lanczos without a filter, as OpenCV's"),
         (
             lambda hr: images.to_uint8(hr.reshape(48, 4, 52, 4, 3).mean(axis=(1, 3)) / 255),
             "a box filter (the mean of each block)",
         ),
         (lambda hr: hr[::4, ::4], "every 4th pixel, without a filter"),
+        (
+            lambda hr: hr[1::4, 1::4],
+            "every 4th pixel, without a filter, from row 1 and column 1 on",
+        ),
+        (
+            lambda hr: hr[::4, 3::4],
+            "every 4th pixel, without a filter, from row 0 and column 3 on",
+        ),
         (
             lambda hr: resize.downscale(np.roll(hr, (1, -2), (0, 1)), SCALE),
             "MATLAB's bicubic, shifted by -2 pixels of HR to the right and 1 down",
@@ -53,6 +76,15 @@ def noisy(hr):
 )
 def test_ways_to_scale_down_are_told_apart(hr, make, expected):
     assert reduction.name(hr, make(hr), SCALE) == expected
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_pixels_are_taken_at_other_scales_too(hr, scale):
+    ordinal = {2: "2nd", 3: "3rd"}[scale]
+    hr = resize.crop_to_multiple(hr, scale)
+    assert reduction.name(hr, hr[0::scale, 1::scale], scale) == (
+        f"every {ordinal} pixel, without a filter, from row 0 and column 1 on"
+    )
 
 
 def test_edges_that_newer_matlabs_mirror_are_still_matlabs(hr):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from srgan.io import images
-from srgan.numeric import resize
+from srgan.numeric import color, resize
 from srgan.quality import artifacts, measures, metrics, report
 from srgan.quality.report import crops, pictures
 from srgan.util import files
@@ -273,10 +273,15 @@ def test_crops_are_scored_as_images_of_their_own(rng, pool):
     region, values = scored[4]
     part = slice(96, 192), slice(96, 192)
     assert region.of(hr).tobytes() == hr[part].tobytes()
-    assert values["psnr"] == metrics.psnr(hr[part], sr[part])
-    assert values["ssim"] == metrics.ssim(hr[part], sr[part])
-    assert values["lpips"] == pytest.approx(metrics.lpips(hr[part], sr[part]))
-    assert values["overshoot"] == pytest.approx(overshoot[part].mean())
+    pair = hr[part], sr[part]
+    assert values.keys() == crops.MEASURES.keys()
+    assert values["psnr"].value == metrics.psnr(*pair)
+    assert values["ssim"].value == metrics.ssim(*pair)
+    assert values["lpips"].value == pytest.approx(metrics.lpips(*pair))
+    assert values["overshoot"].value == pytest.approx(overshoot[part].mean())
+    assert values["aliasing"].value == artifacts.aliasing(*pair, 4)
+    assert values["colour_drift"].value == artifacts.colour_drift(*pair)
+    assert values["grid"] == (artifacts.grid(pair[1], 4), artifacts.grid(pair[0], 4))
 
 
 def test_the_worst_crop_by_echoes_is_that_with_dots_beside_its_edges(pool):
@@ -286,10 +291,10 @@ def test_the_worst_crop_by_echoes_is_that_with_dots_beside_its_edges(pool):
     sr = hr.copy()
     sr[::4, 150:170:4] += 25  # in the square in the middle
     scored = crops.score(hr, sr, 4, artifacts.overshoot(hr, sr, 4), pool)
-    worst = max(scored, key=lambda square: square[1]["echoes"])
+    worst = max(scored, key=lambda square: square[1]["echoes"].value)
     assert worst[0] == (0, 96, 96, 96)
-    assert worst[1]["echoes"] > 0.1
-    assert [values["echoes"] for _, values in scored][::2] == [0, 0]
+    assert worst[1]["echoes"].value > 0.1
+    assert [values["echoes"].value for _, values in scored][::2] == [0, 0]
 
 
 def test_flat_parts_are_no_crops(rng, pool):
@@ -303,18 +308,68 @@ def test_tiny_images_are_one_crop_with_the_measures_that_have_room(rng, pool):
     hr = rng.integers(0, 256, (20, 24, 3), np.uint8)
     ((region, values),) = crops.score(hr, hr, 4, np.zeros((20, 24)), pool)
     assert region == (0, 0, 20, 24)
-    assert values["psnr"] == np.inf
-    assert values["ssim"] == 1
-    assert np.isnan(values["lpips"])
+    assert values["psnr"].value == np.inf
+    assert values["ssim"].value == 1
     assert {crop.measure for crop in crops.extremes(0, 0, [(region, values)])} == {
-        *("psnr", "ssim", "grid", "overshoot", "echoes")
+        *(key for key in crops.MEASURES if key != "lpips")
     }
+
+
+@pytest.mark.parametrize("scale", [2, 3, 5, 8])
+def test_squares_have_sides_of_whole_lr_pixels(rng, pool, scale):
+    hr = rng.integers(0, 256, (24 * scale, 25 * scale, 3), np.uint8)
+    scored = crops.score(hr, hr, scale, np.zeros(hr.shape[:2]), pool)
+    assert scored
+    for region, values in scored:
+        assert all(side % scale == 0 for side in region)
+        assert values["aliasing"].value == pytest.approx(0, abs=1e-9)
+
+
+def test_what_hr_has_too_is_no_artifact(rng, pool):
+    hr = rng.integers(0, 256, (96, 192, 3), np.uint8)
+    hr[::4, :96:4] = 255  # a fence on the grid of the scale
+    sr = hr.copy()
+    sr[::4, 96::4] = 255
+    squares = crops.extremes(0, 0, crops.score(hr, sr, 4, np.zeros((96, 192)), pool))
+    worst, best = (crop for crop in squares if crop.measure == "checkerboard")
+    assert (worst.region.left, best.region.left) == (96, 0)
+    assert worst.value == pytest.approx(best.value, rel=0.2)
+    assert best.lack == 0
+
+
+def made_worse(hr, way):
+    """A result that has one artifact, and hardly another."""
+    sr = hr.astype(float)
+    if way == "checkerboard":
+        sr[::4, ::4] += 12
+        sr -= 12 / 16
+    elif way == "colour_drift":
+        sr[..., 0] += 9
+    elif way == "sharpness":
+        padded = np.pad(sr, [(6, 6), (6, 6), (0, 0)], "reflect")
+        window = color.gaussian(radius=6, sigma=2.0)
+        sr = np.stack([color.blur(plane, window) for plane in np.moveaxis(padded, 2, 0)], axis=2)
+    elif way == "echoes":
+        sr[::4, 54:64:4] += 12  # beside the bar
+    return np.clip(np.round(sr), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("way", ["checkerboard", "colour_drift", "sharpness", "echoes"])
+def test_the_page_opens_on_the_artifact_in_which_a_method_is_worst(rng, pool, way):
+    hr = rng.integers(80, 160, (96, 96, 3), np.uint8)
+    if way == "echoes":
+        hr[:] = 60
+        hr[:, 48:52] = 200
+    sr = made_worse(hr, way)
+    scored = crops.score(hr, sr, 4, artifacts.overshoot(hr, sr, 4), pool)
+    chosen = crops.choose(crops.extremes(0, 2, scored))
+    assert crops.worst_artifacts(chosen) == {2: way}
 
 
 def test_the_crops_shown_are_the_extremes_at_most_one_an_image():
     region = pictures.Region(0, 0, 96, 96)
     found = [
-        crops.Crop(case, 0, measure, region, float(10 * case + k))
+        crops.Crop(case, 0, measure, region, float(10 * case + k), np.nan)
         for case in range(6)
         for measure in ("psnr", "lpips")
         for k in (0, 9)

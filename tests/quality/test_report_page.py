@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from srgan.io import images
-from srgan.quality import artifacts, measures, report
+from srgan.quality import artifacts, measures, published, report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -386,6 +386,10 @@ def test_differences_are_judged_by_the_way_that_is_better(show, make_evaluation,
     )
     found = {name.split()[0]: verdict for name, verdict in verdicts.items()}
     assert (found["PSNR"], found["LPIPS"]) == ("worse", "better")
+    assert page.inner_text("#in-short") == (
+        "bicubic is closest to HR pixel by pixel (PSNR 28.00 dB). "
+        "model looks most like HR (LPIPS 0.3100)."
+    )
     assert found["SSIM"] == "no difference shown"
     rest = len(measures.MEASURES) - 3
     judged = page.inner_text("#judged")
@@ -393,6 +397,9 @@ def test_differences_are_judged_by_the_way_that_is_better(show, make_evaluation,
 
 
 def test_few_images_are_said_to_be_too_few(page):
+    assert page.inner_text("#in-short") == (
+        "2 photos are too few to tell which method is closest to HR; it takes 5 or more."
+    )
     verdicts = page.locator("#differences .verdict").all_inner_texts()
     assert set(verdicts) == {"too few photos to tell"}
 
@@ -437,6 +444,52 @@ def test_a_crop_shows_its_pixels_and_opens_the_viewer_there(page):
     assert page.inner_text("#case-name") == name
     assert page.inner_text("#before-label") == "bicubic"
     assert page.inner_text("#after-label") == "HR"
+
+
+def test_the_crops_are_of_what_a_method_is_worst_in_until_a_measure_is_chosen(
+    show, make_evaluation, folder
+):
+    found = make_evaluation([("Made", "one")], {"bicubic": 20, "dots": 0, "other": 0})
+    plain = found.sr
+
+    def dotted(case, method):
+        sr = plain(case, method)
+        sr[::4, ::4] += 40 if method == "dots" else 0
+        return sr
+
+    found.sr = dotted
+    report.write(found, folder / "worst.html")
+    page = show(folder / "worst.html")
+    page.select_option("#crop-method", label="dots")
+    assert page.input_value("#crop-measure") == "echoes"
+    assert page.inner_text("#crop-note").startswith("Of all artifacts, dots is worst in this one")
+    page.select_option("#crop-method", label="bicubic")  # 20 levels too bright
+    assert page.input_value("#crop-measure") == "colour_drift"
+    page.select_option("#crop-measure", "lpips")
+    assert not page.inner_text("#crop-note").startswith("Of all")
+    page.select_option("#crop-method", label="dots")
+    assert page.input_value("#crop-measure") == "lpips"
+    page.select_option("#crop-measure", "checkerboard")
+    assert "(HR 0." in page.locator("#crop-list .value").first.inner_text()
+
+
+def test_published_figures_stand_apart_with_their_sources(show, make_evaluation, folder):
+    found = make_evaluation([("Set5", str(number)) for number in range(5)])
+    report.write(found, folder / "published.html", paper=published.load("x4"))
+    page = show(folder / "published.html")
+    assert "Nothing in this table was measured here" in page.inner_text("#published-title")
+    like, unlike = page.locator("#published tbody").all()
+    assert like.locator("tr").first.inner_text() == "These compare with the means above"
+    assert "SRGAN (1.5 M)" in like.inner_text()
+    assert "29.40 dB" in like.inner_text()
+    assert "Ledig et al." in like.inner_text()
+    assert "0.8472" not in like.inner_text()  # the SSIM of another protocol
+    assert "it was taken by srgan-paper, and these by y-crop4" in unlike.inner_text()
+    assert "29.40" not in page.inner_text("#means")
+
+
+def test_a_report_without_papers_says_nothing_of_them(page):
+    assert page.is_hidden("#published-part")
 
 
 def test_hostile_names_are_only_text(page):

@@ -81,6 +81,19 @@ def test_without_hr_and_with_a_failure_the_rest_is_shown(make_evaluation):
     assert holds(drawn, part)
 
 
+def test_a_method_without_a_result_leaves_a_gap_that_is_crossed_out(make_evaluation):
+    cases, window = [("Made", "one")], sheet.window("one:16,8,40x24")
+    whole = sheet.draw(make_evaluation(cases, noise=10), [window])
+    drawn = sheet.draw(make_evaluation(cases, noise=10, failed=[("one", "model")]), [window])
+    assert drawn.shape == whole.shape  # the other crops are where they were
+    gap = np.full((24, 40, 3), 232, np.uint8)
+    gap[[0, 0, -1, -1], [0, -1, 0, -1]] = 150  # the ends of a cross
+    corner = gap[:2, :2].repeat(5, axis=0).repeat(5, axis=1)
+    assert not holds(whole, corner)
+    grey = (drawn == 232).all(axis=2) | (drawn == 150).all(axis=2)
+    assert 0.9 * 24 * 40 * 25 < grey.sum() <= 1.1 * 24 * 40 * 25
+
+
 def test_png_and_pdf_keep_every_pixel(tmp_path):
     drawn = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
     sheet.save(drawn, tmp_path / "sheet.png")

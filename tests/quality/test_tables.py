@@ -52,6 +52,22 @@ def test_latex_escapes_names_and_marks_the_best_and_what_differs(found):
     assert text.endswith("\\bottomrule\n\\end{tabular}\n")
 
 
+@pytest.mark.parametrize(
+    ("form", "cells"),
+    [
+        ("markdown", "| 29.00 | 0.5000 | 0.3550 (n = 2) | 0.5 |"),
+        ("latex", r" & 29.00 & 0.5000 & 0.3550 ($n$ = 2) & 0.5 \\"),
+    ],
+)
+def test_means_over_fewer_photos_say_how_many(make_evaluation, form, cells):
+    found = make_evaluation([("Made", name) for name in ("one", "two", "three")], {"a": 1})
+    scores = found.results[0].scores
+    found.results[0] = found.results[0]._replace(scores=scores._replace(lpips=float("nan")))
+    assert cells in tables.write(found, form)
+    rows = csv.DictReader(io.StringIO(tables.write(found, "csv")))
+    assert {row["measure"]: row["photos"] for row in rows if row["photos"] != "3"} == {"lpips": "2"}
+
+
 def test_notes_name_photos_that_are_left_out(make_evaluation):
     cases = [("Made", str(number)) for number in range(6)]
     failed = [(str(number), "model") for number in range(4)]

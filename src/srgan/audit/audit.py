@@ -25,7 +25,7 @@ _SAME = 0.7  # correlation: pairs had at least 0.86, photos of different things 
 class _Photo(NamedTuple):
     path: Path
     digest: bytes  # of the pixels
-    features: features.Features
+    features: list[features.Features]  # of test images, also when squeezed
     findings: list[Finding]
 
 
@@ -106,7 +106,8 @@ def _inspect(path: Path, judge: bool) -> _Photo | Finding:
         return Finding("unreadable", path, str(error))
     digest = hashlib.sha256(f"{image.shape}".encode() + image.tobytes()).digest()
     findings = list(faults.faults(path, image)) if judge else []
-    return _Photo(path, digest, features.describe(image), findings)
+    squeezed = [] if judge else features.describe_squeezed(image)
+    return _Photo(path, digest, [features.describe(image), *squeezed], findings)
 
 
 def _first_of_each(photos: Sequence[_Photo]) -> dict[bytes, _Photo]:
@@ -125,9 +126,9 @@ def _repeats(
         if test.digest in by_digest:
             photo = by_digest[test.digest]
             yield Finding("leak", photo.path, "has the same pixels", test.path, 1.0)
-    described = [[photo.features for photo in photos] for photos in (pool, tests)]
     pictures = [*pool, *tests]
-    for match in duplicates.find_repeats(*described, progress=progress):
+    described = [photo.features[0] for photo in pool], [photo.features for photo in tests]
+    for match in duplicates.find_repeats(*described, progress):
         first, second = pictures[match.first], pictures[match.second]
         if match.first < len(pool):
             detail = "shows the same"

@@ -1,4 +1,4 @@
-"""What makes a photo a bad teacher, measured: blocks, repeated pixels, bars, two tones."""
+"""What makes a photo a bad teacher, measured: blocks, repeated pixels, impulses, bars."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ _CAPPED = 16  # grey levels; a larger step is an edge of the picture, not of a b
 # and at most 0.09 in 215 photos.
 _REPEATED = 0.3
 
+_FAR = 64  # grey levels, between a sample and its surroundings
 _ALIKE = 8  # grey levels, in which JPEG leaves one colour or tone
 _THINNEST = 0.02  # of a side: scanners leave four dark columns at the edge of a photo
 _SPECKS = 0.02  # of a bar's line: a logo, a subtitle
@@ -70,6 +71,20 @@ def repeated(luma: np.ndarray) -> tuple[int, float] | None:
         if excess > _REPEATED * factor and grid(luma, 2 * factor).excess < excess:
             return factor, excess
     return None
+
+
+def impulses(image: np.ndarray) -> float:
+    """Returns the share of samples that salt-and-pepper noise took the place of, about.
+
+    A sample counts that is nearly 0 or 255, and far from the median of its 3x3 surroundings. There
+    have to be both: lights in the dark are salt alone, and hairs on white pepper alone.
+
+    Args:
+        image: `(height, width, 3)` uint8.
+    """
+    far = cv2.absdiff(image, cv2.medianBlur(image, 3)) >= _FAR
+    shares = [np.mean(far & (image >= 255 - _ALIKE)), np.mean(far & (image <= _ALIKE))]
+    return float(2 * min(shares))
 
 
 def tones(luma: np.ndarray) -> float:

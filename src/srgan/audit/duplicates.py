@@ -32,7 +32,7 @@ _VERY_SIMILAR = 0.95  # with few
 _ALIKE = 0.85  # cosine of features within one proposed pair
 _TOLERANCE = 2.0  # pixels of the kept picture, between a feature and where it should be
 _SCALES = 0.1, 10.0
-_NARROWEST = 0.5  # of the other side: a copy may have another aspect ratio, if many features fit
+_NARROWEST = 0.4  # of the other side: a copy may have another aspect ratio, if many features fit
 
 
 class Match(NamedTuple):
@@ -44,7 +44,7 @@ class Match(NamedTuple):
         inverted: As a negative.
         angle: Degrees it is turned clockwise, in (-180, 180].
         scale: Factor between the two as they are stored, in `grey`.
-        aspect: By how much less it is scaled across than along, in [0.5, 1].
+        aspect: By how much less it is scaled across than along, in [0.4, 1].
         shown: Share of the first that is within the second, in [0, 1].
         similarity: Correlation of the pixels, in [0.8, 1].
     """
@@ -62,14 +62,15 @@ class Match(NamedTuple):
 
 def find_repeats(
     pool: Sequence[Features],
-    tests: Sequence[Features] = (),
+    tests: Sequence[Sequence[Features]] = (),
     progress: Callable[[float], None] | None = None,
 ) -> list[Match]:
     """Finds the pictures of the pool that are in it twice, or among the tests.
 
     Args:
         pool: Pictures, each compared with each.
-        tests: Pictures to compare with those of the pool, not with each other.
+        tests: Pictures to compare with those of the pool, not with each other; each as it is, and
+            in other descriptions of it, as those of `features.describe_squeezed`.
         progress: Called with the share that is done.
 
     Returns:
@@ -77,7 +78,9 @@ def find_repeats(
         is its own mirror image is matched once.
     """
     report = progress or (lambda _: None)
-    pictures = [*pool, *tests]
+    pictures = [*pool, *(described for test in tests for described in test)]
+    owners = [*range(len(pool))]
+    owners += [len(pool) + k for k, test in enumerate(tests) for _ in test]
     proposals: list[tuple[int, int, Variant]] = []
     for done, variant in enumerate(VARIANTS, start=1):
         pairs = _propose(pictures, len(pool), variant)
@@ -89,7 +92,7 @@ def find_repeats(
         zip(proposals, parallel.in_order(_verify, jobs), strict=True), start=1
     ):
         report(0.5 + 0.5 * done / len(proposals))
-        first, second, variant = proposal
+        first, second, variant = owners[proposal[0]], *proposal[1:]
         if verified and (
             (first, second) not in best or verified.similarity > best[first, second].similarity
         ):

@@ -8,7 +8,7 @@ import numpy as np
 
 from srgan.audit import defects
 from srgan.audit.findings import Finding
-from srgan.quality import degradation
+from srgan.quality import degradation, softness
 
 SMALLEST = 96  # pixels a side: the patch of the shipped recipes' pretraining
 BLANK = 1.0  # standard deviation in grey levels
@@ -21,7 +21,11 @@ _CERTAIN = 4.0
 # In sharp photos it is 0.5. For this and what follows, docs/guides/check.md has how many photos
 # are found, and how many are wrongly.
 _SHARP = 0.25
+_SMEARED = 0.31  # of `softness.smear`
 _NOISE = 4.0  # grey levels
+_TOO_NOISY = 10.0  # to tell what is beneath
+_EVEN = 0.75  # of `degradation.noise`
+_IMPULSES = 0.003  # share of the samples
 _TWO_TONE = 0.97  # share of the pixels
 
 
@@ -73,10 +77,24 @@ def _degradations(path: Path, image: np.ndarray, luma: np.ndarray) -> Iterator[F
             None,
             blocks.excess,
         )
-    noise = degradation.noise(image)
+    impulses = defects.impulses(image)
+    if impulses > _IMPULSES:
+        yield Finding("noisy", path, f"salt and pepper, {impulses:.1%} of it", None, impulses)
+    noise = degradation.noise(image, _EVEN)
     if noise > _NOISE:
         yield Finding("noisy", path, f"noise of {noise:.0f} grey levels", None, noise)
-    fine = float(np.nan_to_num(degradation.detail(luma)))  # of nothing but rounding, nothing
+    if noise <= _TOO_NOISY:
+        yield from _softness(path, luma)
+
+
+def _softness(path: Path, luma: np.ndarray) -> Iterator[Finding]:
+    """Whether it lacks fine detail, in all directions or in one, beneath its noise."""
+    noise = degradation.luma_noise(luma)
+    fine = float(np.nan_to_num(softness.detail(luma, noise)))  # of nothing but rounding, nothing
     if fine < _SHARP:
-        factor = degradation.sharp_at(luma, _SHARP)
+        factor = softness.sharp_at(luma, _SHARP, noise)
         yield Finding("soft", path, f"its detail would fit into 1/{factor:g} size", None, fine)
+        return
+    share = softness.smear(luma)
+    if share < _SMEARED:
+        yield Finding("soft", path, "blurred in one direction, as by motion", None, share)

@@ -9,6 +9,7 @@ import numpy as np
 _DESCRIBED = 640  # longest side of what is described: finer detail is of no use here
 _KEPT = 320  # longest side of the pictures that are laid upon each other
 _FEATURES = 500  # of each picture, the strongest
+_SQUEEZE = 0.6  # of a side
 _QUANTISED = 400  # root descriptors are below 0.64, but for a few: 8 bits hold them
 
 
@@ -62,15 +63,35 @@ VARIANTS = [Variant(*changes) for changes in product((False, True), repeat=2)]
 
 def describe(image: np.ndarray) -> Features:
     """Returns the features of a picture `(height, width, 3)`, uint8."""
+    return _described(_shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _DESCRIBED), (1.0, 1.0))
+
+
+def describe_squeezed(image: np.ndarray) -> list[Features]:
+    """Returns what `describe` would, of the picture when it is narrower, and when it is lower.
+
+    SIFT bears a change of the aspect ratio down to 0.6 or so. A copy of half the width has one of
+    0.83 to the picture that was squeezed before it was described (as ASIFT does, Morel and Yu
+    2009). The points are where they are in the picture itself.
+
+    Args:
+        image: `(height, width, 3)`, uint8.
+    """
     grey = _shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), _DESCRIBED)
+    return [_described(grey, squeeze) for squeeze in ((_SQUEEZE, 1.0), (1.0, _SQUEEZE))]
+
+
+def _described(grey: np.ndarray, squeeze: tuple[float, float]) -> Features:
+    """The features of a picture as it is when its width and height are squeezed."""
+    size = [max(1, round(side * by)) for side, by in zip(grey.shape[::-1], squeeze, strict=True)]
+    seen = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)  # nothing, if not squeezed
     # Without the precise upscale, positions are off by a quarter pixel, and a mirrored picture
     # would not lie upon the original.
     sift = cv2.SIFT.create(nfeatures=_FEATURES, enable_precise_upscale=True)
-    keypoints, histograms = sift.detectAndCompute(grey, None)
+    keypoints, histograms = sift.detectAndCompute(seen, None)
     kept = _shrink(grey, _KEPT)
     if not keypoints:
         return Features(np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8), kept)
-    shrunk = np.divide(kept.shape[::-1], grey.shape[::-1])
+    shrunk = np.divide(kept.shape[::-1], seen.shape[::-1])
     points = (np.array([keypoint.pt for keypoint in keypoints]) + 0.5) * shrunk - 0.5
     roots = np.sqrt(histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1))
     descriptors = np.minimum(_QUANTISED * roots + 0.5, 255).astype(np.uint8)

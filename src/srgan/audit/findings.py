@@ -32,8 +32,9 @@ class Finding(NamedTuple):
         detail: What was found, in words.
         other: The file it repeats, shows or does not fit.
         score: What was measured, where something was: the correlation of copies, the excess of
-            `defects.grid`, the `degradation.detail`, the noise in grey levels, the share of
-            `defects.tones`, or the shift in lr pixels.
+            `defects.grid`, the `softness.detail` or
+            `softness.smear`, the noise in grey levels, the share of
+            `defects.impulses` or `defects.tones`, or the shift in lr pixels.
     """
 
     kind: str

@@ -127,6 +127,7 @@ def evaluate(
                 report,
                 overwrite,
                 progress=lambda done, total: show(done / total, f"page, {done} of {total} photos"),
+                paper=paper,
             )
     _draw(found, plane, windows, sheet)
     if as_json:

@@ -48,6 +48,17 @@ def read_uint8(path: str | os.PathLike[str]) -> np.ndarray:
     return to_uint8(_pixels(Path(path)))
 
 
+def is_transparent(path: str | os.PathLike[str]) -> bool:
+    """Returns whether pixels of an image file are transparent: reading it lays these on white."""
+    opened = opening.open_image(Path(path))
+    with formats.decoding(path):
+        image = samples.to_srgb(opened.image)
+        if not image.hasalpha():
+            return False
+        alpha = image[image.bands - 1].numpy()
+        return bool(alpha.min() < np.iinfo(alpha.dtype).max)
+
+
 def write(path: str | os.PathLike[str], image: np.ndarray, overwrite: bool = False) -> None:
     """Writes an image file, whole or not at all; takes all that `Model.upscale` returns.
 

@@ -36,6 +36,7 @@ _POINTWISE = frozenset(
         """,
     )
 )
+_MAX_FACTOR = 64  # of a resizing; no picture is enlarged so much at once
 # What is computed from constants and sizes alone, and not from the picture.
 _SIZES = frozenset({"Constant", "ConstantOfShape", "Range", "Shape", "Size"})
 
@@ -141,10 +142,10 @@ def _resized(node: Any, attributes: dict[str, Any], known: KnownValues, reach: _
         if before is None:
             raise _global(node)
         scale = scale / np.array(before)
+    if not np.isfinite(scale).all() or scale.min() <= 0 or scale.max() > _MAX_FACTOR:
+        raise _global(node)
     if before is not None:
         known.enlarged(node, tuple(int(side) for side in np.floor(np.array(before) * scale + 1e-6)))
-    if not np.isfinite(scale).all() or scale.min() <= 0:
-        raise _global(node)
     factor = Fraction(float(max(scale))).limit_denominator(64)
     mode = attributes["mode"].s.decode() if "mode" in attributes else "nearest"
     support = {"nearest": 1, "linear": 1, "cubic": 2}.get(mode, 2)

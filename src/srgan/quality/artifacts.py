@@ -57,7 +57,8 @@ def overshoot(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
     max(y_sr - max_N y_hr, min_N y_hr - y_sr, 0), N being the pixels at most `scale` rows and
     columns away; 0 farther than 2 `scale` from an edge where the luma of hr rises by 32 grey
     levels from a pixel to the next. The range lets textures differ: only what is brighter or
-    darker than all of the HR image nearby is an overshoot.
+    darker than all of the HR image nearby is an overshoot. y_sr is taken without the median of its
+    differences to y_hr, since a picture that is brighter as a whole has no halos (`colour_drift`).
 
     Args:
         hr: Reference, `(height, width, 3)`, uint8 RGB, at least 2x2.
@@ -71,7 +72,7 @@ def overshoot(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
         ValueError: If the images are not uint8 RGB of one size of at least 2x2.
     """
     hr, sr = as_pair(hr, sr, minimum=2)
-    y_hr, y_sr = luma(hr), luma(sr)
+    y_hr, y_sr = _alike_on_the_whole(hr, sr)
     excess = np.maximum(y_sr - _highest(y_hr, scale), -_highest(-y_hr, scale) - y_sr)
     return np.maximum(excess, 0) * _near_edges(y_hr, reach=2 * scale)
 
@@ -91,7 +92,8 @@ def echoes(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
 
     max(y_sr - max_N y_hr, min_N y_hr - y_sr, 0), N being the pixels at most 3 rows and columns
     away, where the luma of hr differs by at most 12 grey levels in N, up to 4 `scale` pixels from
-    an edge where it rises by 32 from a pixel to the next; 0 elsewhere. Complements `overshoot`,
+    an edge where it rises by 32 from a pixel to the next; 0 elsewhere. y_sr is taken as in
+    `overshoot`. Complements `overshoot`,
     whose range holds both sides of an edge, so that what lies between them is none.
 
     Args:
@@ -106,7 +108,7 @@ def echoes(hr: np.ndarray, sr: np.ndarray, scale: int) -> np.ndarray:
         ValueError: If the images are not uint8 RGB of one size of at least 2x2.
     """
     hr, sr = as_pair(hr, sr, minimum=2)
-    y_hr, y_sr = luma(hr), luma(sr)
+    y_hr, y_sr = _alike_on_the_whole(hr, sr)
     high, low = _highest(y_hr, _PLAIN_REACH), -_highest(-y_hr, _PLAIN_REACH)
     excess = np.maximum(np.maximum(y_sr - high, low - y_sr), 0)
     return excess * _plain_beside_edges(y_hr, scale)
@@ -232,6 +234,12 @@ def colour_drift(lr: np.ndarray, sr: np.ndarray) -> float:
 def _gradient_energy(image: np.ndarray) -> float:
     y = luma(image)
     return float(np.mean(np.diff(y, axis=0) ** 2) + np.mean(np.diff(y, axis=1) ** 2))
+
+
+def _alike_on_the_whole(hr: np.ndarray, sr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The luma of both, that of sr without the median of its differences."""
+    y_hr, y_sr = luma(hr), luma(sr)
+    return y_hr, y_sr - np.median(y_sr - y_hr)
 
 
 def _highest(plane: np.ndarray, reach: int) -> np.ndarray:

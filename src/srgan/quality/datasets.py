@@ -54,7 +54,7 @@ def find_datasets(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset
             f"Got {len(data)} folders of HR images and {len(lr)} of LR images; expected one "
             "--lr for each --data, in the same order, or none."
         )
-    found: list[Dataset] = []
+    folders, places = [], []
     for number in range(max(len(data), len(lr))):
         hr_folder = data[number] if data else None
         lr_folder = lr[number] if lr else None
@@ -66,8 +66,10 @@ def find_datasets(data: Sequence[Path], lr: Sequence[Path] = ()) -> list[Dataset
             hr_folder = hr_folder / "HR"
         folder = (hr_folder or lr_folder or Path()).resolve()
         plain = folder.parent if folder.name == "HR" else folder
-        found.append(Dataset(unused(plain.name, [d.name for d in found]), hr_folder, lr_folder))
-    return found
+        folders.append((hr_folder, lr_folder))
+        places.append((plain, plain.name))
+    names = distinct_names(places)
+    return [Dataset(name, *pair) for name, pair in zip(names, folders, strict=True)]
 
 
 def list_photos(
@@ -134,13 +136,42 @@ def read_photo(photo: Photo, scale: int) -> tuple[np.ndarray | None, np.ndarray]
     return resize.crop_to_multiple(hr, scale), lr
 
 
-def unused(name: str, taken: Sequence[str]) -> str:
-    """Returns the name, with a number if it is taken."""
-    number = 2
-    unused = name
-    while unused in taken:
-        unused, number = f"{name} ({number})", number + 1
-    return unused
+def distinct_names(places: Sequence[tuple[Path, str]], taken: Sequence[str] = ()) -> list[str]:
+    """Returns what to call files or folders, so that no two names are equal.
+
+    Equal names get what tells their places apart, in brackets: `results (ours)` and
+    `results (theirs)` are of `ours/results` and `theirs/results`.
+
+    Args:
+        places: Each with the name that it has.
+        taken: Names that none may have.
+
+    Example:
+        >>> distinct_names([(Path("/a/x"), "x"), (Path("/b/x"), "x"), (Path("/b/y"), "y")])
+        ['x (a)', 'x (b)', 'y']
+    """
+    found: list[str] = []
+    for path, name in places:
+        alike = [other for other, its in places if its == name]
+        plain = f"{name} ({_place(path, alike)})" if len(alike) > 1 else name
+        unused, number = plain, 2
+        while unused in (*found, *taken):
+            unused, number = f"{plain} ({number})", number + 1
+        found.append(unused)
+    return found
+
+
+def _place(path: Path, others: Sequence[Path]) -> str:
+    """The last parts of a path that are not the same in all others: as few as tell them apart."""
+    parts = [other.resolve().with_suffix("").parts for other in others]
+    own = path.resolve().with_suffix("").parts
+    least, alike, count = min(map(len, parts)), 0, 1
+    while alike < least - 1 and len({one[-1 - alike] for one in parts}) == 1:
+        alike += 1
+    left = {one[: len(one) - alike] for one in parts}
+    while count < least and len({one[-count:] for one in left}) < len(left):
+        count += 1
+    return " ".join(own[: len(own) - alike][-count:])
 
 
 def _size(image: np.ndarray) -> str:

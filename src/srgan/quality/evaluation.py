@@ -15,8 +15,8 @@ from srgan.io import images, pairing
 from srgan.models import catalogue, loading
 from srgan.models.model import Model
 from srgan.numeric import resize
-from srgan.quality import metrics, protocols, provenance
-from srgan.quality.datasets import Case, Dataset, Photo, read_photo
+from srgan.quality import checks, methods, metrics, protocols, provenance
+from srgan.quality.datasets import Case, Dataset, Photo, distinct_names, read_photo
 from srgan.quality.datasets import list_photos as photos_of
 from srgan.quality.methods import BICUBIC, LR, ORIGINAL, Bicubic, Folder, Network, Source
 from srgan.quality.protocols import Protocol
@@ -25,7 +25,7 @@ from srgan.quality.summary import ImageResult
 from srgan.util import files, jsonable, parallel
 from srgan.util.journal import Journal
 
-_MEASURES = 4  # raise when a measure or the projection changes: old scores are not taken up then
+_MEASURES = 5  # raise when a measure or the projection changes: old scores are not taken up then
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ def evaluate(
         )
     scale = scales.pop() if scales else 4
     by = protocols.protocol(options.protocol) if options.protocol else Protocol("y", scale)
+    checks.check_realism(options.realism, loaded.values())
     sources = _sources(upscalers, loaded, photos, scale, options)
+    checks.check_pairs(options.pairs, photos, sources.values())
+    checks.check_sizes(datasets, photos, sources.values(), scale)
     reference = _reference(upscalers, list(sources), options.reference)
 
     kept = _Scores(folder / "scores.jsonl", (_MEASURES, by.name, scale, options.crop))
@@ -143,14 +146,14 @@ def _score(
 ) -> dict[Case, list[ImageResult]]:
     """All results, several photos at once."""
     finished: dict[Case, list[ImageResult]] = {}
-    methods = len(scorer.sources)
+    count = len(scorer.sources)
     with ThreadPoolExecutor(parallel.available_cores()) as pool:
         running = {pool.submit(scorer.results, *item): item[0] for item in photos.items()}
         try:
             for future in as_completed(running):
                 finished[running[future]] = future.result()
                 if progress:
-                    progress(len(finished) * methods, len(photos) * methods)
+                    progress(len(finished) * count, len(photos) * count)
         except BaseException:  # Ctrl-C too: end what is running, and begin nothing more
             pool.shutdown(wait=True, cancel_futures=True)
             raise
@@ -165,25 +168,32 @@ def _sources(
     options: Options,
 ) -> dict[str, Source]:
     """Where results come from, by the names of their methods, bicubic first."""
-    sources: dict[str, Source] = {BICUBIC: Bicubic(scale)}
-    for upscaler in (one for one in upscalers if one != BICUBIC):
+    made: list[Source] = [Bicubic(scale)]
+    places = {
+        one: catalogue.path(one) if one in loaded else Path(one)
+        for one in upscalers
+        if one != BICUBIC
+    }
+    called = distinct_names(
+        [
+            (place, loaded[one].metadata.name if one in loaded else place.resolve().name)
+            for one, place in places.items()
+        ],
+        methods.TAKEN,
+    )
+    for name, (upscaler, place) in zip(called, places.items(), strict=True):
         if upscaler not in loaded:
-            source = Folder(
-                *(Path(upscaler), photos, list(sources), scale, options.crop, options.pairs)
-            )
-            sources[source.method.name] = source
+            made.append(Folder(place, name, photos, scale, options.crop, options.pairs))
             continue
-        model, file = loaded[upscaler], catalogue.path(upscaler)
-        digest = catalogue.sha256(file)
+        model, digest = loaded[upscaler], catalogue.sha256(place)
         for value in options.realism if model.metadata.psnr_model else ():
             point = loading.load(upscaler, realism=value)
-            other = catalogue.sha256(catalogue.psnr_path(file, model.metadata))
+            other = catalogue.sha256(catalogue.psnr_path(place, model.metadata))
             ends = f"{other} {digest} @ {value!r}"
-            source = Network(point, ends, list(sources), model.metadata.name)
-            sources[source.method.name] = source
-        source = Network(model, digest, list(sources))
-        sources[source.method.name] = source
-    return sources
+            between = point.metadata.name.replace(model.metadata.name, name, 1)
+            made.append(Network(point, between, ends, name))
+        made.append(Network(model, name, digest))
+    return {source.method.name: source for source in made}
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,23 @@ class Measure(NamedTuple):
         """
         return "-" if math.isnan(value) else f"{value:{sign}.{self.digits}f}"
 
+    def lack(self, value: float, hr: float = math.nan) -> float:
+        """Returns how far a value is from what would be best: less is better.
+
+        Args:
+            value: NaN gives NaN.
+            hr: What the HR image has.
+
+        Example:
+            >>> MEASURES["psnr"].lack(30) < MEASURES["psnr"].lack(29)
+            True
+            >>> MEASURES["sharpness"].lack(0.75), MEASURES["aliasing"].lack(-0.5)
+            (0.25, 0.5)
+        """
+        if self.better in ("higher", "lower"):
+            return -value if self.better == "higher" else value
+        return abs(value - {"zero": 0.0, "one": 1.0, "hr": hr}[self.better])
+
 
 MEASURES = {  # of the fields of `metrics.Scores`, in their order
     "psnr": Measure(

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from srgan.io import images, pairing
 from srgan.models.model import Model
 from srgan.numeric import resize
-from srgan.quality.datasets import Case, Photo, unused
+from srgan.quality.datasets import Case, Photo
 from srgan.util import files
 
 BICUBIC = "bicubic"
@@ -20,6 +20,7 @@ _STAMP = 32  # pixels, at which results are compared with the photos that their 
 _ALIKE = 0.5  # correlation; even bad results of a photo have more, and other photos mostly less
 
 LR = "lr"  # folder of the LR images that were made, for other programs to enlarge
+TAKEN = (BICUBIC, ORIGINAL, LR)  # names that no method may have
 
 
 class Method(NamedTuple):
@@ -60,8 +61,7 @@ class Network:
 
     kept = True
 
-    def __init__(self, model: Model, digest: str, taken: Sequence[str], curve: str = ""):
-        name = unused(model.metadata.name, [*taken, ORIGINAL, LR])
+    def __init__(self, model: Model, name: str, digest: str, curve: str = ""):
         self.method = Method(name, curve or name)
         self.sha256 = digest
         self._model = model
@@ -86,16 +86,15 @@ class Folder:
     def __init__(
         self,
         folder: Path,
+        name: str,
         photos: Mapping[Case, Photo],
-        taken: Sequence[str],
         scale: int,
         crop: bool,
         pairs: pairing.Pairs,
     ):
-        name = unused(folder.resolve().name, [*taken, ORIGINAL])
         self.method = Method(name, name)
         self.folder, self._scale, self._crop = folder, scale, crop
-        self._files: dict[Case, Path] = {}
+        self.files: dict[Case, Path] = {}
         self._sure: set[Case] = set()  # those that are listed
         self._left_over: dict[str, list[Path]] = {}
         self._digests: dict[Path, str] = {}
@@ -107,32 +106,32 @@ class Folder:
             listed = pairing.listed(pairs, named, below)
             matches = listed or pairing.match(named, below)
             found = {Case(dataset, name): path for name, path in matches.files.items()}
-            self._files |= found
+            self.files |= found
             self._sure |= {*found} if listed else set()
             self._left_over[dataset] = matches.left_over
             tried = matches.tried
-        if not self._files:
+        if not self.files:
             raise ValueError(f"{folder} has no result for any photo. {tried}")
 
     @property
     def left_over(self) -> list[str]:
         """Names of files that are of no photo."""
         unused = {path for paths in self._left_over.values() for path in paths}
-        return sorted(path.name for path in unused - {*self._files.values()})
+        return sorted(path.name for path in unused - {*self.files.values()})
 
     @property
     def sha256(self) -> str:
         """Hash of all results that were taken, and of what they are of."""
-        known = [[*case, self.digest(case)] for case in sorted(self._files)]
+        known = [[*case, self.digest(case)] for case in sorted(self.files)]
         return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
     def path(self, case: Case) -> Path:
-        if case not in self._files:
+        if case not in self.files:
             others = [path.name for path in self._left_over[case.dataset]]
             more = f" and {len(others) - 3} more" if others[3:] else ""
             some = f"; of no photo are {', '.join(others[:3])}{more}" if others else ""
             raise FileNotFoundError(f"{self.folder} has no result for {case.name}{some}.")
-        return self._files[case]
+        return self.files[case]
 
     def digest(self, case: Case) -> str:
         path = self.path(case)

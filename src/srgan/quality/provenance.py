@@ -4,9 +4,10 @@ import hashlib
 import json
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from srgan.io import images
@@ -40,6 +41,7 @@ def collect(
             "images": len(own),
             "sha256": digest.hexdigest(),
             "lr": _reductions(list(own.values()), scale),
+            "transparent": _transparent(f for p in own.values() for f in (p.hr, p.lr) if f),
         }
     return {
         "command": command,
@@ -56,6 +58,7 @@ def collect(
                 "folder": str(source.folder),
                 "sha256": source.sha256,
                 "left_over": source.left_over,
+                "transparent": _transparent(source.files.values()),
             }
             for name, source in sources.items()
             if isinstance(source, Folder)
@@ -82,3 +85,18 @@ def _reductions(photos: Sequence[Photo], scale: int) -> dict[str, int]:
 
     with ThreadPoolExecutor(parallel.available_cores()) as pool:
         return dict(Counter(way for way in pool.map(one, photos) if way))
+
+
+def _transparent(paths: Iterable[Path]) -> list[str]:
+    """The names of files with transparent pixels, which were laid on white to be scored."""
+
+    def one(path: Path) -> bool:
+        try:
+            return images.is_transparent(path)
+        except (ValueError, OSError):  # said where it is scored
+            return False
+
+    paths = list(paths)
+    with ThreadPoolExecutor(parallel.available_cores()) as pool:
+        found = zip(paths, pool.map(one, paths), strict=True)
+        return [path.name for path, is_transparent in found if is_transparent]

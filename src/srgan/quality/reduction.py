@@ -1,5 +1,7 @@
 """How an LR image was made from its HR image: papers scale down by MATLAB's bicubic alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -14,11 +16,22 @@ _ALIKE = 1.0  # grey levels, root of the mean square, of a way named
 _SIDE = 64  # lr pixels of the middle, where a shift is looked for
 
 _PILLOW = {
-    "Pillow's nearest": Image.Resampling.NEAREST,
     "a box filter (the mean of each block)": Image.Resampling.BOX,
     "Pillow's bilinear": Image.Resampling.BILINEAR,
+    "Pillow's Hamming": Image.Resampling.HAMMING,
     "Pillow's bicubic": Image.Resampling.BICUBIC,
     "Pillow's Lanczos": Image.Resampling.LANCZOS,
+}
+
+
+_ORDINALS = {2: "2nd", 3: "3rd"}
+_LANCZOS = np.sinc(np.arange(-3.5, 4)) * np.sinc(np.arange(-3.5, 4) / 4)
+
+_UNFILTERED = {  # weights of the pixels round the middle of a block
+    "bilinear without a filter, as OpenCV's": (0.5, 0.5),
+    "bicubic without a filter, as OpenCV's": (-0.09375, 0.59375, 0.59375, -0.09375),  # a = -0.75
+    "bicubic without a filter, as MATLAB's so": (-0.0625, 0.5625, 0.5625, -0.0625),  # a = -0.5
+    "Lanczos without a filter, as OpenCV's": tuple((_LANCZOS / _LANCZOS.sum()).tolist()),
 }
 
 
@@ -42,8 +55,8 @@ def name(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
         way: np.asarray(Image.fromarray(hr).resize(size, filter_))
         for way, filter_ in _PILLOW.items()
     }
-    ways[f"every {scale}th pixel, without a filter"] = hr[::scale, ::scale]
-    ways["bilinear without a filter, as OpenCV's"] = _between(hr, scale)
+    ways |= _every(hr, scale)
+    ways |= {way: _between(hr, scale, weights) for way, weights in _UNFILTERED.items()}
     equal = max(ways, key=lambda way: _equal(ways[way], lr))
     if _equal(ways[equal], lr) >= _EQUAL:
         return equal
@@ -53,11 +66,36 @@ def name(hr: np.ndarray, lr: np.ndarray, scale: int) -> str:
     return nearest if distances[nearest] < _ALIKE else UNKNOWN
 
 
-def _between(hr: np.ndarray, scale: int) -> np.ndarray:
-    """The values in the middle of each block, from the nearest pixels alone."""
-    low, high = (scale - 1) // 2, scale // 2
-    corners = [hr[y::scale, x::scale].astype(float) for y in (low, high) for x in (low, high)]
-    return np.floor(np.mean(corners, axis=0) + 0.5)
+def _every(hr: np.ndarray, scale: int) -> dict[str, np.ndarray]:
+    """Of each block, the pixel at one place."""
+    plain = f"every {_ORDINALS.get(scale, f'{scale}th')} pixel, without a filter"
+    ways = {
+        f"{plain}, from row {y} and column {x} on": hr[y::scale, x::scale]
+        for y in range(scale)
+        for x in range(scale)
+    }
+    middle = scale // 2
+    return {
+        plain: hr[::scale, ::scale],
+        f"{plain}, as Pillow's nearest": hr[middle::scale, middle::scale],
+    } | ways
+
+
+def _between(hr: np.ndarray, scale: int, weights: Sequence[float]) -> np.ndarray:
+    """The values in the middle of each block, from so many of the nearest pixels alone.
+
+    Where the scale is odd, that is the pixel in the middle.
+    """
+    if scale % 2:
+        return hr[scale // 2 :: scale, scale // 2 :: scale]
+    made, reach = hr.astype(float), len(weights) // 2
+    for axis in (0, 1):
+        length = made.shape[axis]
+        first = np.arange(scale // 2 - reach, length - reach, scale)
+        places = [np.clip(first + k, 0, length - 1) for k in range(len(weights))]
+        taken = np.stack([made.take(place, axis) for place in places])
+        made = np.tensordot(weights, taken, axes=1)
+    return np.floor(np.clip(made, 0, 255) + 0.5)
 
 
 def _shifts(hr: np.ndarray, lr: np.ndarray, scale: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from srgan.io import images
-from srgan.quality import metrics
+from srgan.quality import headline, metrics
 from srgan.quality.datasets import Case, Photo, read_photo
 from srgan.quality.methods import Method, Source
 from srgan.quality.summary import Difference, ImageResult, Summary, Table, judge
@@ -77,6 +77,11 @@ class Evaluation:
         """Those of every method to the reference, in every dataset and measure."""
         return judge([row for table in self._tables for row in table.differences(self.reference)])
 
+    @cached_property
+    def headlines(self) -> list[headline.Headline]:
+        """The methods closest to HR in every dataset."""
+        return headline.find(self._tables, self.differences, self.reference)
+
     def to_json(self) -> dict[str, Any]:
         """Returns everything but the images, fit for JSON: NaN is None."""
         return {
@@ -93,6 +98,7 @@ class Evaluation:
             "differences": [
                 {k: jsonable.plain(v) for k, v in row._asdict().items()} for row in self.differences
             ],
+            "headlines": [one._asdict() for one in self.headlines],
             "images": [
                 result.case._asdict()
                 | {"method": result.method, "error": result.error}

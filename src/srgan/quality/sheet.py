@@ -21,6 +21,7 @@ _NARROWEST = 120  # pixels of the sheet that the texts below a crop have
 _GAP, _MARGIN = 10, 16
 _SIZE, _LEADING = 15, 19  # of the letters
 _BOX = (220, 30, 30)
+_GAP_COLOUR, _CROSS = (232, 232, 232), (150, 150, 150)  # where there is no result
 
 
 class Window(NamedTuple):
@@ -75,8 +76,8 @@ def draw(found: Evaluation, windows: Sequence[Window]) -> np.ndarray:
     """Returns the sheet, `(height, width, 3)`, uint8: a row for each window.
 
     A row has the photo with the window in it; then the window of LR (its pixels as squares), of
-    each method with the scores of the whole photo, and of HR. Windows are enlarged by a whole
-    factor, without a filter.
+    each method with the scores of the whole photo, or a cross where it has no result, and of HR.
+    Windows are enlarged by a whole factor, without a filter.
 
     Raises:
         ValueError: If a window is not in its photo, or there is no such photo.
@@ -128,6 +129,8 @@ def _row(found: Evaluation, case: Case, one: Window) -> Image.Image:
         if sr is not None and result.scores:
             texts = (MEASURES[k].format(getattr(result.scores, k)) for k in ("psnr", "lpips"))
             cells.append((sr, method.name, " / ".join(texts)))
+        else:
+            cells.append((_crossed_out(height, width, one), method.name, "no result"))
     if hr is not None:
         cells.append((hr, "HR", f"{width}x{height}"))
     zoom = max(1, round(_CROP / max(one.width, one.height)))
@@ -144,6 +147,16 @@ def _row(found: Evaluation, case: Case, one: Window) -> Image.Image:
     for k, cell in enumerate(drawn):
         row.paste(cell, (whole.width + _GAP + wide * (k % columns), high * (k // columns)))
     return row
+
+
+def _crossed_out(height: int, width: int, one: Window) -> np.ndarray:
+    """A grey picture with a cross in the window, where a method has no result."""
+    gap = Image.new("RGB", (width, height), _GAP_COLOUR)
+    right, bottom = one.left + one.width - 1, one.top + one.height - 1
+    pen = ImageDraw.Draw(gap)
+    pen.line([one.left, one.top, right, bottom], _CROSS)
+    pen.line([one.left, bottom, right, one.top], _CROSS)
+    return np.asarray(gap)
 
 
 def _whole(image: np.ndarray, case: Case, one: Window, height: int) -> Image.Image:

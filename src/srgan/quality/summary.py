@@ -44,6 +44,11 @@ class Summary(NamedTuple):
     capped: dict[str, dict[str, int]]  # of these, equal to HR and counted as 100 dB; by method
     left_out: dict[str, list[str]]  # photos that some methods, which follow, have no result of
 
+    @property
+    def methods(self) -> list[str]:
+        """Those that have means, without the HR images."""
+        return [name for name in self.means if name != ORIGINAL]
+
 
 class Difference(NamedTuple):
     """How much one method scores above another: the mean over photos that all methods have."""
@@ -132,12 +137,15 @@ class Table:
         photos = {measure: len(column) for measure, column in columns.items()}
         return Summary(self.dataset, rows, photos, capped, left_out)
 
-    def differences(self, reference: str) -> list[Difference]:
+    def differences(
+        self, reference: str, measures: Sequence[str] = Scores._fields
+    ) -> list[Difference]:
         """Returns those of every other method to a reference, with p values not yet corrected."""
         place = self._methods.index(reference)
         others = [m for m in range(len(self._methods)) if m != place]
         found: dict[tuple[int, str], Difference] = {}
-        for k, measure in enumerate(Scores._fields):
+        for measure in measures:
+            k = Scores._fields.index(measure)
             values = self._values[self._used[:, k], :, k]
             columns = values[:, others] - values[:, [place]]
             if not len(columns):
@@ -151,7 +159,7 @@ class Table:
                     *(self.dataset, self._methods[m], reference, measure, photos),
                     *(mean, low, high, p, TOO_FEW),
                 )
-        return [found[m, k] for m in others for k in Scores._fields if (m, k) in found]
+        return [found[m, k] for m in others for k in measures if (m, k) in found]
 
 
 def judge(differences: Sequence[Difference]) -> list[Difference]:

@@ -76,9 +76,15 @@ def notes(found: Evaluation) -> list[str]:
         said += [f"{summary.dataset}: {text}" for text in _notes(found, summary)]
     for method, made in found.provenance.get("results", {}).items():
         if names := made["left_over"]:
-            more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
-            said.append(f"{method}: of no photo are {', '.join(names[:_NAMED])}{more}.")
+            said.append(f"{method}: of no photo are {_few(names)}.")
+        if names := made["transparent"]:
+            said.append(f"{method}: transparent pixels were laid on white, in {_few(names)}.")
     return said
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if names[_NAMED:] else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
@@ -108,7 +114,10 @@ def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
                 f"{MEASURES[measure].label} of {method}: {count} of {summary.photos[measure]} "
                 "photos without any error, which count as 100 dB in the mean."
             )
-    ways = found.provenance.get("data", {}).get(summary.dataset, {}).get("lr", {})
+    data = found.provenance.get("data", {}).get(summary.dataset, {})
+    if names := data.get("transparent"):
+        yield f"transparent pixels of photos were laid on white, in {_few(names)}."
+    ways = data.get("lr", {})
     for way, count in ways.items():
         if way != reduction.MATLAB:
             yield (
@@ -142,7 +151,8 @@ def _csv(found: Evaluation) -> str:
             for measure, value in scores._asdict().items():
                 row = differences.get((summary.dataset, method, measure))
                 rest = row and (row.other, row.mean, row.low, row.high, row.p, row.verdict)
-                numbers = (summary.photos[measure], value, *(rest or ("",) * 6))
+                photos = summary.photos[measure] if value == value else 0
+                numbers = (photos, value, *(rest or ("",) * 6))
                 cells = ("" if cell != cell else cell for cell in numbers)  # NaN
                 rows.writerow(
                     (summary.dataset, method, measure, *cells, found.protocol, found.scale)
@@ -156,7 +166,7 @@ def _markdown(found: Evaluation) -> str:
         f"| set (n) | method | {' | '.join(head)} |",
         "|---|---|" + "---:|" * len(head),
     ]
-    for summary, method, cells in _cells(found, "**{}**", r"\*"):
+    for summary, method, cells in _cells(found, "**{}**", r"\*", "n"):
         name = f"{summary.dataset} ({max(summary.photos.values())})"
         texts = [text.replace("|", r"\|") for text in (name, method)]
         lines.append(f"| {' | '.join([*texts, *cells])} |")
@@ -175,7 +185,7 @@ def _latex(found: Evaluation) -> str:
         rf"Set ($n$) & Method & {' & '.join(head)} \\",
     ]
     before = None
-    for summary, method, cells in _cells(found, r"\textbf{{{}}}", "$^{*}$"):
+    for summary, method, cells in _cells(found, r"\textbf{{{}}}", "$^{*}$", "$n$"):
         if summary.dataset != before:
             lines.append(r"\midrule")
         name = f"{summary.dataset} ({max(summary.photos.values())})".translate(_LATEX)
@@ -194,8 +204,13 @@ def _columns(found: Evaluation) -> list[Measure]:
     return [MEASURES[measure] for measure in _measures(found)]
 
 
-def _cells(found: Evaluation, bold: str, star: str) -> Iterator[tuple[Summary, str, list[str]]]:
-    """The texts of each row: the best of each column in bold, a star at what differs."""
+def _cells(
+    found: Evaluation, bold: str, star: str, n: str
+) -> Iterator[tuple[Summary, str, list[str]]]:
+    """The texts of each row: the best of each column in bold, a star at what differs.
+
+    A mean over fewer photos than others has their number `n` beside it.
+    """
     shown = {
         (row.dataset, row.method, row.measure)
         for row in found.differences
@@ -209,7 +224,10 @@ def _cells(found: Evaluation, bold: str, star: str) -> Iterator[tuple[Summary, s
             for measure in _measures(found):
                 text = MEASURES[measure].format(getattr(summary.means[method], measure))
                 cell = bold.format(text) if text == best[measure] else text
-                cells.append(cell + (star if (summary.dataset, method, measure) in shown else ""))
+                cell += star if (summary.dataset, method, measure) in shown else ""
+                count = summary.photos[measure]
+                fewer = 0 < count < max(summary.photos.values())
+                cells.append(f"{cell} ({n} = {count})" if fewer else cell)
             yield summary, method, cells
 
 
@@ -218,8 +236,7 @@ def _best(summary: Summary, methods: Sequence[str], measure: str) -> str | None:
     known = [value for value in values if value == value]
     if len(known) < 2:
         return None
-    pick = max if MEASURES[measure].better == "higher" else min
-    return MEASURES[measure].format(pick(known))
+    return MEASURES[measure].format(min(known, key=MEASURES[measure].lack))
 
 
 def _legend(found: Evaluation, star: str) -> list[str]:

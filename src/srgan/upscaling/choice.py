@@ -22,7 +22,7 @@ DEGRADED = "srgan-photo-x4"
 _WEBP = 13.0  # grey levels
 _NOISE = 1.5  # grey levels
 _RINGING = 1.4  # grey levels
-_SOFT = 0.3  # of `degradation.detail`
+_SOFT = 0.3  # of `softness.detail`
 
 _LOOKED_AT = 1024  # pixels a side, in the middle
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srgan.models.model import Model
-from srgan.quality import degradation
+from srgan.quality import softness
 
 _CANDIDATES = (16, 32, 48, 64, 96)  # lr pixels
 _HEIGHT, _CONTEXT, _KEPT = 64, 128, 96  # of what is tried
@@ -35,7 +35,7 @@ def measure(model: Model, lr: np.ndarray, candidates: tuple[int, ...]) -> list[O
         lr: `(height, width, 3)`, float in [0, 1] or uint8.
         candidates: In pixels.
     """
-    strip = lr[degradation.sharpest(lr.mean(axis=2), _HEIGHT, _CONTEXT + _KEPT)]
+    strip = lr[softness.sharpest(lr.mean(axis=2), _HEIGHT, _CONTEXT + _KEPT)]
     context = strip.shape[1] - min(_KEPT, strip.shape[1] // 2)
     scale = model.scale
     whole = _enlarged(model, strip)[:, scale * context :]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from srgan.numeric import resize
-from srgan.quality import artifacts, metrics, tables
+from srgan.quality import artifacts, headline, metrics, published, tables
 from srgan.quality.measures import MEASURES
 from srgan.quality.report import crops, pictures
 from srgan.quality.results import Evaluation
@@ -33,6 +33,7 @@ def write(
     destination: str | os.PathLike[str],
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    paper: published.Paper | None = None,
 ) -> None:
     """Writes the report of an evaluation, whole or not at all.
 
@@ -43,6 +44,7 @@ def write(
         destination: The HTML file.
         overwrite: Replace an existing file.
         progress: Called as `progress(done, total)` after each image.
+        paper: Published figures to show, apart from the measured ones.
 
     Raises:
         OSError: As `files.check_destination` says, or if the disk is full.
@@ -50,7 +52,7 @@ def write(
     destination = Path(destination)
     files.check_destination(destination, overwrite)
     store = _Store()
-    data = _summary(found) | _images(found, store, progress)
+    data = _summary(found) | _published(found, paper) | _images(found, store, progress)
     files.write_bytes(destination, _page(data, store.addresses))
 
 
@@ -80,6 +82,9 @@ def _summary(found: Evaluation) -> dict[str, Any]:
                 "name": summary.dataset,
                 "photos": max(summary.photos.values()),
                 "means": {name: _numbers(scores) for name, scores in summary.means.items()},
+                "headline": headline.sentences(
+                    [one for one in found.headlines if one.dataset == summary.dataset]
+                ),
             }
             for summary in found.summaries.values()
         ],
@@ -92,6 +97,11 @@ def _summary(found: Evaluation) -> dict[str, Any]:
         "judged": tables.footnote(found),
         "provenance": _texts(found.provenance),
     }
+
+
+def _published(found: Evaluation, paper: published.Paper | None) -> dict[str, Any]:
+    figures = paper and {"title": paper.title, "figures": published.to_json(found, paper)}
+    return {"published": figures}
 
 
 def _images(
@@ -118,6 +128,7 @@ def _images(
             candidates += squares
             if progress:
                 progress(len(rows), len(order))
+    chosen = crops.choose(candidates)
     return {
         "cases": [rows[index] for index in range(len(rows))],
         "crops": {
@@ -125,9 +136,11 @@ def _images(
                 {"key": key, **measure._asdict()} for key, measure in crops.MEASURES.items()
             ],
             "chosen": [
-                crop._asdict() | {"value": _number(crop.value), "kind": kind}
-                for kind, crop in crops.choose(candidates)
+                crop._asdict()
+                | {"value": _number(crop.value), "hr": _number(crop.hr), "kind": kind}
+                for kind, crop in chosen
             ],
+            "worst": crops.worst_artifacts(chosen),
         },
         "overshoot_peak": pictures.OVERSHOOT_PEAK,
     }

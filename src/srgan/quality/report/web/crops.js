@@ -8,18 +8,26 @@ import { visit } from "./viewer.js";
 
 /** @import { Crop, Measure, Region } from "./data.js" */
 
+/** Whether someone has chosen a measure; until then, each method shows what it is worst in. */
+let isChosen = false;
+
 export function startCrops() {
   const { measures, chosen: all } = data.crops;
   byId("crops").hidden = !all.length;
   if (!all.length) return;
-  offer(byId("crop-measure", HTMLSelectElement), measures.map(({ key, label }) => [key, label]), "lpips");
+  const [measure, method] = ["crop-measure", "crop-method"].map((id) => byId(id, HTMLSelectElement));
   const shown = [...new Set(all.map((crop) => crop.method))].sort((a, b) => a - b);
-  offer(
-    byId("crop-method", HTMLSelectElement),
-    shown.map((m) => [m, data.methods[m].name]),
-    shown[shown.length - 1],
-  );
-  for (const id of ["crop-measure", "crop-method"]) byId(id).addEventListener("change", showCrops);
+  const last = shown[shown.length - 1];
+  offer(measure, measures.map(({ key, label }) => [key, label]), data.crops.worst[last]);
+  offer(method, shown.map((m) => [m, data.methods[m].name]), last);
+  measure.addEventListener("change", () => {
+    isChosen = true;
+    showCrops();
+  });
+  method.addEventListener("change", () => {
+    if (!isChosen) measure.value = data.crops.worst[Number(method.value)];
+    showCrops();
+  });
   showCrops();
 }
 
@@ -27,8 +35,12 @@ function showCrops() {
   const key = byId("crop-measure", HTMLSelectElement).value;
   const method = Number(byId("crop-method", HTMLSelectElement).value);
   const [measure] = data.crops.measures.filter((one) => one.key === key);
-  byId("crop-note").textContent =
-    `${meaning(measure)} Squares of photos, without the flat ones: left the method, right HR, the reference. Choose one to see it in its picture.`;
+  const worst = data.crops.worst[method] === key;
+  byId("crop-note").textContent = [
+    worst ? `Of all artifacts, ${data.methods[method].name} is worst in this one, compared with HR.` : "",
+    meaning(measure),
+    "Squares of photos, without the flat ones: left the method, right HR, the reference. Choose one to see it in its picture.",
+  ].join(" ").trim();
   /**
    * @param {string} kind
    * @param {string} title
@@ -62,8 +74,17 @@ function cropButton(crop, measure) {
     { type: "button", onclick: () => visit(crop.case, crop.method, crop.region) },
     make("span", { class: "couple" }, canvases),
     make("span", { class: "name" }, caseTitle(crop.case)),
-    make("span", { class: "value" }, withUnit(measure, format(measure, number(crop.value)))),
+    make("span", { class: "value" }, cropValue(crop, measure)),
   );
+}
+
+/**
+ * @param {Crop} crop
+ * @param {Measure} measure
+ */
+function cropValue(crop, measure) {
+  const own = withUnit(measure, format(measure, number(crop.value)));
+  return crop.hr === null ? own : `${own} (HR ${format(measure, number(crop.hr))})`;
 }
 
 /**

@@ -10,7 +10,7 @@ import { byId } from "../../../web/dom.js";
  * @typedef {{ key: string, label: string, unit: string, digits: number, better: Better, meaning: string }} Measure
  *
  * @typedef {{ name: string, curve: string }} Method
- * @typedef {{ name: string, photos: number, means: Record<string, Value[]> }} Dataset
+ * @typedef {{ name: string, photos: number, means: Record<string, Value[]>, headline: string }} Dataset
  *
  * @typedef {{ dataset: string, method: string, other: string }} Pair
  * @typedef {"higher" | "lower" | "no difference shown" | "too few photos to tell"} Verdict
@@ -42,7 +42,11 @@ import { byId } from "../../../web/dom.js";
  * @property {string} measure
  * @property {Region} region
  * @property {Value} value
+ * @property {Value} hr What HR has there, if that matters.
  * @property {"worst" | "best"} kind
+ *
+ * A published figure, and why it does not compare with the measured ones, or "".
+ * @typedef {{ method: string, parameters: string | null, dataset: string, source: string, measure: string, value: number, objection: string }} Figure
  *
  * @typedef {string | Tree[] | { [key: string]: Tree }} Tree
  *
@@ -56,7 +60,9 @@ import { byId } from "../../../web/dom.js";
  * @property {string[]} notes What one must know to read the means.
  * @property {string} judged How differences were.
  * @property {Case[]} cases
- * @property {{ measures: Measure[], chosen: Crop[] }} crops
+ * @property {{ measures: Measure[], chosen: Crop[], worst: Record<number, string> }} crops
+ *   `worst` is the artifact in which each method is worst.
+ * @property {{ title: string, figures: Figure[] } | null} published What papers say.
  * @property {number} overshoot_peak
  * @property {Tree} provenance
  */

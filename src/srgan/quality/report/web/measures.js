@@ -63,7 +63,7 @@ function shortfall(measure, value, hr) {
  * @param {number[]} values
  * @param {number} hr What the reference itself has.
  */
-export function bestOf(measure, values, hr = NaN) {
+function bestOf(measure, values, hr) {
   const lacks = values.map((value) => shortfall(measure, value, hr));
   const known = lacks.filter((lack) => !Number.isNaN(lack));
   return known.length < 2 ? -1 : lacks.indexOf(Math.min(...known));

@@ -1,10 +1,9 @@
 // What is said about all images together: the first sentences, and the table of means.
 
 import { byId, make } from "../../../web/dom.js";
-import { curves, data, measureIndex, number } from "./data.js";
-import { bestOf, bests, format, meaning, measureHeading, withUnit } from "./measures.js";
-
-/** @import { Method } from "./data.js" */
+import { curves, data, number } from "./data.js";
+import { bests, format, meaning, measureHeading } from "./measures.js";
+import { showPublished } from "./published.js";
 
 /** @param {string[]} texts */
 const list = (texts) => texts.join(", ").replace(/, ([^,]*)$/, " and $1");
@@ -63,7 +62,8 @@ export function showSummary() {
     ),
   );
   byId("notes").replaceChildren(...data.notes.map((text) => make("li", {}, text)));
-  byId("in-short").replaceChildren(...inShort(scored, means));
+  byId("in-short").textContent = dataset.headline;
+  showPublished(dataset.name);
 }
 
 /**
@@ -81,36 +81,4 @@ function meansRow(name, scores, note, isBest) {
       make("td", { class: isBest(column) ? "best" : null }, format(data.measures[column], value)),
     ),
   );
-}
-
-/**
- * One sentence on who is closest to the reference, in pixels and in looks.
- *
- * @param {Method[]} methods
- * @param {Record<string, number[]>} means
- */
-function inShort(methods, means) {
-  /** @param {string} key */
-  const winner = (key) => {
-    const column = measureIndex(key);
-    const measure = data.measures[column];
-    const values = methods.map((method) => means[method.name][column] ?? NaN);
-    const first = bestOf(measure, values);
-    if (first < 0) return null;
-    return {
-      name: methods[first].name,
-      score: `${measure.label} ${withUnit(measure, format(measure, values[first]))}`,
-    };
-  };
-  const pixels = winner("psnr");
-  const looks = winner("lpips");
-  if (!pixels || !looks) return [];
-  /** @param {string} text */
-  const strong = (text) => make("strong", {}, text);
-  return pixels.name === looks.name
-    ? [strong(pixels.name), ` is closest to HR, pixel by pixel (${pixels.score}) and in looks (${looks.score}).`]
-    : [
-        ...[strong(pixels.name), ` is closest to HR pixel by pixel (${pixels.score}); `],
-        ...[strong(looks.name), ` looks most like it (${looks.score}).`],
-      ];
 }
