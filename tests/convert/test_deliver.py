@@ -136,6 +136,13 @@ def test_bad_files_are_refused_without_pytorch(written, tmp_path, capsys):
     assert "There is no model" in fails(capsys, tmp_path / "none.pth", "-o", tmp_path / "x.onnx")
 
 
+def test_a_bin_file_of_pytorch_is_no_half_of_an_ncnn_network(written, tmp_path, capsys):
+    path = written.zipped(
+        tmp_path / "pytorch_model.bin", {"a": np.full((3, 3), np.nan, np.float32)}
+    )
+    assert "not numbers" in fails(capsys, path, "-o", tmp_path / "x.onnx")
+
+
 def test_missing_packages_are_named(written, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     good = written.zipped(tmp_path / "a.pth", {"a": VALUES})
