@@ -106,9 +106,9 @@ def _expressible() -> Iterator[None]:
     from torch.nn import functional  # pyright: ignore[reportMissingImports]
     from torch.onnx import symbolic_helper  # pyright: ignore[reportMissingImports]
 
-    def sort(g: Any, values: Any, stable: Any, dimension: Any, descending: Any) -> Any:
-        axis = symbolic_helper._get_const(dimension, "i", "dim")
-        return symbolic_helper._sort_helper(g, values, axis, descending)
+    def sort(g: Any, values: Any, *how: Any) -> Any:  # stable or not, axis, direction
+        axis, down = (symbolic_helper._get_const(one, "i", "sort") for one in how[-2:])
+        return symbolic_helper._sort_helper(g, values, axis, bool(down))
 
     def unshuffle(g: Any, x: Any, block: Any) -> Any:
         side = symbolic_helper._get_const(block, "i", "downscale_factor")
@@ -123,7 +123,11 @@ def _expressible() -> Iterator[None]:
         return functional.max_pool2d(x, (tall, wide))
 
     kept = functional.adaptive_max_pool2d
-    symbolics = {"aten::sort": sort, "aten::pixel_unshuffle": unshuffle}
+
+    def argsort(g: Any, values: Any, *how: Any) -> Any:
+        return sort(g, values, *how)[1]
+
+    symbolics = {"aten::sort": sort, "aten::argsort": argsort, "aten::pixel_unshuffle": unshuffle}
     for name, symbolic in symbolics.items():
         torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
     functional.adaptive_max_pool2d = pool
