@@ -83,6 +83,8 @@ def convert(
         raise FileExistsError(f"{output} exists already. Name a folder that does not.")
     if not source.is_file():
         raise FileNotFoundError(f"There is no model {source}.")
+    if source.suffix.lower() == ".onnx":
+        raise ValueError(f"{source} needs no conversion: name it with --model as it is.")
     tell("reading")
     found = _credit(source, licence, card_file)
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=output.parent) as parent:
