@@ -296,4 +296,4 @@ def test_the_memory_of_a_pixel_is_that_of_the_network_and_not_of_this_process(
     model, _ = ncnn_graph.to_onnx(ncnn.read(path))
     onnx.save(model, tmp_path / "net.onnx")
     features = 4 * 64  # bytes of one layer's results; two are in use at once
-    assert features < memory.measure(tmp_path / "net.onnx", NO_REQUIREMENTS) < 10 * features
+    assert features < memory.measure(tmp_path / "net.onnx", NO_REQUIREMENTS) < 30 * features
