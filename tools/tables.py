@@ -152,6 +152,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "scores-others": lambda: scores("scores-x4", _OTHERS, list(MEASURES), SETS[:2]),
     "conversion": lambda: records("conversion", code=True),
     "conversion-random": lambda: records("conversion-random"),
+    "scores-converted": lambda: scores(
+        "scores-converted",
+        list(load("scores-converted")["methods"]),
+        ("psnr", "ssim", "lpips", "lr_psnr"),
+        ("Set5",),
+    ),
     "formats": lambda: costs(
         "formats",
         ("Set5", "Set14"),

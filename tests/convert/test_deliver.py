@@ -2,15 +2,17 @@
 
 import importlib.util
 import json
+import sys
 
 import numpy as np
 import onnx
 import pytest
 
 from srgan import cli
-from srgan.convert import ncnn, ncnn_graph, torch_worker
+from srgan.convert import memory, ncnn, ncnn_graph, torch_worker
 from srgan.io import images
 from srgan.models import engines, loading
+from srgan.models.requirements import NO_REQUIREMENTS
 from srgan.util import children
 from srgan.verification import certificate, probes
 
@@ -134,6 +136,13 @@ def test_bad_files_are_refused_without_pytorch(written, tmp_path, capsys):
     )
     assert "cut short" in fails(capsys, lying, "-o", tmp_path / "x.onnx")
     assert "There is no model" in fails(capsys, tmp_path / "none.pth", "-o", tmp_path / "x.onnx")
+
+
+def test_a_bin_file_of_pytorch_is_no_half_of_an_ncnn_network(written, tmp_path, capsys):
+    path = written.zipped(
+        tmp_path / "pytorch_model.bin", {"a": np.full((3, 3), np.nan, np.float32)}
+    )
+    assert "not numbers" in fails(capsys, path, "-o", tmp_path / "x.onnx")
 
 
 def test_missing_packages_are_named(written, tmp_path, capsys, monkeypatch):
@@ -277,3 +286,14 @@ def test_pytorch_gets_no_more_time_than_allowed(save_compact, tmp_path, capsys):
     path, _ = save_compact()
     line = fails(capsys, path, "-o", tmp_path / "x.onnx", "--minutes", "0.02")
     assert "more than 0.02 minutes of processor time" in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_the_memory_of_a_pixel_is_that_of_the_network_and_not_of_this_process(
+    make_compact, tmp_path
+):
+    path, _ = make_compact(channels=64)
+    model, _ = ncnn_graph.to_onnx(ncnn.read(path))
+    onnx.save(model, tmp_path / "net.onnx")
+    features = 4 * 64  # bytes of one layer's results; two are in use at once
+    assert features < memory.measure(tmp_path / "net.onnx", NO_REQUIREMENTS) < 30 * features

@@ -25,7 +25,7 @@ def models(
     if as_json:
         print(json.dumps([load(known).metadata.model_dump() for known in names]))
     elif name:
-        for key, value in load(name).metadata.model_dump().items():
+        for key, value in load(name).metadata.model_dump(exclude_defaults=True).items():
             print(f"{key.replace('_', ' ')}: {value}")
     else:
         widths = max(map(len, PURPOSES))

@@ -16,7 +16,7 @@ from srgan.convert.credit import Credit
 from srgan.convert.facts import NetworkFacts
 from srgan.models import engines
 from srgan.models.metadata import Metadata
-from srgan.models.state_dict import read_state_dict, read_texts
+from srgan.models.state_dict import is_torch, read_state_dict, read_texts
 from srgan.numeric import resize
 from srgan.util import children, files, parallel, versions
 from srgan.verification import card, certificate, probes
@@ -83,13 +83,15 @@ def convert(
         raise FileExistsError(f"{output} exists already. Name a folder that does not.")
     if not source.is_file():
         raise FileNotFoundError(f"There is no model {source}.")
+    if source.suffix.lower() == ".onnx":
+        raise ValueError(f"{source} needs no conversion: name it with --model as it is.")
     tell("reading")
     found = _credit(source, licence, card_file)
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=output.parent) as parent:
         part = Path(parent) / "model"
         part.mkdir()
         file = part / f"{output.stem}.onnx"
-        if source.suffix.lower() in (".param", ".bin"):
+        if _is_ncnn(source):
             facts, notes = _from_ncnn(source, part, file, tell)
             runtime = "ncnn"
         else:
@@ -119,6 +121,12 @@ def convert(
     return Conversion(output, facts, metadata, issued, (*notes, *seen))
 
 
+def _is_ncnn(source: Path) -> bool:
+    """Whether a file is half of an ncnn network; `.bin` is what some call files of PyTorch, too."""
+    suffix = source.suffix.lower()
+    return suffix == ".param" or (suffix == ".bin" and not is_torch(source))
+
+
 class _Found(NamedTuple):
     credit: Credit
     card: Path | None
@@ -126,9 +134,7 @@ class _Found(NamedTuple):
 
 def _credit(source: Path, licence: str | None, card_file: Path | None) -> _Found:
     """What is known of a model's origin: a card goes before the file, and an option before both."""
-    found = Credit()
-    if texts := read_texts(source):
-        found = credit.from_texts(texts)
+    found = Credit() if _is_ncnn(source) else credit.from_texts(read_texts(source))
     card_file = card_file or credit.beside(source)
     if card_file:
         found = credit.read_card(card_file).credit

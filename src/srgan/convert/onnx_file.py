@@ -42,6 +42,13 @@ def describe(
         notes.append(
             "it may see whole pictures: how much tiles overlap is measured on each, and said"
         )
+    if facts.fixed and 2 * halo >= min(facts.fixed):
+        side = min(facts.fixed)
+        halo = side // 4
+        notes = [
+            f"it takes {side}x{side} pixels alone: tiles overlap by {halo} on each side, which is "
+            "not exact, and may show"
+        ]
     if facts.precision == "float16":
         _store_half(model.graph)
     pixel_bytes = 0

@@ -96,31 +96,47 @@ def _trace(found: Any, path: Path, fixed: tuple[int, int] | None) -> None:
 
 @contextlib.contextmanager
 def _expressible() -> Iterator[None]:
-    """Has two functions written as what ONNX has, while a network is traced.
+    """Has functions written as what ONNX has, while a network is traced.
 
-    Pooling to a size that divides the picture's is pooling by their quotient; and what PyTorch
-    sorts on processors is sorted stably, as ONNX does.
+    Pooling to a size that divides the picture's is pooling by their quotient. What PyTorch sorts on
+    processors is sorted stably, as ONNX does. A pixel-unshuffle is a convolution that picks pixels,
+    so that it can be seen how far the network looks.
     """
     import torch  # pyright: ignore[reportMissingImports]
     from torch.nn import functional  # pyright: ignore[reportMissingImports]
     from torch.onnx import symbolic_helper  # pyright: ignore[reportMissingImports]
 
-    def sort(g: Any, values: Any, stable: Any, dimension: Any, descending: Any) -> Any:
-        axis = symbolic_helper._get_const(dimension, "i", "dim")
-        return symbolic_helper._sort_helper(g, values, axis, descending)
+    def sort(g: Any, values: Any, *how: Any) -> Any:  # stable or not, axis, direction
+        axis, down = (symbolic_helper._get_const(one, "i", "sort") for one in how[-2:])
+        return symbolic_helper._sort_helper(g, values, axis, bool(down))
+
+    def unshuffle(g: Any, x: Any, block: Any) -> Any:
+        side = symbolic_helper._get_const(block, "i", "downscale_factor")
+        channels = symbolic_helper._get_tensor_dim_size(x, 1)
+        kernel = torch.eye(side**2).reshape(side**2, 1, side, side).repeat(channels, 1, 1, 1)
+        picked = g.op("Constant", value_t=kernel)
+        sides = [side, side]
+        return g.op("Conv", x, picked, strides_i=sides, kernel_shape_i=sides, group_i=channels)
 
     def pool(x: Any, size: Any, *_: Any) -> Any:
         tall, wide = (int(side) // int(to) for side, to in zip(x.shape[2:], size, strict=True))
         return functional.max_pool2d(x, (tall, wide))
 
     kept = functional.adaptive_max_pool2d
-    torch.onnx.register_custom_op_symbolic("aten::sort", sort, OPSET)
+
+    def argsort(g: Any, values: Any, *how: Any) -> Any:
+        return sort(g, values, *how)[1]
+
+    symbolics = {"aten::sort": sort, "aten::argsort": argsort, "aten::pixel_unshuffle": unshuffle}
+    for name, symbolic in symbolics.items():
+        torch.onnx.register_custom_op_symbolic(name, symbolic, OPSET)
     functional.adaptive_max_pool2d = pool
     try:
         yield
     finally:
         functional.adaptive_max_pool2d = kept
-        torch.onnx.unregister_custom_op_symbolic("aten::sort", OPSET)
+        for name in symbolics:
+            torch.onnx.unregister_custom_op_symbolic(name, OPSET)
 
 
 def _requirements(found: Any, network: Network, path: Path) -> SizeRequirements | None:

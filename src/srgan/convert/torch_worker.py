@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -179,6 +180,12 @@ def _described(found: Any, state: Mapping[str, np.ndarray]) -> str:
     return ", ".join(parts).replace("unshuffle", "pixel-unshuffle") or f"{len(state)} tensors"
 
 
+def _end_with_parent() -> None:
+    """Ends this process when the one that waits for it is gone."""
+    os.read(0, 1)  # nothing is ever written; not by `sys.stdin`, which cannot be closed meanwhile
+    os._exit(1)
+
+
 def _limit(seconds: int, memory: int) -> None:
     """Has the system end this process when it takes too much."""
     try:
@@ -196,6 +203,7 @@ if __name__ == "__main__":
     _said = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # PyTorch prints whole graphs
     _limit(int(sys.argv[3]), int(sys.argv[4]))
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(parallel.available_cores())
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -40,7 +40,12 @@ def run(
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,  # which ends when this process does, whatever ends it
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         ) as child,
     ):
         try:

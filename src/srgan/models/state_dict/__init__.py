@@ -65,6 +65,13 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} {error}") from None
 
 
+def is_torch(path: str | os.PathLike[str]) -> bool:
+    """Returns whether a file begins as `torch.save` begins one."""
+    with Path(path).open("rb") as file:
+        data = file.read(64)
+    return torch_file.is_zip(data) or torch_file.is_legacy(data)
+
+
 def read_texts(path: str | os.PathLike[str]) -> dict[str, str]:
     """Returns what the header of a `.safetensors` file says in words; of other files, nothing.
 
