@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from srgan import cli
 from srgan.io import images
 from srgan.models import catalogue, loading
+from srgan.models.metadata import Metadata
 from srgan.models.windows import Windowed
 from srgan.numeric import resize
 
@@ -320,3 +321,29 @@ def test_a_tile_that_cannot_be_obeyed_is_said(make, lr, tmp_path, capsys, option
     arguments = ["upscale", str(tmp_path / "small.png"), "--tile", "16", "--dry-run"]
     assert cli.main([*arguments, "--model", str(make(**options))]) == 0
     assert f"--tile 16 has no effect: the model takes {takes}" in "".join(capsys.readouterr())
+
+
+def test_a_converted_model_of_one_size_runs_in_windows_too(make, lr):
+    path = make(first=False, size=(24, 24), extra="Attention")
+    model = onnx.load(path)
+    said = Metadata(
+        name="converted",
+        scale=SCALE,
+        receptive_field=1024,
+        consistency_rounds=0,
+        training_data="unknown",
+        licence="unknown",
+        scores="",
+        config_hash="",
+        architecture="Attention",
+        size_fixed=24,
+    )
+    helper.set_model_props(model, said.to_props())
+    onnx.save(model, path)
+    opened = loading.load(path)
+    assert "Attention; author" in opened.specification
+    assert "in windows of 24x24 blended" in opened.specification
+    assert opened.requirements.multiple == 18
+    whole = opened.upscale(lr, tile=512)
+    np.testing.assert_allclose(opened.upscale(lr, tile=18), whole, atol=1e-6)
+    np.testing.assert_allclose(whole[6:-6, 6:-6], expected(lr)[6:-6, 6:-6], atol=0.02)

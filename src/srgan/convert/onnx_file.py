@@ -44,10 +44,9 @@ def describe(
         )
     if facts.fixed and 2 * halo >= min(facts.fixed):
         side = min(facts.fixed)
-        halo = side // 4
         notes = [
-            f"it takes {side}x{side} pixels alone: tiles overlap by {halo} on each side, which is "
-            "not exact, and may show"
+            f"it takes {side}x{side} pixels alone: pictures are cut into windows that overlap by a "
+            "quarter and are blended there, which is not exact"
         ]
     if facts.precision == "float16":
         _store_half(model.graph)

@@ -115,17 +115,28 @@ def adapt(
     )
     halo, whole = seen
     if size and (whole or min(size) <= 2 * halo):
-        windowed = Windowed(adapted, size, scale)
-        side = 2 * windowed.step
-        moved = windowed.deviation(_photo(side, side))
-        described += (
-            f", in windows of {size[1]}x{size[0]} blended where they overlap, which moves 99.9% of "
-            f"the values there by less than {math.ceil(10 * moved) / 10:g} grey levels, on a photo"
-        )
+        windowed, how = in_windows(adapted, size, scale)
         need = SizeRequirements(windowed.step)
-        return windowed, Specification(scale, windowed.reach, need, described)
+        return windowed, Specification(scale, windowed.reach, need, f"{described}, {how}")
     described += f", {'whole pictures only' if whole else f'halo {halo}'}"
     return adapted, Specification(scale, halo, SizeRequirements(multiple, size, whole), described)
+
+
+def in_windows(engine: engines.Engine, size: tuple[int, int], scale: int) -> tuple[Windowed, str]:
+    """Returns what runs a network of one size that sees all of it, and what that costs, in words.
+
+    Args:
+        engine: What takes and gives what srgan's own models do, of this size alone.
+        size: Height and width.
+        scale: Factor from lr to sr.
+    """
+    windowed = Windowed(engine, size, scale)
+    side = 2 * windowed.step
+    moved = windowed.deviation(_photo(side, side))
+    return windowed, (
+        f"in windows of {size[1]}x{size[0]} blended where they overlap, which moves 99.9% of the "
+        f"values there by less than {math.ceil(10 * moved) / 10:g} grey levels, on a photo"
+    )
 
 
 def _layout(path: Path, value: "onnx.ValueInfoProto") -> Layout:

@@ -50,6 +50,11 @@ def load(
     if any(key.startswith(PREFIX) for key in opened.metadata):
         metadata = _metadata(file, opened)
         requirements, specification = _said(metadata)
+        size = requirements.fixed
+        if size and 2 * metadata.receptive_field >= min(size):
+            opened, how = external.in_windows(opened, size, metadata.scale)
+            requirements, specification = SizeRequirements(opened.step), f"{specification}; {how}"
+            metadata = metadata.model_copy(update={"receptive_field": opened.reach})
     else:
         if realism is not None:
             raise ValueError(f"{file} takes no --realism: it is a model of another project.")
