@@ -323,6 +323,13 @@ def test_one_bit_art_is_two_tone_and_nothing_else(tmp_path):
     assert defects.tones(luma(data.astronaut())) < 0.7
 
 
+@pytest.mark.parametrize(("factor", "least"), [(0.12, 0), (0.12, 180)])
+def test_dark_and_foggy_photos_are_not_two_tone(tmp_path, factor, least):
+    dull = (least + factor * data.astronaut()).round().astype(np.uint8)
+    found = audit.check(write(tmp_path / "photos", dull=dull)).findings
+    assert "two-tone" not in {finding.kind for finding in found}
+
+
 def test_small_blank_grey_and_transparent_files_are_no_trouble(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -182,3 +182,18 @@ def test_partners_are_in_order_with_what_is_left_over(folder):
         [made / "lr" / "bx4.png", None, made / "lr" / "a.png"],
         [made / "lr" / "z.png"],
     )
+
+
+def test_the_very_name_is_kept_beside_a_habit_of_the_others(folder):
+    made = folder("baby.png", "bird_x4.png", "head_x4.png")
+    assert matched(["baby", "bird", "head"], made) == {
+        "baby": "baby",
+        "bird": "bird_x4",
+        "head": "head_x4",
+    }
+
+
+def test_a_photo_with_its_very_name_and_one_by_habit_is_refused(folder):
+    made = folder("baby.png", "baby_out.png", "bird_out.png", "head_out.png")
+    with pytest.raises(ValueError, match=r"Two files in .* the photo baby: baby and baby_out"):
+        pairing.match(["baby", "bird", "head"], made)

@@ -41,7 +41,7 @@ def test_no_winner_is_named_where_the_interval_of_one_pair_holds_zero(reference)
     (one,), _ = found(tables(20, a=(31, 0), b=(31.02, 1.0), c=(29, 0.1)), reference)
     assert list(one.means) == ["b", "a"]
     said = headline.sentences([one])
-    assert said.startswith("No difference found between b and a pixel by pixel (PSNR 3")
+    assert said.startswith("No difference shown between b and a pixel by pixel (PSNR 3")
 
 
 def test_the_headline_agrees_with_the_verdicts_on_the_reference():

@@ -13,6 +13,7 @@ _REPEATED = 0.3
 
 _FAR = 64  # grey levels, between a sample and its surroundings
 _ALIKE = 8  # grey levels, in which JPEG leaves one colour or tone
+_TONES_APART = 64  # grey levels
 _THINNEST = 0.02  # of a side: scanners leave four dark columns at the edge of a photo
 _SPECKS = 0.02  # of a bar's line: a logo, a subtitle
 _BEYOND = 0.5  # of the line that a bar ends at: the picture is of another colour there
@@ -90,7 +91,8 @@ def impulses(image: np.ndarray) -> float:
 def tones(luma: np.ndarray) -> float:
     """Returns the share of pixels that have one of the two most frequent tones, about.
 
-    Nearly 1 in one-bit art, and in printed pages.
+    Nearly 1 in one-bit art, and in printed pages. The two are far apart: near each other, they are
+    a dark or foggy photo.
 
     Args:
         luma: `(height, width)` uint8.
@@ -98,7 +100,7 @@ def tones(luma: np.ndarray) -> float:
     counts = np.bincount(luma.ravel(), minlength=256)
     near = np.convolve(counts, np.ones(2 * _ALIKE + 1, int), mode="same")
     first = int(near.argmax())
-    apart = np.abs(np.arange(256) - first) > 2 * _ALIKE
+    apart = np.abs(np.arange(256) - first) > _TONES_APART
     return float((near[first] + near[apart].max()) / luma.size)
 
 

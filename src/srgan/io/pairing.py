@@ -72,7 +72,7 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
     if len(exact) < min(len(wanted), len(found)):
         rules = _rules(here, there)
         if not exact or len(rules[0]) > len(exact):
-            best = rules
+            best = [_with_equal(rule, exact, folder) for rule in rules]
         else:  # what is left may have a habit of its own
             left = _Names([name for name in found if name not in exact])
             (more, *others) = _rules(here, left)
@@ -94,6 +94,22 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
             f" Without partner: {_few(without)} (photos), {_few(map(_name, left_over))} (there)."
         )
     return Matches(files, left_over, f"{tried} {_REMEDY}")
+
+
+def _with_equal(rule: dict[str, str], exact: dict[str, str], folder: Path) -> dict[str, str]:
+    """The pairs of a rule, and those of equal names that it leaves over.
+
+    Raises:
+        ValueError: If a photo has one of each.
+    """
+    left = {name: name for name in exact if name not in rule.values()}
+    for name in left:
+        if name in rule:
+            raise ValueError(
+                f"Two files in {folder} belong to the photo {name}: {name} and {rule[name]}. "
+                f"Leave one. {_REMEDY}"
+            )
+    return rule | left
 
 
 def partners(

@@ -60,7 +60,7 @@ def sentences(headlines: Sequence[Headline]) -> str:
 
     Example:
         >>> sentences([Headline("Set14", "psnr", 14, {"a": 28.1, "b": 28.06})])
-        'No difference found between a and b pixel by pixel (PSNR 28.10 dB and 28.06 dB).'
+        'No difference shown between a and b pixel by pixel (PSNR 28.10 dB and 28.06 dB).'
         >>> sentences([Headline("Set14", "lpips", 14, {"a": 0.1})])
         'a looks most like HR (LPIPS 0.1000).'
     """
@@ -80,7 +80,7 @@ def _sentence(one: Headline) -> str:
     said = f"({measure.label} {_listed(scores)})."
     if len(one.means) == 1:
         return f"{next(iter(one.means))} {_WON[one.measure]} {said}"
-    return f"No difference found between {_listed([*one.means])} {_WHERE[one.measure]} {said}"
+    return f"No difference shown between {_listed([*one.means])} {_WHERE[one.measure]} {said}"
 
 
 def _few(one: Headline) -> str:

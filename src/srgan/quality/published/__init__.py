@@ -9,8 +9,10 @@ import pydantic
 from srgan.quality import protocols, reduction
 from srgan.quality.measures import MEASURES
 from srgan.quality.results import Evaluation
+from srgan.quality.summary import Summary
 
 _HERE = Path(__file__).parent
+_SAME = 0.2  # dB; programs cut and round in several ways
 
 
 class _Record(pydantic.BaseModel):
@@ -97,6 +99,11 @@ def load(name: str) -> Paper:
 
 def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
     """Yields the figures on what was measured, each with what is against comparing it."""
+    bicubic = {
+        (row.dataset.lower(), row.scale): row.scores["psnr"]
+        for row in paper.rows
+        if row.method == "bicubic" and "psnr" in row.scores
+    }
     for row in paper.rows:
         summary = next(
             (s for name, s in found.summaries.items() if name.lower() == row.dataset.lower()), None
@@ -117,6 +124,8 @@ def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
                 )
             elif set(ways) - {reduction.MATLAB}:
                 objection = "the LR images here are not MATLAB's bicubic"
+            else:
+                objection = _others(summary, bicubic.get((row.dataset.lower(), row.scale)))
             yield Beside(row, measure, value, objection)
 
 
@@ -154,4 +163,15 @@ def _line(one: Beside) -> str:
     return (
         f"{row.dataset}  {row.method}{size}  {measure.label} {measure.format(one.value)}  "
         f"({row.source})"
+    )
+
+
+def _others(summary: Summary, bicubic: float | None) -> str:
+    """Whether bicubic, which is the same everywhere, says that these are other photos."""
+    means = summary.means.get("bicubic")
+    if bicubic is None or means is None or abs(means.psnr - bicubic) <= _SAME:
+        return ""
+    return (
+        f"bicubic has {means.psnr:.2f} dB on these photos, and {bicubic:.2f} dB in the file: "
+        "they are others"
     )
