@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -59,7 +60,8 @@ def terminal(found: Evaluation) -> str:
         n = str(max(summary.photos.values()))
         for method, scores in summary.means.items():
             values = (MEASURES[name].format(value) for name, value in scores._asdict().items())
-            rows.append((summary.dataset, method, n, *values))
+            scored = n if not all(map(math.isnan, scores)) else "0"
+            rows.append((summary.dataset, method, scored, *values))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
