@@ -50,7 +50,7 @@ def test_a_large_model_teaches_a_small_one(
         assert program == "srgan"
         if command == "recipes":
             Path(arguments[-1]).write_text(_printed(arguments[0]))
-        elif "--resume" not in arguments and command != "serve":
+        elif "--resume" not in arguments and command not in ("serve", "convert"):
             if command == "train" and "--config" in arguments:  # the same once more
                 arguments[arguments.index("-o") + 1] = "runs/again"
             code = cli.main([command, *arguments])
@@ -63,7 +63,7 @@ def test_a_large_model_teaches_a_small_one(
     assert "teacher" in srgan.load("runs/small/model.onnx").metadata.licence
     assert len(list(Path("large").glob("*.png"))) == 9
     assert list(Path("phone").glob("*.tflite"))
-    assert Path("report/index.html").exists()
+    assert Path("report.html").exists()
 
 
 def _printed(recipe):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -950,3 +951,36 @@ def test_a_dry_run_refuses_the_error_map_that_the_run_would(photo, tiny_model, t
 def test_a_box_of_nothing_is_refused(photo, tmp_path, fails):
     error = fails("upscale", photo, "-o", tmp_path / "large.png", "--fit", "0x9")
     assert "expected width x height" in error
+
+
+def test_a_folder_with_a_model_is_the_model_in_it(photo, tiny_model, tmp_path):
+    for name in ("photos", "model"):
+        (tmp_path / name).mkdir()
+    shutil.copy(photo, tmp_path / "photos")
+    shutil.copy(tiny_model, tmp_path / "model")
+    arguments = ["evaluate", "--data", tmp_path / "photos", "-o", tmp_path / "scores"]
+    assert cli.main([*map(str, arguments), "--model", str(tmp_path / "model")]) == 0
+    found = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
+    assert "tiny" in json.dumps(found["summaries"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM ends the process there")
+def test_sigterm_ends_a_command_with_whole_files(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (900, 900, 3), np.uint8)
+    images.write(tmp_path / "photo.png", noise)
+    command = [sys.executable, "-m", "srgan", "upscale", str(tmp_path / "photo.png")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [*command, "-o", str(tmp_path / "large.png"), "--tile", "64"],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not any(path.suffix == ".partial" for path in tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.terminate()
+        assert "interrupted; every file that was written is complete." in process.stderr.read()
+    assert process.returncode == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]

@@ -1,5 +1,6 @@
 """Weights are read as they were saved, and nothing else is: no code, no lies, no bombs."""
 
+import json
 import pickle
 import re
 import struct
@@ -274,3 +275,16 @@ def test_names_that_no_model_has_are_refused(written, tmp_path, name):
 def test_other_files_are_refused(tmp_path, data):
     (tmp_path / "a.pth").write_bytes(data)
     refused(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(("first", "second"), [((0, 16), (8, 24)), ((0, 16), (24, 40))])
+def test_tensors_that_overlap_or_leave_a_hole_are_refused(tmp_path, first, second):
+    header = {
+        name: {"dtype": "F32", "shape": [4], "data_offsets": span}
+        for name, span in (("a", first), ("b", second))
+    }
+    text = json.dumps(header).encode()
+    path = tmp_path / "lying.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(second[1]))
+    with pytest.raises(ValueError, match=rf"begins at byte {second[0]}, where .* ends at 16"):
+        read_state_dict(path)

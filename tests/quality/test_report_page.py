@@ -475,7 +475,10 @@ def test_the_crops_are_of_what_a_method_is_worst_in_until_a_measure_is_chosen(
 
 def test_published_figures_stand_apart_with_their_sources(show, make_evaluation, folder):
     found = make_evaluation([("Set5", str(number)) for number in range(5)])
-    report.write(found, folder / "published.html", paper=published.load("x4"))
+    paper = published.load("x4")
+    rows = [row for row in paper.rows if row.method != "bicubic"]  # the made photos are others
+    paper = paper.model_copy(update={"rows": tuple(rows)})
+    report.write(found, folder / "published.html", paper=paper)
     page = show(folder / "published.html")
     assert "Nothing in this table was measured here" in page.inner_text("#published-title")
     like, unlike = page.locator("#published tbody").all()

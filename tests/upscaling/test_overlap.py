@@ -92,7 +92,18 @@ def whole_bytes(deep):
     return int(loading.load(deep).pixel_bytes)
 
 
-def test_what_was_asked_for_is_not_measured(deep, photo, tmp_path, monkeypatch):
+def test_what_an_overlap_that_was_asked_for_costs_is_said(deep, photo, tmp_path):
+    errors = []
+    for pixels in (4, 24):
+        options = UpscaleOptions(overlap=pixels, tile=64)
+        job = pipeline.prepare(photo, tmp_path / "large.png", deep, options)
+        assert job.cuts[0].halo == job.overlap.pixels == pixels
+        assert job.notes[0].startswith(f"tiles overlap by {pixels} pixels, and not by the {SEES} ")
+        errors.append(job.overlap.error)
+    assert errors[0] > 1 > errors[1]
+
+
+def test_what_is_exact_or_cut_by_hand_is_not_measured(deep, photo, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "MUCH", 0)
     for options in (UpscaleOptions(overlap=SEES), UpscaleOptions(tile=64)):
         job = pipeline.prepare(photo, tmp_path / "large.png", deep, options)
@@ -108,8 +119,11 @@ def test_models_of_srgan_are_always_exact(photo, tmp_path, tiny_model, monkeypat
     assert job.cuts[0].halo == loading.load(tiny_model).plan(200, 240).halo
 
 
-def test_much_more_work_than_the_picture_has_is_told(deep, photo, tmp_path):
-    job = pipeline.prepare(photo, tmp_path / "large.png", deep, UpscaleOptions(tile=16))
+def test_much_more_work_than_the_picture_has_is_told(deep, photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel, "available_memory", lambda: 2**20)
+    monkeypatch.setattr(parallel, "tile_memory", lambda: 2**19)
+    options = UpscaleOptions(overlap=SEES)
+    job = pipeline.prepare(photo, tmp_path / "large.png", deep, options)
     share = job.work / (200 * 240)
     assert share > 2
     assert any(f"that {share:.0f} times the picture is computed" in note for note in job.notes)

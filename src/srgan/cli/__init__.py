@@ -10,6 +10,7 @@ outside imports anything from here but `main`.
 
 import _thread
 import io
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors = "surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace"
         sys.stdout.reconfigure(errors=errors)
     unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
+    terminated = _as_interruption()
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
@@ -78,9 +80,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return messages.fail(f"{type(error).__name__}: {error}. Add --debug to see where.", code=1)
     finally:
         sys.unraisablehook = unraisablehook
+        if terminated:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if code == 130:
         messages.fail("interrupted; every file that was written is complete.")
     return code or 0
+
+
+def _as_interruption() -> bool:
+    """Has SIGTERM end a command as Ctrl-C does, with nothing left half-written; whether it was so.
+
+    Not in programs that call `main` and have made up their minds about it, or in their threads.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return True
 
 
 def _raise_later(ignored: "sys.UnraisableHookArgs") -> None:

@@ -107,7 +107,7 @@ def find(source: str | os.PathLike[str]) -> Path:
             f"The run {folder} has no finished weights: {file.name} is written at the end. "
             "Finish it with srgan train --resume, or name the model.onnx of a stage."
         )
-    raise FileNotFoundError(f"{folder} is not the folder of a run: it has no {file.name}.")
+    return catalogue.path(source)
 
 
 def _check_options(kind: str, size: tuple[int, int] | None, calibration: Path | None) -> None:

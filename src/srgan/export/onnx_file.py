@@ -159,8 +159,11 @@ def read_weights(path: Path, generator: keras.Model) -> None:
         return
     _rescale(found, needed.name)
     if reason := _misfit(found, needed):
+        others = " Models of other projects are taken as .pth or .safetensors files."
+        known = re.match(r"(residual|srresnet|rrdbnet|srvggnet|span)_x\d", found.name)
         raise ValueError(
             f"{path} holds {_describe(found)}, and the generator is {_describe(needed)}: {reason}."
+            + ("" if known else others)
         )
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in found.initializer}
     for layer in generator.layers:

@@ -60,6 +60,14 @@ def path(model: str | os.PathLike[str]) -> Path:
     return file
 
 
+def holds_model(folder: Path) -> bool:
+    """Returns whether a folder stands for the one model in it; see `path`."""
+    try:
+        return folder.is_dir() and _inside(folder).is_file()
+    except FileNotFoundError:
+        return False
+
+
 def _inside(folder: Path) -> Path:
     """The model in a folder.
 

@@ -87,7 +87,7 @@ def evaluate(
     loaded = {
         upscaler: loading.load(upscaler)
         for upscaler in upscalers
-        if upscaler in catalogue.shipped() or not (upscaler == BICUBIC or Path(upscaler).is_dir())
+        if upscaler != BICUBIC and _is_model(upscaler)
     }
     scales = {model.metadata.scale for model in loaded.values()}
     scales |= {options.scale} if options.scale else set()
@@ -123,6 +123,12 @@ def evaluate(
         folder / "evaluation.json", json.dumps(evaluation.to_json(), indent=1).encode()
     )
     return evaluation
+
+
+def _is_model(upscaler: str | os.PathLike[str]) -> bool:
+    """Whether it is no folder of results: a folder with one ONNX file stands for that."""
+    folder = Path(upscaler)
+    return upscaler in catalogue.shipped() or not folder.is_dir() or catalogue.holds_model(folder)
 
 
 def _reference(

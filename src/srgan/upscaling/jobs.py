@@ -85,10 +85,17 @@ class UpscaleJob:
     def _enough(
         self, workers: int | None, middle: Callable[[], np.ndarray]
     ) -> overlap.Overlap | None:
-        """What tiles share, if all that the network sees would be dear, and it is not srgan's."""
+        """What tiles share, and what that costs, if it is less than the network sees.
+
+        That was asked for, or all would be dear. Models of srgan are exact, unless told otherwise.
+        """
         self.overlap = None
-        is_free = self.options.overlap is None and self.options.tile is None
-        if not (is_free and self.model.specification and self.model.requirements.divisible):
+        asked, sees = self.options.overlap, self.model.metadata.receptive_field
+        if not (self.model.specification and self.model.requirements.divisible):
+            return None
+        if asked is not None and asked < sees:
+            return overlap.measure(self.model, middle(), (asked,))[0]
+        if asked is not None or self.options.tile is not None:
             return None
         exact = self._plan(self.picture.height, self.picture.width, workers)
         if exact.work <= DEAR * exact.height * exact.width and self._tile_bytes(exact) < MUCH:
@@ -129,7 +136,7 @@ class UpscaleJob:
                 f"{sees} is exact"
             )
         share = max((cut.work / (cut.height * cut.width) for cut in self.cuts), default=0)
-        if share > _TWICE:
+        if share > _TWICE and not need.fixed and self.options.tile is None:
             yield (
                 f"tiles overlap so much that {share:.0f} times the picture is computed, since the "
                 f"network sees {sees} pixels to each side and memory is short; --overlap 32 takes "

@@ -27,7 +27,9 @@ def check_destination(path: Path, overwrite: bool = False) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"Cannot write {path}: it is a folder. Name a file in it.")
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists already. Choose another name, or ask to overwrite.")
+        raise FileExistsError(
+            f"{path} exists already. Choose another name, or have it overwritten (--overwrite)."
+        )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise PermissionError(
             f"Cannot write {path}: the folder {path.parent} is not writable. "

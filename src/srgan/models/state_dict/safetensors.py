@@ -29,7 +29,16 @@ def read(data: bytes) -> dict[str, StoredTensor]:
     """
     header, at = _header(data)
     header.pop("__metadata__", None)
-    return {name: _tensor(name, entry, data, at) for name, entry in header.items()}
+    tensors = {name: _tensor(name, entry, data, at) for name, entry in header.items()}
+    end = 0
+    for begin, stop in sorted(entry["data_offsets"] for entry in header.values()):
+        if begin != end:
+            raise Damaged(
+                f"says that a tensor begins at byte {begin}, where the one before ends at {end}: "
+                "its header is wrong. Download it again."
+            )
+        end = stop
+    return tensors
 
 
 def texts(data: bytes) -> dict[str, str]:
