@@ -76,6 +76,7 @@ def changed(tmp_path):
         ("esrgan.pth", {"attention.weight": np.ones(1)}, "such as 'attention.weight'"),
         ("compact.safetensors", {"body.8.bias": np.ones(9)}, "9 channels; expected 12, 27"),
         ("compact.safetensors", {"body.3.weight": None}, "lacks the weight 'body.3.weight'"),
+        ("compact.safetensors", {"body.1.weight": None}, "lacks the weight 'body.1.weight'"),
         ("span.pth", {"conv_1.conv.0.weight": np.ones(1)}, "has weights of shapes"),
         ("span.pth", {"conv_cat.weight": None}, "none of the networks .* its weights are conv_1."),
     ],

@@ -51,7 +51,7 @@ def read(path: str | os.PathLike[str]) -> Community:
     try:
         if "upsampler.0.weight" in state and "conv_cat.weight" in state:
             return _span(state)
-        if "body.0.weight" in state and "body.1.weight" in state:
+        if "body.0.weight" in state:
             return _srvggnet(state)
         if renamed := _as_real_esrgan(state):
             return _rrdbnet(renamed)
