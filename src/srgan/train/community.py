@@ -1,7 +1,7 @@
 """Community models in PyTorch's files, as generators that can be trained on.
 
 Known are the ESRGAN family (by the names of weights of ESRGAN, of RealSR and BSRGAN, and of
-Real-ESRGAN), SRVGGNetCompact and SPAN. Weights are named as PyTorch does until `load`.
+Real-ESRGAN), SRVGGNetCompact and SPAN.
 """
 
 import os
@@ -17,6 +17,7 @@ from srgan.models.state_dict import read_state_dict
 from srgan.train import config
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+_KINDS = ("weight", "bias")
 
 Weights = Mapping[str, np.ndarray]
 
@@ -267,6 +268,3 @@ def _rrdbnet(state: Weights) -> Community:
     return Community(
         config.RrdbNet(filters=filters, blocks=blocks, growth=growth), 2**stages, weights
     )
-
-
-_KINDS = ("weight", "bias")

@@ -44,7 +44,6 @@ Factors = Annotated[tuple[Factor, Factor], Ordered]
 Quality = Annotated[float, Field(ge=1, le=100)]
 Qualities = Annotated[tuple[Quality, Quality], Ordered]
 
-
 TEACHER_MARGIN = 8
 """lr pixels at each edge of a teacher's crop that are not used: it does not see beyond the edge."""
 
