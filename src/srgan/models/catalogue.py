@@ -16,7 +16,7 @@ PURPOSES = {  # the default model of each pair first
     "srgan-photo-psnr-x4": "the same photos, smoother",
     "srgan-x2": "the default for clean photos up to --scale 2",
     "srgan-psnr-x2": "the same size, closest to the truth",
-    "srgan-fast-x4": "large folders, video, phones: 10 to 18 times as fast as srgan-x4",
+    "srgan-fast-x4": "large folders, video, phones: nearly as good, six times as fast",
     "srgan-fast-psnr-x4": "as fast, closest to the truth",
 }
 
