@@ -3,6 +3,8 @@
 import base64
 import http.client
 import time
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from srgan.models import loading
 from srgan.numeric import resize
 from srgan.util import resources
 
+ROOT = Path(__file__).parents[2]
 PHOTOS = resources.PHOTOS
 ENOUGH = 60  # seconds, beside other work
 
@@ -39,7 +42,7 @@ def page(browser, address):
 
 
 def example(page, name="cat"):
-    page.get_by_role("button", name=name).click()
+    page.get_by_role("button", name=name, exact=True).click()
     done(page)
 
 
@@ -52,8 +55,19 @@ def until(page, condition):
 
 
 def done(page):
-    page.locator("#facts", has_text="pixels").wait_for()
-    until(page, lambda: page.text_content("#status") == "")
+    """Waits until all that was asked for is there, and what is chosen is shown."""
+    page.locator("#facts", has_text="pixels, ").wait_for()
+    until(page, lambda: page.is_disabled("#cancel") and page.text_content("#status") == "")
+
+
+def names(page):
+    return page.locator("#list .pick > span:nth-last-child(2)").all_inner_texts()
+
+
+def zoomed_photo(width, height):
+    """A photo of this size, enlarged from a part of the cat."""
+    photo = pyvips.Image.new_from_file(str(PHOTOS / "cat.webp"))
+    return photo.thumbnail_image(width, height=height, size="force")
 
 
 def shown(page, which="after"):
@@ -83,47 +97,177 @@ def test_an_example_is_enlarged_beside_what_it_came_of(page, address, lr):
     example(page)
     assert np.array_equal(shown(page), loading.load("srgan-x4").upscale(lr, dtype=np.uint8))
     assert np.array_equal(shown(page, "before"), lr)
+    assert [page.inner_text(f"#{side}-side") for side in ("left", "right")] == ["Before", "After"]
     assert "448x288 pixels" in page.inner_text("#facts")
     assert page.get_attribute("#download", "download") == "cat-srgan-x4.png"
     page.select_option("#left", "hr")
     until(page, lambda: shown(page, "before").shape == (288, 448, 3))
+    until(page, lambda: page.inner_text("#left-side") == "The true picture")
     assert page.wrong == []
     assert all(url.startswith((address, f"blob:{address}", "data:")) for url in page.asked)
 
 
-def test_realism_is_set_and_the_size_chosen(page, lr):
+def test_settings_make_another_result_and_any_two_are_compared(page, lr):
     example(page)
     page.locator("#realism").fill("0.5")
     until(page, lambda: "realism=0.5" in page.text_content("#curl"))
     done(page)
     half = loading.load("srgan-x4", realism=0.5).upscale(lr, dtype=np.uint8)
     assert np.array_equal(shown(page), half)
+    page.select_option("#left", label="Clean picture")
+    whole = loading.load("srgan-x4").upscale(lr, dtype=np.uint8)
+    until(page, lambda: np.array_equal(shown(page, "before"), whole))
+    assert page.inner_text("#left-side") == "Clean picture"
     page.select_option("#scale", "2")
     page.locator("#facts", has_text="224x144").wait_for()
     assert page.inner_text("#promise") == "Scaled down again, the result gives the picture back."
     page.select_option("#model", "tiny")
     until(page, lambda: "tiny" in page.text_content("#curl"))
-    assert "need not give the picture back" in page.inner_text("#promise")
+    assert "not the picture when scaled down" in page.inner_text("#promise")
     assert not page.is_visible("#realism-choice")
-    assert page.is_disabled("#show-map")
+    assert not page.is_visible("#map")
+    page.click("summary")
     assert "CC0" in page.inner_text("#licence")
     assert page.wrong == []
 
 
-def test_the_error_map_is_shown_and_hidden_again(page):
+def test_keys_on_a_slider_send_one_request(page):
+    example(page)
+    page.focus("#realism")
+    before = sum("upscale" in url for url in page.asked)
+    for _ in range(6):
+        page.keyboard.press("ArrowLeft")
+    until(page, lambda: "realism=0.7" in page.text_content("#curl"))
+    done(page)
+    assert sum("upscale" in url for url in page.asked) == before + 1
+
+
+def test_the_error_map_is_compared_and_saved_as_what_it_is(page):
     example(page)
     result = shown(page)
-    page.click("#show-map")
+    page.click("#map")
     page.locator("#legend").wait_for()
-    assert shown(page).shape[1] == result.shape[1]
-    assert not np.array_equal(shown(page)[: len(result)], result)
-    with page.expect_download() as saved:  # the result still, not the map
+    assert page.inner_text("#right-side") == "What is guessed"
+    guessed = shown(page)
+    assert guessed.shape[1] == result.shape[1]
+    assert not np.array_equal(guessed[: len(result)], result)
+    until(page, lambda: np.array_equal(shown(page, "before"), result))
+    with page.expect_download() as saved:
+        page.click("#download")
+    assert saved.value.suggested_filename == "cat-srgan-x4-guessed.png"
+    assert np.array_equal(images.read_uint8(saved.value.path())[..., :3], guessed)
+    page.select_option("#right", label="Clean picture")
+    page.locator("#legend").wait_for(state="hidden")
+    with page.expect_download() as saved:
         page.click("#download")
     assert np.array_equal(images.read_uint8(saved.value.path()), result)
-    page.click("#show-result")
-    page.locator("#legend").wait_for(state="hidden")
-    assert np.array_equal(shown(page), result)
     assert page.wrong == []
+
+
+def test_several_pictures_are_enlarged_one_after_another_and_saved_together(page, tmp_path, lr):
+    for name in ("one.png", "two.png", "three.tif"):
+        images.write(tmp_path / name, lr)
+    files = [tmp_path / "one.png", tmp_path / "two.png", tmp_path / "three.tif"]
+    page.set_input_files("#file", files)
+    done(page)
+    assert names(page) == ["one.png", "two.png", "three.tif"]
+    page.click("#start")
+    until(page, lambda: page.locator("#list .note", has_text="done").count() == 3)
+    with page.expect_download() as saved:
+        page.click("#zip")
+    with zipfile.ZipFile(saved.value.path()) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"{name}-srgan-x4.png" for name in ("one", "two", "three")]
+        archive.extractall(tmp_path)
+    sr = loading.load("srgan-x4").upscale(lr, dtype=np.uint8)
+    for name in ("one", "two", "three"):
+        assert np.array_equal(images.read_uint8(tmp_path / f"{name}-srgan-x4.png"), sr)
+    page.get_by_role("button", name="three.tif", exact=False).first.click()
+    until(page, lambda: np.array_equal(shown(page, "before"), lr))  # it shows no TIFF itself
+    page.get_by_role("button", name="Remove two.png").click()
+    assert names(page) == ["one.png", "three.tif"]
+    assert page.wrong == []
+
+
+def test_what_runs_and_waits_is_cancelled(page, tmp_path):
+    for name in ("one.png", "two.png"):
+        zoomed_photo(500, 400).pngsave(str(tmp_path / name))
+    page.set_input_files("#file", [tmp_path / "one.png", tmp_path / "two.png"])
+    page.locator("#facts", has_text="This is the middle").wait_for()
+    page.click("#start")
+    page.locator("#list .note", has_text="is being enlarged").wait_for()
+    page.click("#cancel")
+    until(page, lambda: page.locator("#list .note", has_text="cancelled").count() == 2)
+    assert page.is_disabled("#cancel")
+
+
+def test_a_large_picture_shows_its_middle_first_and_how_large_it_will_be(page, tmp_path):
+    photo = zoomed_photo(400, 300)
+    photo.pngsave(str(tmp_path / "large.png"))
+    page.set_input_files("#file", tmp_path / "large.png")
+    page.locator("#facts", has_text="400x300 → 1600x1200 pixels").wait_for()
+    middle = photo.crop(136, 86, 128, 128).numpy()
+    sr = loading.load("srgan-x4").upscale(middle, dtype=np.uint8)
+    assert np.array_equal(shown(page), sr)
+    assert np.array_equal(shown(page, "before"), middle)
+    assert not any("v1/upscale" in url for url in page.asked)
+    assert not page.is_visible("#download")
+
+
+def test_a_picture_that_is_too_large_is_told_which_size_would_do(browser, serving, tmp_path):
+    zoomed_photo(400, 300).jpegsave(str(tmp_path / "phone.jpg"))
+    with serving(megapixels=0.6) as port:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#examples button").first.wait_for()
+        page.set_input_files("#file", tmp_path / "phone.jpg")
+        page.locator("#status.bad", has_text="Too large: 2 megapixels, of at most 0.6").wait_for()
+        advice = "choose “Clean picture, 2 times”, which makes 800x600"
+        assert advice in page.inner_text("#status")
+        page.select_option("#model", "srgan-x2")
+        page.locator("#facts", has_text="400x300 → 800x600").wait_for()
+        assert page.locator("#status.bad").count() == 0
+        page.close()
+
+
+def test_a_transparent_result_hides_what_lies_below(page, tmp_path, lr):
+    alpha = np.zeros((*lr.shape[:2], 1), np.uint8)
+    images.write(tmp_path / "hole.png", np.concatenate([lr, alpha], axis=2))
+    page.set_input_files("#file", tmp_path / "hole.png")
+    done(page)
+    box = page.locator("#frame").bounding_box()
+    right = {"x": box["x"] + 0.6 * box["width"], "y": box["y"] + 60, "width": 100, "height": 60}
+    seen = page.screenshot(clip=right)
+    page.evaluate("document.getElementById('before').style.visibility = 'hidden'")
+    assert page.screenshot(clip=right) == seen
+
+
+def test_what_moves_still_moves(page, tmp_path, lr):
+    frames = np.concatenate([lr, lr[::-1]])
+    film = pyvips.Image.new_from_array(frames).copy()
+    film.set_type(pyvips.GValue.gint_type, "page-height", len(lr))
+    film.gifsave(str(tmp_path / "film.gif"))
+    page.set_input_files("#file", tmp_path / "film.gif")
+    done(page)
+    with page.expect_download() as saved:
+        page.click("#download")
+    assert saved.value.suggested_filename == "film-srgan-x4.webp"
+    assert pyvips.Image.new_from_file(str(saved.value.path())).get("n-pages") == 2
+
+
+def test_a_format_that_the_browser_does_not_show_is_saved_all_the_same(page):
+    page.select_option("#format", "tiff")
+    page.get_by_role("button", name="cat", exact=True).click()
+    page.locator("#notes", has_text="does not show files of this format").wait_for()
+    assert page.get_attribute("#download", "download") == "cat-srgan-x4.tif"
+
+
+def test_a_tall_picture_fits_in_the_window(page, tmp_path, lr):
+    images.write(tmp_path / "tall.png", np.ascontiguousarray(lr[:, :24]))
+    page.set_input_files("#file", tmp_path / "tall.png")
+    done(page)
+    assert page.locator("#frame").bounding_box()["height"] <= 0.77 * 1000
 
 
 def test_the_divider_follows_keys_and_pointer(page):
@@ -174,8 +318,74 @@ def test_the_page_says_what_is_wrong(page, tmp_path):
     page.set_input_files("#file", tmp_path / "large.png")
     page.locator("#status.bad", has_text="1.2 megabytes; expected at most 1").wait_for()
     assert not page.is_visible("#result")
+    link = """(() => {
+        const data = new DataTransfer();
+        data.setData("text/uri-list", "https://example.com/cat.jpg");
+        dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+    })()"""
+    page.evaluate(link)
+    page.locator("#status.bad", has_text="a link or a text, not a picture").wait_for()
     example(page)  # and it goes on
     assert page.locator("#status.bad").count() == 0
+
+
+def test_the_page_says_so_when_the_service_is_gone(browser, serving, tiny_model):
+    with serving(str(tiny_model)) as port:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#examples button").first.wait_for()
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.reload()  # which the worker keeps
+        page.locator("#examples button").first.wait_for()
+    page.get_by_role("button", name="cat", exact=True).click()
+    page.locator("#status.bad", has_text="The service does not answer.").wait_for()
+    page.reload()
+    page.locator("#status.bad", has_text="The service does not answer.").wait_for()
+    page.close()
+
+
+def test_a_finger_slides_the_divider_again_and_again(browser, address):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True
+    )
+    page = context.new_page()
+    page.set_default_timeout(1000 * ENOUGH)
+    page.goto(address)
+    page.get_by_role("button", name="cat", exact=True).tap()
+    page.locator("#facts", has_text="pixels, ").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator("#frame").scroll_into_view_if_needed()
+    box = page.locator("#frame").bounding_box()
+    touch = context.new_cdp_session(page)
+
+    def slide(start, end):
+        y = box["y"] + box["height"] / 3
+        for step in range(9):
+            x = box["x"] + box["width"] * (start + (end - start) * step / 8)
+            kind = "touchMove" if step else "touchStart"
+            points = [{"x": x, "y": y + 2 * step}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    for start, end in ((0.5, 0.8), (0.3, 0.6), (0.7, 0.2), (0.2, 0.9)):
+        slide(start, end)
+        now = f"{100 * end:.0f}"
+        until(page, lambda now=now: page.get_attribute("#divider", "aria-valuenow") == now)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page, scheme):
+    axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.is_file():
+        pytest.skip("needs axe-core: npm ci")
+    page.emulate_media(color_scheme=scheme)
+    example(page)
+    page.click("summary")
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then(({ violations }) => violations)")
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
 def test_a_name_is_never_taken_for_code(page, tmp_path, lr):
@@ -185,7 +395,7 @@ def test_a_name_is_never_taken_for_code(page, tmp_path, lr):
     done(page)
     page.click("summary")
     assert "--data-binary @photo.jpg" in page.inner_text("#curl")
-    assert page.locator("main img").count() == 6  # four examples, before and after
+    assert page.locator("main img").count() == 7  # four examples, one of the list, and two of it
     assert page.wrong == []
 
 
@@ -201,6 +411,9 @@ def test_only_the_files_of_the_page_are_served(address):
     assert status("/server/web/page.js") == (200, "text/javascript")
     assert status("/web/view.js") == (200, "text/javascript")
     assert status("/web/palette.css") == (200, "text/css")
+    assert status("/worker.js") == (200, "text/javascript")
+    assert status("/manifest.webmanifest") == (200, "application/manifest+json")
+    assert status("/icon.svg") == (200, "image/svg+xml")
     for path in (
         *("/web/modules.py", "/web/", "/server/web/page.html", "/quality/report/web/page.js"),
         *("/web/../server/page.py", "/web/%2e%2e/server/page.py", "/web/..%2f..%2fetc/passwd"),
@@ -221,7 +434,7 @@ def test_the_picture_chooses_the_model(browser, serving, lr, tmp_path):
         assert page.inner_text("#facts").endswith("by srgan-x4")
         page.set_input_files("#file", degraded)
         page.locator("#facts", has_text="by srgan-photo-x4").wait_for()
-        assert "it was compressed as JPEG" in page.inner_text("#status")
+        assert "it was compressed as JPEG" in page.inner_text("#notes")
         assert page.get_attribute("#download", "download").endswith("-srgan-photo-x4.png")
-        assert page.is_disabled("#show-map")
+        assert not page.is_visible("#map")
         page.close()

@@ -10,6 +10,7 @@ of Keras and of the command line.
 """
 
 import contextlib
+import math
 import re
 import shutil
 import tempfile
@@ -26,11 +27,13 @@ from fastapi.responses import Response
 
 from srgan.io import kinds
 from srgan.models import engines
+from srgan.server import preview
 from srgan.server.catalogue import Catalogue
 from srgan.server.errors import add_errors, documented
 from srgan.server.guard import Guard
 from srgan.server.jobs import Jobs, Status, Ticket
 from srgan.server.page import add_page
+from srgan.server.preview import PreviewRequest
 from srgan.server.requests import (
     DEFAULT_LIMITS,
     JOB,
@@ -201,6 +204,22 @@ def _add_work(app: FastAPI, service: _Service) -> None:
         work = partial(_draw_map, service, asked)
         return await _answer(request, service, asked.job, "png", work)
 
+    @app.post("/v1/preview", **picture)
+    async def show_preview(request: Request, asked: Annotated[PreviewRequest, Query()]) -> Response:
+        """Enlarges the middle of a picture alone, so that one need not wait for the whole."""
+        service.catalogue.file(asked.model)
+        work = partial(_preview, service, asked)
+        return await _answer(request, service, asked.job, "png", work)
+
+
+def _preview(
+    service: _Service, asked: PreviewRequest, data: bytes, path: Path, ticket: Ticket
+) -> dict[str, str]:
+    model, notes, (width, height) = preview.make(
+        service.catalogue, service.limits, asked, data, path
+    )
+    return said(model, notes) | {"Srgan-Size": f"{width}x{height}"}
+
 
 def _upscale(
     service: _Service,
@@ -240,8 +259,17 @@ def _check_size(pixels: int, limits: Limits) -> None:
         raise HTTPException(
             413,
             f"The model would make {pixels / 1e6:,.1f} megapixels of this picture; expected at "
-            f"most {limits.megapixels:g}. Send a smaller one.",
+            f"most {limits.megapixels:g}. {_what_fits(pixels, limits)}",
         )
+
+
+def _what_fits(pixels: int, limits: Limits) -> str:
+    """How much smaller a picture has to be."""
+    share = 100 * math.sqrt(1e6 * limits.megapixels / pixels)
+    return (
+        f"Send it at {math.floor(share)} % of its width and height, or ask for a model that "
+        "enlarges less."
+    )
 
 
 async def _answer(

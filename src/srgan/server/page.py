@@ -20,7 +20,7 @@ _SHRUNK = 4  # times
 _HEADERS = SAFE | {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "frame-ancestors 'none'; worker-src 'self'; manifest-src 'self'",
     "Referrer-Policy": "no-referrer",
 }
 
@@ -34,6 +34,9 @@ def add_page(app: FastAPI) -> None:
             return FileResponse(file, media_type=media_type, headers=_HEADERS)
 
     add("/", _PAGE / "page.html", "text/html")
+    add("/worker.js", _PAGE / "worker.js", "text/javascript")  # in charge of what lies beside it
+    add("/manifest.webmanifest", _PAGE / "manifest.webmanifest", "application/manifest+json")
+    add("/icon.svg", _PAGE / "icon.svg", "image/svg+xml")
     # Each has the path that it has in the package, so that modules find each other.
     for style in (*_STYLES, _PAGE / "page.css"):
         add(_address(style), style, "text/css")

@@ -22,6 +22,10 @@ TOLD: dict[str, Any] = {
         "schema": {"type": "string"},
         "description": "Why that model was taken, and what of the picture the result lacks.",
     },
+    "Srgan-Size": {
+        "schema": {"type": "string"},
+        "description": "Of a preview: width and height of the picture, as 4000x3000.",
+    },
 }
 """Headers that tell of a result, as OpenAPI describes them."""
 

@@ -153,21 +153,24 @@ def describe(rgb: np.ndarray) -> str:
     return ""
 
 
-def middle(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> np.ndarray:
+def middle(
+    source: str | os.PathLike[str] | bytes, options: UpscaleOptions, side: int = _LOOKED_AT
+) -> np.ndarray:
     """Returns the middle of a picture's first frame, `(height, width, 3)` uint8, without alpha.
 
     Args:
         source: As `pipeline.prepare` takes it.
         options: What is asked for.
+        side: Of the square that is returned, in pixels; less, where the picture has less.
 
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
     picture = stream.Picture(source, options.max_pixels, ".png", srgb=True)
-    top, left = (max(side - _LOOKED_AT, 0) // 2 for side in (picture.height, picture.width))
-    bottom = min(top + _LOOKED_AT, picture.height)
+    top, left = (max(full - side, 0) // 2 for full in (picture.height, picture.width))
+    bottom = min(top + side, picture.height)
     rows = np.concatenate(list(_between(picture.rows(), top, bottom)))
-    rows = images.from_float(images.to_float(rows[:, left : left + _LOOKED_AT]), np.uint8)
+    rows = images.from_float(images.to_float(rows[:, left : left + side]), np.uint8)
     return rows[..., :3] if rows.shape[2] > 2 else rows[..., :1].repeat(3, axis=2)
 
 

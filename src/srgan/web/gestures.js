@@ -80,12 +80,31 @@ function listenToPointers(frame, view, divider, jumps) {
       view.zoomAt(...still, Math.max(apart(now), 1) / Math.max(apart(old), 1));
     }
   });
+  listenToTouches(frame, () => sliding);
   for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) {
     frame.addEventListener(end, (event) => {
       fingers.delete(event.pointerId);
       if (!fingers.size) frame.classList.remove("held");
     });
   }
+}
+
+/**
+ * Keeps a finger that slides the divider from scrolling the page, unless it moves up or down.
+ *
+ * @param {HTMLElement} frame
+ * @param {() => boolean} slides
+ */
+function listenToTouches(frame, slides) {
+  const began = { x: 0, y: 0 };
+  frame.addEventListener("touchstart", ({ touches }) => {
+    Object.assign(began, { x: touches[0].clientX, y: touches[0].clientY });
+  }, { passive: true });
+  frame.addEventListener("touchmove", (event) => {
+    const { clientX, clientY } = event.touches[0];
+    const isAcross = Math.abs(clientX - began.x) >= Math.abs(clientY - began.y);
+    if (slides() && isAcross && event.cancelable) event.preventDefault();
+  }, { passive: false });
 }
 
 /**

@@ -1,82 +1,165 @@
-// The page of the service: a picture goes to v1/upscale, and the result is shown beside it.
+// The page of the service: pictures go to v1/upscale, and what comes of them is shown beside them.
 
 import { byId, make } from "../../web/dom.js";
+import { limits, showChoice, showOffer } from "./choices.js";
 import { startComparison } from "./comparison.js";
+import { paint } from "./list.js";
+import { cancel, drawMap, look, start } from "./making.js";
+import { add, choose, current, pictures, remove, results, workOf } from "./pictures.js";
 import { read } from "./requests.js";
-import { enlarge, limit, listenToShown, models, open, showLeft } from "./result.js";
-import { say } from "./status.js";
+import { give, show } from "./showing.js";
+import { complain, reason, say } from "./status.js";
+import { archive } from "./zip.js";
 
-/** @import { Offer } from "./requests.js" */
+/** @import { Picture } from "./pictures.js" */
 
-function changeModel() {
-  const model = models.get(byId("model", HTMLSelectElement).value);
-  byId("realism-choice").hidden = !model?.realism;
-  byId("promise").textContent = !model
-    ? "A picture with JPEG artifacts, noise or blur gets the model that takes them away."
-    : model.consistency_rounds
-    ? "Scaled down again, the result gives the picture back."
-    : "The result need not give the picture back: a model for degraded photos takes JPEG's blocks and some of the noise away.";
+const PATIENCE = 400; // milliseconds after the last change of a setting
+
+const timer = { settings: 0 };
+
+function changed() {
+  paint(pick, drop);
+  show();
 }
 
-function turnDial() {
-  const { value } = byId("realism", HTMLInputElement);
-  byId("realism-value", HTMLOutputElement).value = Number(value).toFixed(2);
+/** @param {Picture} picture */
+async function pick(picture) {
+  choose(picture);
+  changed();
+  if (!picture.works.length && !picture.preview) await preview(picture);
+  else say(picture.state === "failed" ? picture.said : "", true);
 }
 
-/** @param {Offer} offered */
-function showOffer({ models: all, auto, reads, limits }) {
-  limit(limits.megabytes);
-  byId("most").textContent =
-    `${reads} of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
-  if (auto) byId("model").append(make("option", { value: "" }, "the one that fits"));
-  for (const model of all) {
-    models.set(model.name, model);
-    byId("model").append(make("option", { value: model.name }, `${model.name} (${model.scale}×)`));
+/** @param {Picture} picture */
+function drop(picture) {
+  remove(picture);
+  changed();
+}
+
+/** @param {Picture} picture */
+async function preview(picture) {
+  if (tooLarge(picture.file)) {
+    Object.assign(picture, { state: "failed", said: tooLarge(picture.file) });
+  } else {
+    say("A moment …");
+    try {
+      await look(picture, changed);
+    } catch (error) {
+      if (!reason(error)) return; // something else is looked at by now
+      if (!picture.works.length) Object.assign(picture, { state: "failed", said: reason(error) });
+    }
   }
-  changeModel();
-  turnDial();
+  changed();
+  say(picture.state === "failed" ? picture.said : "", picture.state === "failed");
+}
+
+/** @param {File} file */
+function tooLarge(file) {
+  const size = file.size / 1e6;
+  return size > limits.megabytes ? `The file has ${size.toFixed(1)} megabytes; expected at most ${limits.megabytes}.` : "";
+}
+
+/**
+ * Takes pictures, and shows the first.
+ *
+ * @param {Iterable<File>} files
+ * @param {string} hr The address of the reference, if there is one.
+ */
+async function take(files, hr = "") {
+  const added = [...files].map((file) => add(file, hr));
+  if (!added.length) return;
+  choose(added[0]);
+  changed();
+  await preview(added[0]);
+}
+
+/** @param {DataTransfer | null} data That was dropped or pasted. */
+async function takeFrom(data) {
+  const entries = [...(data?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
+  if (entries.some((entry) => entry?.isDirectory)) {
+    say("That is a folder. Open it, and drop its pictures.", true);
+  } else if (data?.files.length) await take(data.files);
+  else if (data?.types.length) say("That is a link or a text, not a picture. Save the picture first, then drop the file.", true);
 }
 
 /** @param {string} name */
 function exampleButton(name) {
   const address = `examples/${name}/lr`;
-  const choose = async () => {
+  const open = async () => {
     const file = await (await fetch(address)).blob();
-    await open(new File([file], `${name}.webp`, { type: file.type }), name, `examples/${name}/hr`);
+    await take([new File([file], `${name}.webp`, { type: file.type })], `examples/${name}/hr`);
   };
-  return make("button", { type: "button", onclick: choose }, make("img", { src: address, alt: name }));
-}
-
-/** @param {File | undefined} file */
-function take(file) {
-  if (file) open(file, file.name.replace(/\.[^.]*$/, "") || "picture");
+  return make("button", { type: "button", onclick: () => open().catch(complain) }, make("img", { src: address, alt: name }));
 }
 
 function listenToFiles() {
   const input = byId("file", HTMLInputElement);
-  const drop = byId("drop");
-  input.addEventListener("change", () => take(input.files?.[0]));
-  addEventListener("paste", (event) => take(event.clipboardData?.files[0]));
+  const target = byId("drop");
+  input.addEventListener("change", () => {
+    take(input.files ?? []);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  addEventListener("paste", (event) => takeFrom(event.clipboardData));
   addEventListener("dragover", (event) => {
     event.preventDefault();
-    drop.classList.add("over");
+    target.classList.add("over");
   });
-  addEventListener("dragleave", () => drop.classList.remove("over"));
+  addEventListener("dragleave", () => target.classList.remove("over"));
   addEventListener("drop", (event) => {
     event.preventDefault();
-    drop.classList.remove("over");
-    take(event.dataTransfer?.files[0]);
+    target.classList.remove("over");
+    takeFrom(event.dataTransfer);
   });
 }
 
-function listenToWishes() {
-  byId("model").addEventListener("change", () => {
-    changeModel();
-    enlarge();
+function listenToSettings() {
+  for (const id of ["model", "realism", "scale", "format"]) {
+    byId(id).addEventListener("input", () => {
+      showChoice();
+      clearTimeout(timer.settings);
+      const picture = current();
+      if (picture) timer.settings = setTimeout(() => preview(picture), PATIENCE);
+    });
+  }
+}
+
+function listenToShelf() {
+  byId("start").addEventListener("click", () => {
+    const possible = pictures.filter(({ file }) => !tooLarge(file));
+    start(possible, changed).catch(complain);
   });
-  byId("realism").addEventListener("input", turnDial);
-  for (const id of ["realism", "scale", "format"]) byId(id).addEventListener("change", enlarge);
-  byId("left").addEventListener("change", showLeft);
+  byId("cancel").addEventListener("click", () => {
+    cancel(pictures);
+    changed();
+  });
+  byId("clear").addEventListener("click", () => {
+    for (const picture of [...pictures]) remove(picture);
+    say("");
+    changed();
+  });
+  byId("zip").addEventListener("click", async () => {
+    const link = make("a", { download: "enlarged.zip" });
+    await give(link, await archive(results()));
+    link.click();
+  });
+}
+
+function listenToResult() {
+  for (const side of /** @type {const} */ (["left", "right"])) {
+    const select = byId(side, HTMLSelectElement);
+    select.addEventListener("change", () => {
+      const picture = current();
+      if (picture) picture[side] = select.value;
+      changed();
+    });
+  }
+  byId("map").addEventListener("click", () => {
+    const picture = current();
+    const work = picture && workOf(picture, picture.right);
+    if (!work) return;
+    say("A moment …");
+    drawMap(picture, work, changed).then(() => say(""), complain);
+  });
 }
 
 async function begin() {
@@ -85,8 +168,10 @@ async function begin() {
   showOffer(offered);
   byId("examples").append(...examples.map(exampleButton));
   listenToFiles();
-  listenToWishes();
-  listenToShown();
+  listenToSettings();
+  listenToShelf();
+  listenToResult();
 }
 
-begin().catch((error) => say(`The server does not answer: ${error.message}`, true));
+begin().catch(complain);
+navigator.serviceWorker?.register("worker.js").catch(() => {}); // without it, the page works all the same

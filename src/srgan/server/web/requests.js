@@ -1,6 +1,4 @@
-// Requests to the service, of which one runs at a time.
-
-import { hideProgress, say, showProgress } from "./status.js";
+// Requests to the service.
 
 /**
  * @typedef {object} Model
@@ -12,18 +10,27 @@ import { hideProgress, say, showProgress } from "./status.js";
  * @property {string} licence
  * @property {string} scores
  *
- * @typedef {{ job: string, signal: AbortSignal, ended: boolean }} Work
  * @typedef {{ state: string, done: number, seconds_left: number | null }} Job
- * @typedef {{ file: Blob, model: string, notes: string }} Answer
- * @typedef {{ models: Model[], auto: boolean, reads: string, limits: { megabytes: number, megapixels: number } }} Offer
+ * @typedef {{ waits: boolean, done: number, left: number | null }} Progress
+ * @typedef {{ file: Blob, model: string, notes: string, width: number, height: number }} Answer
+ * @typedef {{ megabytes: number, megapixels: number }} Limits
+ * @typedef {{ models: Model[], auto: boolean, reads: string, formats: string[], limits: Limits }} Offer
  */
 
-let running = new AbortController();
+const GONE = "The service does not answer. Is it still running? Start it again (srgan serve), then try once more.";
 
-/** Gives up what is asked for. */
-export function giveUp() {
-  running.abort();
-  hideProgress();
+/**
+ * @param {string} address
+ * @param {RequestInit} [how]
+ * @returns {Promise<Response>}
+ * @throws {Error} If the service does not answer, in words that help.
+ */
+async function reach(address, how) {
+  try {
+    return await fetch(address, how);
+  } catch (error) {
+    throw error instanceof TypeError ? new Error(GONE) : error;
+  }
 }
 
 /**
@@ -31,7 +38,7 @@ export function giveUp() {
  * @returns {Promise<any>} What the JSON there says.
  */
 export async function read(address) {
-  return (await fetch(address)).json();
+  return (await reach(address)).json();
 }
 
 /**
@@ -40,41 +47,38 @@ export async function read(address) {
  * @param {string} what
  * @param {Record<string, string>} query
  * @param {Blob} file
+ * @param {AbortSignal} signal That cancels it, which the service notices.
+ * @param {(progress: Progress) => void} [tell]
  * @returns {Promise<Answer>} The picture, who made it, and what is to be said of it.
- * @throws {Error} With what the service says is wrong; an AbortError if something else is asked for.
+ * @throws {Error} With what the service says is wrong.
  */
-export async function ask(what, query, file) {
-  running.abort();
-  running = new AbortController();
-  const { signal } = running;
+export async function post(what, query, file, signal, tell) {
   const job = crypto.getRandomValues(new Uint32Array(4)).join("-");
-  const work = { job, signal, ended: false };
-  showProgress(0);
-  const timer = setInterval(() => follow(work), 700);
+  const timer = tell && setInterval(() => follow(job, signal, tell), 700);
   try {
-    const wanted = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
-    const answer = await fetch(wanted, { method: "POST", body: file, signal });
+    const address = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
+    const answer = await reach(address, { method: "POST", body: file, signal });
     if (!answer.ok) {
       const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
       throw new Error(detail);
     }
-    const [model, notes] = ["Srgan-Model", "Srgan-Notes"].map((name) => answer.headers.get(name) ?? "");
-    return { file: await answer.blob(), model, notes };
+    const [model, notes, size] = ["Model", "Notes", "Size"].map((name) => answer.headers.get(`Srgan-${name}`) ?? "");
+    const [width, height] = size.split("x").map(Number);
+    return { file: await answer.blob(), model, notes, width, height };
   } finally {
     clearInterval(timer);
-    work.ended = true;
-    if (!signal.aborted) hideProgress();
   }
 }
 
-/** @param {Work} work */
-async function follow(work) {
-  const answer = await fetch(`v1/jobs/${work.job}`, { signal: work.signal }).catch(() => null);
-  if (!answer?.ok) return;
+/**
+ * @param {string} job
+ * @param {AbortSignal} signal
+ * @param {(progress: Progress) => void} tell
+ */
+async function follow(job, signal, tell) {
+  const answer = await fetch(`v1/jobs/${job}`, { signal }).catch(() => null);
+  if (!answer?.ok || signal.aborted) return;
   /** @type {Job} */
   const { state, done, seconds_left: left } = await answer.json();
-  if (work.ended || work.signal.aborted || state === "ended") return; // its result is on the way
-  if (done) showProgress(done);
-  const rest = left === null ? "" : `, about ${Math.ceil(left)} s left`;
-  say(state === "waiting" ? "Waiting for its turn …" : `Working${rest} …`);
+  if (state !== "ended") tell({ waits: state === "waiting", done, left }); // else its result is on the way
 }

@@ -1,4 +1,4 @@
-// What the page says, and how far the work is.
+// What the page says.
 
 import { byId } from "../../web/dom.js";
 
@@ -12,23 +12,17 @@ export function say(text, isBad = false) {
 }
 
 /**
- * Says what went wrong, unless it is only that something else was asked for meanwhile.
+ * What went wrong, for people; "" if it is only that it was cancelled.
  *
  * @param {unknown} error
  */
+export function reason(error) {
+  if (!(error instanceof Error)) return String(error);
+  return error.name === "AbortError" ? "" : error.message;
+}
+
+/** @param {unknown} error */
 export function complain(error) {
-  if (!(error instanceof Error)) say(String(error), true);
-  else if (error.name !== "AbortError") say(error.message, true);
-}
-
-/** @param {number} done From 0 to 1; 0 if nobody knows. */
-export function showProgress(done) {
-  const progress = byId("progress", HTMLProgressElement);
-  progress.hidden = false;
-  if (done) progress.value = done;
-  else progress.removeAttribute("value");
-}
-
-export function hideProgress() {
-  byId("progress").hidden = true;
+  const text = reason(error);
+  if (text) say(text, true);
 }
