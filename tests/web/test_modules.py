@@ -97,7 +97,9 @@ def test_a_missing_module_is_named(write):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.parents[1].name)
 def test_every_module_is_used_and_can_be_joined(page):
     used = modules.order(page)
-    assert set(page.parent.glob("*.js")) <= set(used)
+    workers = re.findall(r'serviceWorker\?\.register\("([\w.]+)"\)', page.read_text("utf-8"))
+    besides = {(page.parent / name).resolve() for name in workers}  # which run beside the page
+    assert {path.resolve() for path in page.parent.glob("*.js")} <= {*used, *besides}
     assert not re.search(r"^\s*(import|export)\b", modules.join(page), re.MULTILINE)
 
 

@@ -19,9 +19,9 @@ FLAT = 6  # grey levels of deviation below which a square of hr, mostly sky, say
 SEVERE = {
     "sharpness": 0.97,
     "grid": 0.50,
-    "checkerboard": 1.0,  # a grey level, below which nothing is seen: 0.16 were found
+    "checkerboard": 1.0,  # a grey level, below which nothing is seen: 0.22 were found
     "overshoot": 0.20,
-    "echoes": 0.09,
+    "echoes": 0.033,
     "aliasing": 0.20,
     "colour_drift": 2.5,  # about 1 in CIEDE2000, which is just noticeable; 0.32 were found
 }
