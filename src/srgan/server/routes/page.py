@@ -13,7 +13,7 @@ from srgan.server.transfer import SAFE
 from srgan.util import resources
 from srgan.web import modules
 
-_PAGE = Path(__file__).parent / "web"
+_PAGE = Path(__file__).parents[1] / "web"
 _STYLES = (resources.WEB / "palette.css", resources.WEB / "base.css", resources.WEB / "compare.css")
 _PHOTOS = {path.stem: path for path in sorted(resources.PHOTOS.glob("*.webp"))}
 _SHRUNK = 4  # times
@@ -25,20 +25,20 @@ _HEADERS = SAFE | {
 }
 
 
-def add_page(app: FastAPI) -> None:
+def add(app: FastAPI) -> None:
     """Adds `/`, what it needs, and the examples to a service."""
 
-    def add(address: str, file: Path, media_type: str) -> None:
+    def send_file(address: str, file: Path, media_type: str) -> None:
         @app.get(address, include_in_schema=False)
         async def send() -> Response:
             return FileResponse(file, media_type=media_type, headers=_HEADERS)
 
-    add("/", _PAGE / "page.html", "text/html")
+    send_file("/", _PAGE / "page.html", "text/html")
     # Each has the path that it has in the package, so that modules find each other.
     for style in (*_STYLES, _PAGE / "page.css"):
-        add(_address(style), style, "text/css")
+        send_file(_address(style), style, "text/css")
     for module in modules.order(_PAGE / "page.js"):
-        add(_address(module), module, "text/javascript")
+        send_file(_address(module), module, "text/javascript")
 
     @cache
     def shrunk(name: str) -> bytes:
