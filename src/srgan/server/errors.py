@@ -72,7 +72,7 @@ def fault_of(error: Exception) -> Fault:
             return Fault(error.status_code, str(error.detail), dict(error.headers or {}))
         case RequestValidationError() | ValidationError():
             faults = (
-                f"{fault['loc'][-1]}: {fault['msg'].removeprefix('Value error, ')}"
+                f"{(fault['loc'] or ('body',))[-1]}: {fault['msg'].removeprefix('Value error, ')}"
                 for fault in error.errors()
             )
             return Fault(422, "; ".join(faults))

@@ -29,7 +29,7 @@ def add(app: FastAPI, service: Service) -> None:
             raise HTTPException(503, "The models are being made ready; ask again in a second.")
         return Health(status="ok", jobs=len(service.queue))
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses=documented(401))
     async def list_models() -> Listing:
         """The models, the default one first, with their licence and scores; and the limits."""
         return Listing(
@@ -43,7 +43,8 @@ def add(app: FastAPI, service: Service) -> None:
     @app.get(
         "/metrics",
         response_class=Response,
-        responses={200: {"content": {CONTENT_TYPE: {}}, "description": "OpenMetrics."}},
+        responses={200: {"content": {CONTENT_TYPE: {}}, "description": "OpenMetrics."}}
+        | documented(401),
     )
     def tell_metrics() -> Response:
         """Requests, seconds, megapixels, the queue, memory: for Prometheus."""
