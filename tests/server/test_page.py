@@ -225,3 +225,29 @@ def test_the_picture_chooses_the_model(browser, serving, lr, tmp_path):
         assert page.get_attribute("#download", "download").endswith("-srgan-photo-x4.png")
         assert page.is_disabled("#show-map")
         page.close()
+
+
+def test_the_reference_has_each_path_and_runs_it(browser, address, tmp_path, lr):
+    images.write(tmp_path / "lr.png", lr)
+    page = browser.new_page()
+    page.set_default_timeout(1000 * ENOUGH)
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(f"{address}docs")
+    entry = page.locator("details", has=page.locator("code", has_text="/v1/upscale")).first
+    entry.locator("summary").click()
+    assert f"curl -F picture=@photo.jpg -F scale=2 -o large.png {address}v1" in entry.inner_text()
+    entry.get_by_label("model").select_option("tiny")
+    entry.get_by_label("Picture").set_input_files(tmp_path / "lr.png")
+    entry.get_by_role("button", name="Run").click()
+    entry.locator("img").wait_for()
+    assert "Srgan-Model: tiny" in entry.inner_text()
+    listed = page.locator("summary").all_inner_texts()
+    assert any("DELETE" in text and "/v1/jobs/{job}" in text for text in listed)
+    health = page.locator("details", has=page.locator("code", has_text="/health")).first
+    health.locator("summary").click()
+    health.get_by_role("button", name="Run").click()
+    health.locator(".answer", has_text='"status": "ok"').wait_for()
+    assert wrong == []
+    page.close()

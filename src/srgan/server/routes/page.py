@@ -1,4 +1,4 @@
-"""The page to try the models on, and pictures for it."""
+"""The page to try the models on, pictures for it, and the reference of all paths."""
 
 from functools import cache
 from pathlib import Path
@@ -26,7 +26,7 @@ _HEADERS = SAFE | {
 
 
 def add(app: FastAPI) -> None:
-    """Adds `/`, what it needs, and the examples to a service."""
+    """Adds `/` and `/docs`, what they need, and the examples to a service."""
 
     def send_file(address: str, file: Path, media_type: str) -> None:
         @app.get(address, include_in_schema=False)
@@ -34,10 +34,12 @@ def add(app: FastAPI) -> None:
             return FileResponse(file, media_type=media_type, headers=_HEADERS)
 
     send_file("/", _PAGE / "page.html", "text/html")
+    send_file("/docs", _PAGE / "reference.html", "text/html")
     # Each has the path that it has in the package, so that modules find each other.
-    for style in (*_STYLES, _PAGE / "page.css"):
+    for style in (*_STYLES, _PAGE / "page.css", _PAGE / "reference.css"):
         send_file(_address(style), style, "text/css")
-    for module in modules.order(_PAGE / "page.js"):
+    entries = (_PAGE / "page.js", _PAGE / "reference.js")
+    for module in dict.fromkeys(one for entry in entries for one in modules.order(entry)):
         send_file(_address(module), module, "text/javascript")
 
     @cache
