@@ -3,17 +3,19 @@
     pip install locust
     python benchmarks/load.py --minutes 10
 
-Each minute begins with some seconds in which `upscale_file` alone enlarges the same picture, as
-many at once as the service does; that is its capacity. Then Locust asks the service twice as often.
-Of each minute, the pictures a second of both are compared, and the memory of the service is read.
-The exit code is 1 if any answer was neither a picture nor a 429 or 503, if memory grew by more than
-a tenth after the first minute, or if the service made less than nine tenths of what the engine
-alone made in the same minute (the median of all). Needs Linux.
+In each minute, `upscale_file` alone enlarges the same picture for some seconds, before and after
+the service does, and as many at once; that is its capacity. Between, Locust asks the service twice
+as often. Of each minute, the pictures a second of both are compared, which swings on a machine with
+other work, and the processor time for a picture, which does not; and the memory of the service is
+read. The exit code is 1 if any answer was neither a picture nor a 429 or 503, if memory grew by
+more than a tenth after the first minute, or if the service made less than nine tenths of what the
+engine alone made in the same minute (the median of all). Needs Linux.
 """
 
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -36,8 +38,9 @@ from srgan.upscaling import pipeline
 from srgan.util import resources
 
 CONCURRENCY = 2
-ALONE = 10.0  # seconds of each minute
+ALONE = 5.0  # seconds, twice in each minute
 SHARE, GROWTH = 0.9, 1.1
+MEASURED = ("srgan_megapixels_total", "process_cpu_seconds_total")
 
 
 @contextmanager
@@ -56,21 +59,19 @@ def serving(model: str) -> Iterator[str]:
             service.terminate()
 
 
-def memory(address: str) -> float:
-    """MiB that the service takes, as it says."""
+def told(address: str, metric: str) -> float:
+    """The sum of a metric of the service, over its labels."""
     with urllib.request.urlopen(f"{address}/metrics") as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith("process_resident_memory_bytes "):
-                return float(line.split()[1]) / 2**20
-    raise ValueError("The service tells nothing of its memory.")
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if re.match(rf"{metric}[ {{]", line))
 
 
-def alone(model: Model, data: bytes, folder: Path, seconds: float) -> float:
-    """Pictures a second without a service, so many at once as it takes."""
-    began, counts = time.perf_counter(), Counter[int]()
+def alone(model: Model, data: bytes, folder: Path) -> tuple[float, float]:
+    """Pictures a second without a service, so many at once as it takes; and core seconds each."""
+    began, spent, counts = time.perf_counter(), time.process_time(), Counter[int]()
 
     def run(number: int) -> None:
-        while time.perf_counter() - began < seconds:
+        while time.perf_counter() - began < ALONE:
             pipeline.upscale_file(data, folder / f"{number}.png", model, overwrite=True)
             counts[number] += 1
 
@@ -79,7 +80,8 @@ def alone(model: Model, data: bytes, folder: Path, seconds: float) -> float:
         thread.start()
     for thread in threads:
         thread.join()
-    return counts.total() / (time.perf_counter() - began)
+    made = counts.total()
+    return made / (time.perf_counter() - began), (time.process_time() - spent) / made
 
 
 def load(address: str, picture: Path, rate: float, clients: int, seconds: float) -> dict[str, Any]:
@@ -119,27 +121,37 @@ def main() -> int:
     lr = resize.downscale(hr, 4)[:height, :width] if width <= 112 else hr[:height, :width]
     model = loading.load(options.model)
     times, counts, failed = Counter[float](), Counter[str](), 0
-    shares, sizes = [], []
+    shares, costs, sizes = [], [], []
     with tempfile.TemporaryDirectory() as folder, serving(options.model) as address:
         picture = Path(folder) / "lr.png"
         images.write(picture, lr)
         data = picture.read_bytes()
-        alone(model, data, Path(folder), 2)  # warm
+        megapixels = lr.shape[0] * lr.shape[1] * model.scale**2 / 1e6
+        capacity, spent = alone(model, data, Path(folder))
         for minute in range(options.minutes):
-            capacity = alone(model, data, Path(folder), ALONE)
-            found = load(address, picture, 2 * capacity, options.clients, 60 - ALONE)
+            before = [told(address, name) for name in MEASURED]
+            found = load(address, picture, 2 * capacity, options.clients, 60 - 2 * ALONE)
+            after = [told(address, name) for name in MEASURED]
+            earlier = capacity, spent
+            capacity, spent = alone(model, data, Path(folder))
             accepted = found["accepted"]
-            made = accepted["num_requests"] - accepted["num_failures"]
-            seconds = accepted["last_request_timestamp"] - accepted["start_time"]
-            shares.append(made / seconds / capacity)
-            sizes.append(memory(address))
+            made = (after[0] - before[0]) / megapixels
+            cost = (after[1] - before[1]) / made
+            rate = accepted["num_requests"] / (
+                accepted["last_request_timestamp"] - accepted["start_time"]
+            )
+            of_engine = (earlier[0] + capacity) / 2, (earlier[1] + spent) / 2
+            shares.append(rate / of_engine[0])
+            costs.append(cost / of_engine[1])
+            sizes.append(told(address, "process_resident_memory_bytes") / 2**20)
             failed += accepted["num_failures"]
             counts.update({name: entry["num_requests"] for name, entry in found.items()})
             for milliseconds, count in accepted["response_times"].items():
                 times[float(milliseconds)] += count
             print(
-                f"minute {minute + 1}: alone {capacity:.2f}/s, service {made / seconds:.2f}/s, "
-                f"{shares[-1]:.2f} of it, {sizes[-1]:.0f} MiB",
+                f"minute {minute + 1}: alone {of_engine[0]:.2f}/s, {of_engine[1]:.3f} core seconds "
+                f"each; service {rate:.2f}/s, {cost:.3f}; {shares[-1]:.2f} of the pictures, "
+                f"{costs[-1]:.2f} of the time; {sizes[-1]:.0f} MiB",
                 flush=True,
             )
     share = statistics.median(shares)
@@ -147,6 +159,8 @@ def main() -> int:
     print(f"accepted: half within {quantile(times, 0.5) / 1000:.2f} s", end="")
     print(f", 99 % within {quantile(times, 0.99) / 1000:.2f} s")
     print(f"share of the engine alone: {share:.2f} ({min(shares):.2f}-{max(shares):.2f})")
+    print(f"processor time for a picture, of the engine's: {statistics.median(costs):.2f}", end="")
+    print(f" ({min(costs):.2f}-{max(costs):.2f})")
     print(f"memory: {min(sizes):.0f} to {max(sizes):.0f} MiB")
     broken = failed or share < SHARE or max(sizes[1:], default=0) > GROWTH * sizes[0]
     return 1 if broken else 0

@@ -1,5 +1,7 @@
 """What the service answers is what its OpenAPI description says."""
 
+import contextlib
+import http.client
 import json
 import os
 import subprocess
@@ -54,6 +56,22 @@ def test_each_error_is_described_with_the_body_that_comes(described):
     assert set(described["components"]["schemas"]["Problem"]["required"]) == {"detail"}
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/jobs/x", "DELETE, GET"),
+        ("/v1/upscale", "POST"),
+        ("/v1/models/tiny:predict", "POST"),
+        ("/v1/models/tiny", "GET"),
+    ],
+)
+def test_the_methods_of_a_path_are_told(port, path, methods):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as it:
+        it.request("OPTIONS", path)
+        answer = it.getresponse()
+        assert (answer.status, answer.headers["Allow"]) == (405, methods)
+
+
 def test_the_models_are_named_where_they_can_be_asked_for(described):
     names = {
         path: parameter["schema"]["enum"]
@@ -75,7 +93,8 @@ def test_schemathesis_finds_nothing(port, tmp_path):
             *(sys.executable, "-m", "schemathesis.cli", "run", address, "--no-color"),
             *("--seed", "1", "--max-examples", "30", "--generation-database", "none"),
             # A picture may be as described, and too small or too large for the size asked for.
-            *("--exclude-checks", "positive_data_acceptance"),
+            # A job that was cancelled is still known.
+            *("--exclude-checks", "positive_data_acceptance,use_after_free"),
         ],
         cwd=tmp_path,
         env=os.environ | {"COLUMNS": "200"},

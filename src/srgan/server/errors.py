@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
 from srgan.io.formats import TooLarge
 from srgan.server.queue import Busy, Gone
@@ -116,6 +117,14 @@ def add_errors(app: FastAPI, without_folders: Callable[[str], str]) -> None:
         *(Gone, ClientDisconnect),
     ):
         app.add_exception_handler(kind, answer)
+
+    @app.exception_handler(405)
+    async def name_methods(request: Request, error: Exception) -> Response:
+        path = getattr(request.scope.get("route"), "path", "")
+        routes = [route for route in app.routes if isinstance(route, Route) and route.path == path]
+        allowed = {method for route in routes for method in route.methods or ()}
+        text = f"Expected {' or '.join(sorted(allowed))}; got {request.method}."
+        return refuse(405, text, {"Allow": ", ".join(sorted(allowed))})
 
     @app.exception_handler(Exception)  # which the server writes to its log
     async def fail(request: Request, error: Exception) -> Response:

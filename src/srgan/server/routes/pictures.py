@@ -59,12 +59,22 @@ async def read(request: Request, service: Service, asked: _Asked) -> tuple[_Aske
     body = await service.uploads.read(request)
     kind = request.headers.get("Content-Type", "")
     if not kind.startswith("multipart/"):
-        return asked, body
+        return asked, _checked(body)
     picture, fields = await asyncio.to_thread(read_form, kind, body)
+    _checked(picture)
     try:
         return type(asked)(**asked.model_dump(exclude_unset=True) | fields), picture
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
+
+
+def _checked(picture: bytes) -> bytes:
+    if not picture:
+        raise ValueError(
+            "The picture is empty: expected what is in its file, as the body of the request or in "
+            "a form."
+        )
+    return picture
 
 
 def add(app: FastAPI, service: Service) -> None:

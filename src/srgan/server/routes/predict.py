@@ -63,22 +63,6 @@ class PredictResponse(BaseModel):
 def add(app: FastAPI, service: Service) -> None:
     """Adds it."""
 
-    @app.get("/v1/models/{name}", responses=documented(401, 404, 422))
-    async def show_versions(name: _Name) -> dict[str, Any]:
-        """Whether a model can be asked for, as TensorFlow Serving tells it."""
-        _check(service, name)
-        status = {"error_code": "OK", "error_message": ""}
-        return {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": status}]}
-
-    @app.get("/v1/models/{name}/metadata", responses=documented(401, 404, 422))
-    async def show_signatures(name: _Name) -> dict[str, Any]:
-        """The signatures of a model, as TensorFlow Serving tells them."""
-        _check(service, name)
-        return {
-            "model_spec": {"name": name, "signature_name": "", "version": "1"},
-            "metadata": {"signature_def": {"signature_def": _signatures()}},
-        }
-
     @app.post(
         "/v1/models/{name}:predict",
         response_model=PredictResponse,
@@ -104,13 +88,29 @@ def add(app: FastAPI, service: Service) -> None:
             # "error" is what its clients look for, and "detail" what ours do.
             return JSONResponse({"error": text, "detail": text}, fault.code, fault.headers)
 
-    @app.get("/v1/models/{name}/versions/{version}", include_in_schema=False)
-    async def show_version(name: _Name, version: _Version) -> dict[str, Any]:
-        return await show_versions(name)
+    @app.get("/v1/models/{name}", responses=documented(401, 404, 422))
+    async def show_versions(name: _Name) -> dict[str, Any]:
+        """Whether a model can be asked for, as TensorFlow Serving tells it."""
+        _check(service, name)
+        status = {"error_code": "OK", "error_message": ""}
+        return {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": status}]}
+
+    @app.get("/v1/models/{name}/metadata", responses=documented(401, 404, 422))
+    async def show_signatures(name: _Name) -> dict[str, Any]:
+        """The signatures of a model, as TensorFlow Serving tells them."""
+        _check(service, name)
+        return {
+            "model_spec": {"name": name, "signature_name": "", "version": "1"},
+            "metadata": {"signature_def": {"signature_def": _signatures()}},
+        }
 
     @app.post("/v1/models/{name}/versions/{version}:predict", include_in_schema=False)
     async def predict_version(request: Request, name: _Name, version: _Version) -> Response:
         return await predict(request, name)
+
+    @app.get("/v1/models/{name}/versions/{version}", include_in_schema=False)
+    async def show_version(name: _Name, version: _Version) -> dict[str, Any]:
+        return await show_versions(name)
 
 
 def _check(service: Service, name: str) -> None:
