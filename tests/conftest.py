@@ -9,7 +9,7 @@ import struct
 import subprocess
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -313,6 +313,7 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         hosts: As `server.application` takes them.
         origins: Likewise.
         header_timeout: As `running.Server` takes it.
+        state: As `server.application` takes it; so are tokens and rate.
         limits: What differs from `server.DEFAULT_LIMITS`.
     """
     server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
@@ -324,12 +325,17 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         hosts: Sequence[str] = (),
         origins: Sequence[str] = (),
         header_timeout: float = 10,
+        state: Path | None = None,
+        tokens: Mapping[str, str] | None = None,
+        rate: float | None = None,
         **limits: Any,
     ) -> Iterator[int]:
         limits = server.DEFAULT_LIMITS._replace(**limits)
-        app = server.application(served, limits, hosts=hosts, origins=origins)
+        app = server.application(
+            served, limits, hosts=hosts, origins=origins, state=state, tokens=tokens, rate=rate
+        )
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            service = running.Server(app, header_timeout, drain=5, log="warning")
+            service = running.Server(app, header_timeout, drain=5)
             thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
             thread.start()
             try:

@@ -19,8 +19,11 @@ def run(code):
 
 def test_the_public_names():
     assert srgan.__all__ == [
+        "AsyncClient",
+        "Client",
         "Metadata",
         "Model",
+        "ServiceError",
         "UnsupportedImage",
         "UpscaleOptions",
         "load",
@@ -48,7 +51,7 @@ def test_an_unknown_name_is_named():
 
 def test_import_loads_nothing_else():
     loaded = run("import sys, srgan; print(*(m.partition('.')[0] for m in sys.modules))")
-    assert not {"numpy", "pyvips", "pydantic", "onnxruntime", "openvino"} & set(loaded)
+    assert not {"numpy", "pyvips", "pydantic", "onnxruntime", "openvino", "httpx"} & set(loaded)
 
 
 def test_upscaling_loads_neither_the_training_half_nor_a_framework(tiny_model):

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srgan.client import AsyncClient, Client, ServiceError
     from srgan.io.formats import UnsupportedImage
     from srgan.io.images import read, write
     from srgan.models.catalogue import shipped
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "Metadata",
     "Model",
+    "ServiceError",
     "UnsupportedImage",
     "UpscaleOptions",
     "load",
@@ -43,8 +47,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncClient": "client",
+    "Client": "client",
     "Metadata": "models.metadata",
     "Model": "models.model",
+    "ServiceError": "client",
     "UnsupportedImage": "io.formats",
     "UpscaleOptions": "upscaling.options",
     "load": "models.loading",

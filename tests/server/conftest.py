@@ -23,16 +23,16 @@ class Client:
     def __init__(self, port):
         self.port = port
 
-    def begin(self, path="/v1/upscale", data=None, **query):
+    def begin(self, path="/v1/upscale", data=None, headers=None, **query):
         """Sends a request, and returns the connection without waiting for the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         address = f"{path}?{urllib.parse.urlencode(query)}" if query else path
-        connection.request("GET" if data is None else "POST", address, data)
+        connection.request("GET" if data is None else "POST", address, data, headers or {})
         return connection
 
-    def ask(self, path="/v1/upscale", data=None, **query):
+    def ask(self, path="/v1/upscale", data=None, headers=None, **query):
         """Returns the status, the headers and the body of an answer."""
-        with contextlib.closing(self.begin(path, data, **query)) as connection:
+        with contextlib.closing(self.begin(path, data, headers, **query)) as connection:
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
 

@@ -75,6 +75,8 @@ def test_what_was_given_up_is_freed_where_it_worked(serving, connect, monkeypatc
     monkeypatch.setattr("srgan.upscaling.jobs.closing", contextlib.nullcontext)
     with serving("srgan-fast-x4", tile=16) as port:
         client = connect(port)
+        client.until(lambda: client.ask("/readyz")[0] == 200)
+        threads.clear()  # of what made the model ready
         begun = client.begin(data=png(400, 400), job="mine")
         client.until(lambda: client.is_running("mine"))
         begun.close()

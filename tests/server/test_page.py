@@ -15,6 +15,8 @@ from srgan.models import loading
 from srgan.numeric import resize
 from srgan.util import resources
 
+access = pytest.importorskip("srgan.server.access", reason="needs fastapi", exc_type=ImportError)
+
 ROOT = Path(__file__).parents[2]
 PHOTOS = resources.PHOTOS
 ENOUGH = 60  # seconds, beside other work
@@ -438,3 +440,67 @@ def test_the_picture_chooses_the_model(browser, serving, lr, tmp_path):
         assert page.get_attribute("#download", "download").endswith("-srgan-photo-x4.png")
         assert not page.is_visible("#map")
         page.close()
+
+
+def test_the_reference_has_each_path_and_runs_it(browser, address, tmp_path, lr):
+    images.write(tmp_path / "lr.png", lr)
+    page = browser.new_page()
+    page.set_default_timeout(1000 * ENOUGH)
+    wrong = []
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(f"{address}docs")
+    entry = page.locator("details", has=page.locator("code", has_text="/v1/upscale")).first
+    entry.locator("summary").click()
+    assert f"curl -F picture=@photo.jpg -F scale=2 -o large.png {address}v1" in entry.inner_text()
+    entry.get_by_label("model").select_option("tiny")
+    entry.get_by_label("Picture").set_input_files(tmp_path / "lr.png")
+    entry.get_by_role("button", name="Run").click()
+    entry.locator("img").wait_for()
+    assert "Srgan-Model: tiny" in entry.inner_text()
+    listed = page.locator("summary").all_inner_texts()
+    assert any("DELETE" in text and "/v1/jobs/{job}" in text for text in listed)
+    health = page.locator("details", has=page.locator("code", has_text="/health")).first
+    health.locator("summary").click()
+    health.get_by_role("button", name="Run").click()
+    health.locator(".answer", has_text='"status": "ok"').wait_for()
+    assert wrong == []
+    page.close()
+
+
+def test_a_service_with_tokens_asks_for_one(browser, serving, tiny_model):
+    token, hashed = access.new_token()
+    with serving(str(tiny_model), tokens={"me": hashed}) as port:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#status.bad", has_text="asks for a token").wait_for()
+        for tried in ("wrong", token):
+            page.fill("#token", tried)
+            page.get_by_role("button", name="Use it").click()
+        page.locator("#access").wait_for(state="hidden")
+        page.get_by_role("button", name="cat", exact=True).click()
+        page.locator("#facts", has_text="by tiny").wait_for()
+        page.close()
+
+
+def test_a_preview_is_the_middle_and_tells_how_large_the_picture_is(address):
+    photo = zoomed_photo(300, 200)
+    square = photo.crop(100, 50, 100, 100).numpy()
+
+    def ask(query):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        connection.request("POST", f"/v1/preview?{query}", photo.pngsave_buffer())
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer, body
+
+    answer, body = ask("side=100&model=tiny")
+    assert (answer.headers["Srgan-Model"], answer.headers["Srgan-Size"]) == ("tiny", "300x200")
+    assert pyvips.Image.new_from_buffer(body, "").width == 400
+    answer, body = ask("side=100&enlarge=false")
+    assert np.array_equal(pyvips.Image.new_from_buffer(body, "").numpy(), square)
+    answer, body = ask("side=0")
+    assert answer.status == 422

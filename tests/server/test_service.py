@@ -60,6 +60,10 @@ def is_running(port, job):
     return status == 200 and json.loads(body)["state"] == "running"
 
 
+def state(port, job):
+    return json.loads(ask(port, f"/v1/jobs/{job}")[2])
+
+
 def jobs(port):
     return json.loads(ask(port, "/health")[2])["jobs"]
 
@@ -260,11 +264,57 @@ def test_head_is_answered_as_get_without_the_body(port, path):
     assert answers[1][2] == b""
 
 
-def test_a_form_is_refused_with_what_to_do(port):
-    kind = {"Content-Type": "multipart/form-data; boundary=x"}
-    status, _, body = ask(port, "/v1/upscale", b"--x--", kind)
-    assert status == 415
-    assert "curl --data-binary @photo.jpg" in detail(body)
+def form(*parts):
+    """A form's headers and body, of names with values, or with files and what they hold."""
+    body = b""
+    for name, value in parts:
+        file, data = value if isinstance(value, tuple) else ("", value.encode())
+        head = f'Content-Disposition: form-data; name="{name}"'
+        head += f'; filename="{file}"\r\nContent-Type: image/png' if file else ""
+        body += b"--limit\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n"
+    return {"Content-Type": "multipart/form-data; boundary=limit"}, body + b"--limit--\r\n"
+
+
+def test_a_form_gives_what_the_picture_alone_gives(port, photo):
+    headers, body = form(("scale", "1.5"), ("picture", ("a.png", photo)), ("format", "tiff"))
+    expected = ask(port, "/v1/upscale", photo, model="tiny", scale=1.5, format="tiff")
+    found = ask(port, "/v1/upscale", body, headers, model="tiny")
+    assert (found[0], found[2]) == (200, expected[2])
+    assert found[1]["Content-Type"] == "image/tiff"
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([], "The form has no file: curl -F picture=@photo.jpg"),
+        ([("scale", "2")], "The form has no file"),
+        ([("picture", ("a.png", b"no picture"))], "not an image in a known format"),
+        ([("a", ("a.png", b"1")), ("b", ("b.png", b"2"))], "Too many files"),
+        ([("picture", ("a.png", b"1")), ("scale", "nan")], "scale: Input should be"),
+        ([("picture", ("a.png", b"1")), ("realsm", "1")], "realsm: Extra inputs"),
+        ([("picture", ("a.png", b"1")), ("model", "none")], "There is no model 'none'"),
+        ([(f"a{number}", "1") for number in range(40)], "Too many fields"),
+    ],
+)
+def test_what_is_wrong_with_a_form_is_said(port, parts, words):
+    headers, body = form(*parts)
+    status, _, found = ask(port, "/v1/upscale", body, headers)
+    assert status == 422
+    assert words in detail(found)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=other"])
+def test_a_form_that_is_none_is_refused(port, kind, photo):
+    status, _, body = ask(
+        port, "/v1/upscale", form(("picture", ("a", photo)))[1], {"Content-Type": kind}
+    )
+    assert status == 422
+    assert "curl -F picture=@photo.jpg" in detail(body)
+
+
+def test_a_form_has_the_same_limit(port):
+    headers, body = form(("picture", ("a.png", bytes(1_000_001))))
+    assert ask(port, "/v1/upscale", body, headers)[0] == 413
 
 
 def test_bytes_are_counted_where_their_number_is_not_told(port):
@@ -297,10 +347,11 @@ def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large,
         until(lambda: is_running(port, "first"))
         second = begin(port, photo, job="second")
         until(lambda: ask(port, "/v1/jobs/second")[0] == 200)
-        assert json.loads(ask(port, "/v1/jobs/second")[2]) == {
-            "state": "waiting",
-            "done": 0,
-            "seconds_left": None,
+        until(lambda: state(port, "second")["place"] == 0)  # its picture is there
+        assert state(port, "second") == {
+            **{"id": "second", "state": "waiting", "done": 0, "seconds_left": None, "place": 0},
+            **{"created": None, "expires": None, "bytes": None},
+            **{"model": "", "notes": "", "detail": ""},
         }
         assert json.loads(ask(port, "/health")[2]) == {"status": "ok", "jobs": 2}
         status, headers, body = ask(port, "/v1/upscale", photo)
@@ -317,9 +368,8 @@ def test_more_than_may_wait_are_turned_away_and_progress_is_told(serving, large,
         second.close()
         until(lambda: jobs(port) == 0)
         for name in ("first", "second"):
-            status, _, body = ask(port, f"/v1/jobs/{name}")
-            ended = {"state": "ended", "done": 1, "seconds_left": 0}
-            assert (status, json.loads(body)) == (200, ended)
+            found = state(port, name)
+            assert (found["state"], found["done"], found["seconds_left"]) == ("ended", 1, 0)
         assert ask(port, "/v1/jobs/third")[0] == 404
 
 

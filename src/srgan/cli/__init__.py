@@ -163,7 +163,9 @@ for command, example in (
     (convert.convert, "srgan convert 4x_model.pth -o 4x_model.onnx --licence CC-BY-4.0"),
     (export.verify, "srgan verify mobile/first.tflite"),
     (serve.serve, "srgan serve --model srgan-x4 runs/mine/model.onnx --port 8080"),
+    (serve.token, "srgan token alice --tokens tokens.txt"),
     (train.recipes, "srgan recipes residual-x4 > run.toml"),
     (models.models, "srgan models --json"),
 ):
-    app.command(epilog=f"Example: {example}")(command)
+    settings = serve.SETTINGS if command is serve.serve else None
+    app.command(epilog=f"Example: {example}", context_settings=settings)(command)

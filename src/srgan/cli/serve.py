@@ -1,12 +1,40 @@
-"""`srgan serve`."""
+"""`srgan serve` and `srgan token`."""
 
+import ipaddress
+import os
 import socket
 import sys
-from typing import Annotated
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from srgan.cli.options import Engine, Precision, Tile
+
+SETTINGS = {"auto_envvar_prefix": "SRGAN_SERVE"}
+"""What makes each option of `srgan serve` a variable of the environment, too."""
+
+
+def _take_config(context: typer.Context, file: Path | None) -> Path | None:
+    """Has the options that are not given, nor in the environment, come from a file."""
+    if not file:
+        return None
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise typer.BadParameter(f"{file} is not a TOML file: {error}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error}.") from error
+    known = {option.name for option in context.command.params} - {"config", "help"}
+    values = {name.replace("-", "_"): value for name, value in given.items()}
+    if unknown := values.keys() - known:
+        raise typer.BadParameter(
+            f"{file} has {', '.join(sorted(unknown))}, which srgan serve does not know; expected "
+            f"some of {', '.join(sorted(known))}."
+        )
+    context.default_map = {**(context.default_map or {}), **values}
+    return file
 
 
 def serve(
@@ -78,15 +106,61 @@ def serve(
             help="Pages of these origins, as https://example.com, may use the service. [its own]",
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder in which jobs survive the end of the service, however it comes.",
+        ),
+    ] = None,
+    max_jobs: Annotated[int, typer.Option(min=0, help="So many jobs may wait.")] = 1000,
+    quota: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1e6, help="Jobs may take so many gigabytes; the oldest results make room."
+        ),
+    ] = 10.0,
+    keep: Annotated[
+        float,
+        typer.Option(min=0, max=3660, help="Results of jobs are kept for so many hours."),
+    ] = 24.0,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Requests need a token of this file: see srgan token --help."
+        ),
+    ] = None,
+    allow_anonymous: Annotated[
+        bool, typer.Option("--allow-anonymous", help="Others than this machine need no token.")
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, max=1e6, help="So many pictures a minute may come with a token. [any number]"
+        ),
+    ] = None,
+    log_format: Annotated[
+        Literal["text", "json"], typer.Option(help="How lines of the log are written, on stderr.")
+    ] = "text",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            callback=_take_config,
+            is_eager=True,
+            help="A TOML file with any of these options.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the models by HTTP, with a page to try them on.
 
     POST /v1/upscale takes a picture and returns it enlarged: see docs/guides/serve.md. The first
-    model is the default one. There is neither encryption nor a password: for others than yourself,
-    put a proxy in front that has them.
+    model is the default one. An option counts before its variable of the environment, as
+    SRGAN_SERVE_PORT, and that before --config. There is no encryption: for others than yourself,
+    put a proxy in front that has it.
     """
     from srgan import server
-    from srgan.server import running
+    from srgan.server import access, running
     from srgan.util import parallel
 
     parallel.return_memory()  # pictures of all sizes would leave holes in it for hours
@@ -99,14 +173,9 @@ def serve(
         queue_size=queue_size,
         tile=tile,
         body_timeout=body_timeout,
-    )
-    application = server.application(
-        model or (),
-        limits,
-        engine,
-        precision,
-        hosts=[host, *(allow_host or ())],
-        origins=allow_origin or (),
+        jobs=max_jobs,
+        quota=quota,
+        keep=3600 * keep,
     )
     place = f"[{host}]" if ":" in host else host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -119,6 +188,51 @@ def serve(
             "another --port, or an address of this machine as --host."
         ) from error
     with listening:
+        address = ipaddress.ip_address(listening.getsockname()[0])
+        if not (address.is_loopback or tokens or allow_anonymous):
+            raise ValueError(
+                f"{place} lets others than this machine use the service, without a token. Make one "
+                "by srgan token NAME --tokens FILE, and add --tokens FILE; or --allow-anonymous, "
+                "if something in front knows who may."
+            )
+        application = server.application(
+            model or (),
+            limits,
+            engine,
+            precision,
+            hosts=[host, *(allow_host or ())],
+            origins=allow_origin or (),
+            state=state,
+            tokens=access.read_tokens(tokens) if tokens else None,
+            rate=rate,
+        )
         print(f"http://{place}:{listening.getsockname()[1]}", flush=True)
         print("Ctrl-C ends it.", file=sys.stderr)
-        running.serve(application, listening, header_timeout, drain)
+        running.serve(application, listening, header_timeout, drain, log_format)
+
+
+def token(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom it is for.")],
+    tokens: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="The file that keeps its hash, for srgan serve."),
+    ],
+) -> None:
+    """Make a token, with which requests may use a service.
+
+    It is printed once, and kept nowhere: the file has its hash alone. Who should lose access loses
+    the line; srgan serve reads the file when it starts.
+    """
+    from srgan.server import access
+
+    if not access.NAME.fullmatch(name):
+        raise ValueError(f"Expected up to 64 letters, digits, -, _ and . as a name; got {name!r}.")
+    known = access.read_tokens(tokens) if tokens.exists() else {}
+    if name in known:
+        raise ValueError(
+            f"{tokens} has a token for {name} already. Remove its line, or choose another name."
+        )
+    secret, hashed = access.new_token()
+    with open(os.open(tokens, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as file:
+        file.write(f"{name} {hashed}\n")
+    print(secret)

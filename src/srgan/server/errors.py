@@ -2,26 +2,31 @@
 
 import errno
 import logging
+import sqlite3
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
 from srgan.io.formats import TooLarge
-from srgan.server.jobs import Busy, Gone
+from srgan.server.queue import Busy, Gone
 
 _RETRY = {"Retry-After": "5"}  # seconds
 _REASONS = {
+    401: "No token, or a wrong one.",
     403: "Another host or page than those that are allowed.",
-    404: "There is no such job.",
+    404: "There is no such job or model.",
     408: "The picture came too slowly.",
+    409: "The job has not finished yet: ask again after some seconds.",
+    410: "The result is gone: its time was over, room was needed, or the job was cancelled.",
     413: "Too many bytes or pixels.",
-    415: "A form in place of the picture.",
     422: "Not a picture, or a wrong parameter.",
+    429: "Too many requests with this token: try again later.",
     500: "A fault of the service, which its log describes.",
     503: "Busy: try again after some seconds.",
     504: "It took too long.",
@@ -37,6 +42,20 @@ class Problem(BaseModel):
     detail: str = Field(description="What happened, what was expected, and what to do.")
 
 
+class Fault(NamedTuple):
+    """How an error is told.
+
+    Attributes:
+        code: The HTTP status.
+        detail: In words.
+        headers: That go with it.
+    """
+
+    code: int
+    detail: str
+    headers: dict[str, str] | None = None
+
+
 def documented(*codes: int) -> dict[int | str, dict[str, Any]]:
     """Returns the description of the errors that a path may answer with."""
     return {code: {"model": Problem, "description": _REASONS[code]} for code in codes}
@@ -47,6 +66,40 @@ def refuse(code: int, text: str, headers: dict[str, str] | None = None) -> Respo
     return JSONResponse({"detail": text}, code, headers)
 
 
+def fault_of(error: Exception) -> Fault:
+    """Returns how an error is told; what is a fault of the service is written to its log."""
+    match error:
+        case HTTPException():
+            return Fault(error.status_code, str(error.detail), dict(error.headers or {}))
+        case RequestValidationError() | ValidationError():
+            faults = (
+                f"{(fault['loc'] or ('body',))[-1]}: {fault['msg'].removeprefix('Value error, ')}"
+                for fault in error.errors()
+            )
+            return Fault(422, "; ".join(faults))
+        case TooLarge():
+            return Fault(413, str(error))
+        case ValueError():
+            return Fault(422, str(error))
+        case Busy():
+            return Fault(503, str(error), _RETRY)
+        case MemoryError():
+            return Fault(503, str(error) or "There is not enough memory.", _RETRY)
+        case TimeoutError():
+            return Fault(504, str(error))
+        case Gone() | ClientDisconnect():
+            return Fault(499, "Nobody waits for this.")  # which nobody reads; as others log it
+        case (
+            OSError(errno=errno.ENOSPC)
+            | sqlite3.OperationalError(sqlite_errorcode=sqlite3.SQLITE_FULL)
+        ):
+            return Fault(507, "The disk of the server is full.")
+        case sqlite3.OperationalError(sqlite_errorcode=sqlite3.SQLITE_BUSY):
+            return Fault(503, "The jobs are in use by another program; try again later.", _RETRY)
+    _log.error("A request failed.", exc_info=error)
+    return Fault(500, "The service failed, and its log says why. Tell who runs it.")
+
+
 def add_errors(app: FastAPI, without_folders: Callable[[str], str]) -> None:
     """Makes a service tell whoever asked what is wrong.
 
@@ -55,49 +108,24 @@ def add_errors(app: FastAPI, without_folders: Callable[[str], str]) -> None:
         without_folders: Returns a message with names in place of paths.
     """
 
-    def explained(code: int, error: Exception, headers: dict[str, str] | None = None) -> Response:
-        return refuse(code, without_folders(str(error)), headers)
+    async def answer(request: Request, error: Exception) -> Response:
+        fault = fault_of(error)
+        return refuse(fault.code, without_folders(fault.detail), fault.headers)
 
-    @app.exception_handler(RequestValidationError)
-    async def check(request: Request, error: RequestValidationError) -> Response:
-        faults = (
-            f"{fault['loc'][-1]}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors()
-        )
-        return refuse(422, "; ".join(faults))
+    for kind in (
+        *(RequestValidationError, ValueError, Busy, MemoryError, OSError, sqlite3.Error),
+        *(Gone, ClientDisconnect),
+    ):
+        app.add_exception_handler(kind, answer)
 
-    @app.exception_handler(TooLarge)
-    async def refuse_large(request: Request, error: TooLarge) -> Response:
-        return explained(413, error)
+    @app.exception_handler(405)
+    async def name_methods(request: Request, error: Exception) -> Response:
+        path = getattr(request.scope.get("route"), "path", "")
+        routes = [route for route in app.routes if isinstance(route, Route) and route.path == path]
+        allowed = {method for route in routes for method in route.methods or ()}
+        text = f"Expected {' or '.join(sorted(allowed))}; got {request.method}."
+        return refuse(405, text, {"Allow": ", ".join(sorted(allowed))})
 
-    @app.exception_handler(ValueError)
-    async def explain(request: Request, error: ValueError) -> Response:
-        return explained(422, error)
-
-    @app.exception_handler(Busy)
-    async def put_off(request: Request, error: Busy) -> Response:
-        return explained(503, error, _RETRY)
-
-    @app.exception_handler(MemoryError)
-    async def run_short(request: Request, error: MemoryError) -> Response:
-        return refuse(503, without_folders(str(error)) or "There is not enough memory.", _RETRY)
-
-    @app.exception_handler(TimeoutError)
-    async def give_up(request: Request, error: TimeoutError) -> Response:
-        return explained(504, error)
-
-    @app.exception_handler(OSError)
-    async def run_full(request: Request, error: OSError) -> Response:
-        if error.errno != errno.ENOSPC:
-            _log.error("A request failed.", exc_info=error)
-            return refuse(500, "The service failed, and its log says why. Tell who runs it.")
-        return refuse(507, "The disk of the server is full.")
-
-    @app.exception_handler(Gone)
-    @app.exception_handler(ClientDisconnect)
-    async def forget(request: Request, error: Exception) -> Response:
-        return Response(status_code=499)  # which nobody reads; as other servers log it
-
-    @app.exception_handler(Exception)
+    @app.exception_handler(Exception)  # which the server writes to its log
     async def fail(request: Request, error: Exception) -> Response:
         return refuse(500, "The service failed, and its log says why. Tell who runs it.")

@@ -1,218 +1,267 @@
-"""Which pictures are worked on, which wait, and which are turned away."""
+"""Work that outlives its request: accepted once, done whatever happens, kept for a stated time."""
 
 import asyncio
-import threading
+import contextlib
+import hashlib
+import json
+import logging
+import shutil
 import time
-import traceback
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+import uuid
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from srgan.util import parallel
+from fastapi import HTTPException
 
-_Result = TypeVar("_Result")
+from srgan.server.errors import Fault, fault_of
+from srgan.server.queue import Busy, Gone, Queue, Status, Ticket
+from srgan.server.requests import Limits
+from srgan.server.store import Job, Store
+from srgan.server.transfer import Result
+from srgan.util import files
 
-_REMEMBERED = 100  # jobs that have ended: who asks how far one is may be late
+_PICTURE = "picture"  # the name of what was sent, in the job's folder
+_ATTEMPTS = 3  # a picture that ended the service so often is not tried again
+_REMEMBERED = 7 * 86400  # seconds that a job is known after its result was removed
+_SWEEP = 60.0  # seconds between looks for results whose time is over
 
+Make = Callable[[Job, bytes, Path, Ticket], Result]
+"""Does the work of a job, in a folder: the job, its picture, the folder, and its ticket."""
 
-class Busy(Exception):  # noqa: N818 - nothing is wrong
-    """As many pictures as may wait are waiting, or the service is about to end."""
-
-
-class Gone(Exception):  # noqa: N818 - nothing is wrong
-    """Nobody waits for the result any more."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a job is.
-
-    Attributes:
-        state: Waiting is for its picture or its turn.
-        done: Share of the work, from 0 to 1.
-        seconds_left: About; None if that is not known yet.
-    """
-
-    state: Literal["waiting", "running", "ended"]
-    done: float
-    seconds_left: float | None
-
-
-class Ticket:
-    """One request, from when it is known to its end."""
-
-    def __init__(self) -> None:
-        self._began = 0.0  # not yet
-        self._done = 0.0
-        self._lock = threading.Lock()
-        self._stopped = self._finished = False
-        self.stopping = parallel.Stop()
-
-    def begin(self) -> None:
-        """Takes note that the work begins."""
-        self._began = time.monotonic()
-
-    def progress(self, done: int, total: int) -> None:
-        """Takes note of how far the work is; called by it now and then.
-
-        Raises:
-            Gone: If it is to end.
-        """
-        if self._stopped:
-            raise Gone
-        self._done = done / total
-
-    def finish(self) -> None:
-        """Takes note that the result is there, and will be taken.
-
-        Raises:
-            Gone: If nobody will take it.
-        """
-        with self._lock:
-            if self._stopped:
-                raise Gone
-            self._finished = True
-
-    def stop(self) -> bool:
-        """Ends the work at once, or when it next tells how far it is, unless it has finished.
-
-        Returns:
-            Whether it will end without a result.
-        """
-        with self._lock:
-            self._stopped = not self._finished
-        if self._stopped:
-            self.stopping()
-        return self._stopped
-
-    def status(self) -> Status:
-        if not self._done:
-            return Status("running" if self._began else "waiting", 0.0, None)
-        seconds = time.monotonic() - self._began
-        left = seconds * (1 - self._done) / self._done
-        return Status("running", round(self._done, 4), round(left, 1))
+_log = logging.getLogger(__name__)
 
 
 class Jobs:
-    """All requests for work, in one event loop, which never waits for any of it.
+    """The jobs of a service, in one event loop. What waits for the disk is done in threads.
 
     Args:
-        concurrency: How many are worked on; the others wait, first come, first served.
-        queue_size: How many may wait.
-        seconds: That the work of one may take, waiting for its turn included.
+        store: What is known of them.
+        folder: For their pictures and results, each in a folder of its own.
+        queue: Where they wait for their turn.
+        make: Does the work.
+        limits: How many there may be, how much of the disk, and for how long.
     """
 
-    def __init__(self, concurrency: int, queue_size: int, seconds: float) -> None:
-        self._seconds = seconds
-        self._threads = ThreadPoolExecutor(concurrency, "srgan-job")
-        self._most = concurrency + queue_size
-        self._working: set[Future[Any]] = set()
-        self._tickets: dict[str, Ticket] = {}
-        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
-        self._ending = asyncio.Event()
+    def __init__(
+        self, store: Store, folder: Path, queue: Queue, make: Make, limits: Limits
+    ) -> None:
+        self._store, self._folder, self._queue = store, folder, queue
+        self._make, self._limits = make, limits
+        self._running: dict[str, tuple[Ticket, asyncio.Event, asyncio.Task[None]]] = {}
+        self._adding = asyncio.Lock()  # so that no two find the same room on the disk
+        self._ends = False
 
     def __len__(self) -> int:
-        """How many pictures are worked on or wait, those included that nobody wants any more."""
-        return len(self._working)
+        """How many wait or run."""
+        return len(self._running)
 
-    def status(self, name: str) -> Status | None:
-        """Returns how far the job of that name is, if there is one, or was lately."""
-        if name in self._tickets:
-            return self._tickets[name].status()
-        return Status("ended", 1.0, 0.0) if name in self._ended else None
+    async def open(self) -> None:
+        """Goes on with what was accepted before, and removes what belongs to no job."""
+        for job in await asyncio.to_thread(self._restore):
+            self._start(job)
 
-    @contextmanager
-    def named(self, name: str) -> Iterator[Ticket]:
-        """Makes a request known by a name until the block ends.
+    def end(self) -> None:
+        """Lets go of all: it waits for the next start, where the store is on the disk."""
+        self._ends = True
+        for _, unwanted, _ in self._running.values():
+            unwanted.set()
 
-        Raises:
-            ValueError: If there is one of that name.
-        """
-        if name in self._tickets:
-            raise ValueError(f"There is a job {name!r} already; choose another name for this one.")
-        ticket = self._tickets[name] = Ticket()
-        try:
-            yield ticket
-        finally:
-            del self._tickets[name]
-            self._ended.append(name)
+    async def close(self) -> None:
+        """Waits until all are let go."""
+        self.end()
+        await asyncio.gather(*(task for *_, task in self._running.values()))
+        await asyncio.to_thread(self._store.close)
 
-    def check(self) -> None:
-        """Raises Busy if there is no place for one more picture."""
-        if self._ending.is_set():
-            raise Busy("The service is about to end; try again later.")
-        if len(self) >= self._most:
-            raise Busy(f"{len(self)} pictures are being enlarged already; try again later.")
+    async def sweep(self) -> None:
+        """Removes results whose time is over, now and then."""
+        while True:
+            await asyncio.to_thread(self._expire)
+            await asyncio.sleep(_SWEEP)
 
-    def give_up(self) -> None:
-        """Ends all that is worked on or waits, and lets nothing new in."""
-        self._ending.set()
-
-    async def run(
-        self, ticket: Ticket, work: Callable[[], _Result], hanging_up: Coroutine[Any, Any, None]
-    ) -> _Result:
-        """Does work in a thread, when it is its turn.
-
-        Whatever ends this early, the work is told to stop, and not waited for: it keeps its place
-        until it has ended.
+    async def add(
+        self, kind: str, asked: dict[str, Any], data: bytes, owner: str, key: str
+    ) -> tuple[Job, bool]:
+        """Accepts a job; it is on the disk when this returns.
 
         Args:
-            ticket: What `named` yields.
-            work: Calls `ticket.progress`, and in the end `ticket.finish`. If that raises, or
-                anything else does, it leaves nothing behind.
-            hanging_up: Ends when nobody waits for the result any more.
+            kind: As in `store.Job`.
+            asked: Likewise.
+            data: The picture.
+            owner: As in `store.Job`.
+            key: Likewise.
+
+        Returns:
+            The job, or the one that was accepted for this key before; and whether it is new.
 
         Raises:
-            Busy: If there is no place, or the service ends.
-            Gone: If `hanging_up` ended first.
-            TimeoutError: If it took too long.
+            HTTPException: If the key stands for something else, or the disk has no room.
+            Busy: If there are too many, or the service ends.
         """
-        watching = asyncio.create_task(hanging_up)
-        ending = asyncio.create_task(self._ending.wait())
+        wanted = json.dumps([kind, asked], sort_keys=True).encode()
+        digest = await asyncio.to_thread(lambda: hashlib.sha256(wanted + data).hexdigest())
+        async with self._adding:
+            before = await asyncio.to_thread(self._store.by_key, owner, key) if key else None
+            if before:
+                if before.digest != digest:
+                    raise HTTPException(
+                        422,
+                        f"The Idempotency-Key {key!r} was used for another picture or other "
+                        "parameters. Use a new key for each job.",
+                    )
+                return before, False
+            self._queue.check_open()
+            if len(self) >= self._limits.jobs:
+                raise Busy(f"{len(self)} jobs wait already; try again later.")
+            job = Job(uuid.uuid4().hex, kind, asked, owner, key, digest, bytes=len(data))
+            await asyncio.to_thread(self._write, job, data)
+            self._start(job)
+        return job, True
+
+    async def get(self, id: str, owner: str) -> tuple[Job, Status] | None:
+        """Returns a job of an owner and how far it is, or None."""
+        job = await asyncio.to_thread(self._store.get, id)
+        if not job or job.owner != owner:
+            return None
+        if job.state != "waiting":
+            return job, Status(job.state, 1.0 if job.state in ("done", "expired") else 0.0)
+        running = self._running.get(id)
+        return job, self._queue.status_of(running[0]) if running else Status("waiting")
+
+    async def cancel(self, job: Job) -> None:
+        """Ends a job, or removes its result."""
+        if running := self._running.get(job.id):
+            running[1].set()
+            await asyncio.wait({running[2]})
+        else:
+            await asyncio.to_thread(self._drop, job, "cancelled")
+
+    def result(self, job: Job) -> Path:
+        """Returns the file that came of a job."""
+        return self._folder / job.id / job.file
+
+    async def watch(self, id: str, owner: str, seconds: float) -> AsyncIterator[tuple[Job, Status]]:
+        """Yields how far a job is whenever that changes, until it ends or the service does."""
+        before, running = None, self._running.get(id)
+        while (found := await self.get(id, owner)) and not self._ends:
+            if found[1] != before:
+                before = found[1]
+                yield found
+            if not running:
+                return
+            done, _ = await asyncio.wait({running[2]}, timeout=seconds)
+            running = None if done else running
+
+    def _start(self, job: Job) -> None:
+        ticket, unwanted = Ticket(), asyncio.Event()
+        task = asyncio.create_task(self._run(job, ticket, unwanted))
+        self._running[job.id] = ticket, unwanted, task
+
+    async def _run(self, job: Job, ticket: Ticket, unwanted: asyncio.Event) -> None:
+        work = partial(self._do, job, ticket)
         try:
-            self.check()
-            job = self._threads.submit(_do, work, ticket)
-            self._working.add(job)
-            job.add_done_callback(self._working.discard)
-            working = asyncio.wrap_future(job)
-            try:
-                done, _ = await asyncio.wait(
-                    {working, watching, ending},
-                    timeout=self._seconds,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if working in done or not ticket.stop():
-                    return await working
-            finally:
-                ticket.stop()
-                working.cancel()  # if it is not its turn yet, it ends here
-            if watching in done:
-                raise Gone
-            if ending in done:
-                self.check()
-            raise TimeoutError(
-                f"This takes longer than the {self._seconds:g} seconds that a picture may take "
-                "here, waiting included. Send a smaller one, or try again later."
-            )
+            result = await self._queue.run(ticket, work, unwanted.wait(), is_job=True)
+            changed = {"state": "done", "bytes": result.size, "headers": result.headers}
+            await asyncio.to_thread(self._finish, job, file=result.path.name, **changed)
+        except (Gone, Busy):
+            if self._ends:  # it waits for the next start, and did not cause this end
+                await asyncio.to_thread(self._store.change, job.id, attempts=job.attempts)
+            else:
+                await asyncio.to_thread(self._drop, job, "cancelled")
+        except Exception as error:
+            fault = fault_of(error)
+            await asyncio.to_thread(self._fail, job, fault)
         finally:
-            watching.cancel()
-            ending.cancel()
-            await asyncio.wait({watching, ending})
+            del self._running[job.id]
+
+    def _do(self, job: Job, ticket: Ticket) -> Result:
+        self._store.change(job.id, attempts=job.attempts + 1)
+        folder = self._folder / job.id
+        try:
+            return self._make(job, (folder / _PICTURE).read_bytes(), folder, ticket)
+        except Gone:
+            if not self._ends:  # what was cancelled is removed at once, but tiles went on
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _write(self, job: Job, data: bytes) -> None:
+        quota = 1e9 * self._limits.quota
+        self._make_room(quota - len(data))
+        if self._store.size() + len(data) > quota:
+            raise HTTPException(
+                507,
+                f"The jobs here take all of the {self._limits.quota:g} gigabytes that they may "
+                "have; try again later.",
+            )
+        folder = self._folder / job.id
+        folder.mkdir(parents=True)
+        try:
+            files.write_bytes(folder / _PICTURE, data)
+            self._store.add(job)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _finish(self, job: Job, **changed: Any) -> None:
+        self._store.change(job.id, finished=time.time(), **changed)
+        (self._folder / job.id / _PICTURE).unlink(missing_ok=True)
+        self._make_room(1e9 * self._limits.quota, keep=job.id)
+
+    def _fail(self, job: Job, fault: Fault) -> None:
+        self._drop(job, "failed")
+        self._store.change(job.id, code=fault.code, detail=fault.detail)
+
+    def _drop(self, job: Job, state: str) -> None:
+        """Removes the files of a job."""
+        self._store.change(job.id, state=state, bytes=0, finished=job.finished or time.time())
+        shutil.rmtree(self._folder / job.id, ignore_errors=True)
+
+    def _make_room(self, most: float, keep: str = "") -> None:
+        """Removes the oldest results as long as all take more than so many bytes."""
+        size = self._store.size()
+        for job in self._store.results():
+            if size <= most:
+                break
+            if job.id != keep:
+                self._drop(job, "expired")
+                size -= job.bytes
+
+    def _expire(self) -> None:
+        now = time.time()
+        for job in self._store.results():
+            if (job.finished or now) + self._limits.keep < now:
+                self._drop(job, "expired")
+        self._store.forget(now - self._limits.keep - _REMEMBERED)
+
+    def _restore(self) -> list[Job]:
+        known = self._store.known()
+        for folder in self._folder.glob("*/"):
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)  # a kill came before it was accepted
+        found = []
+        for job in self._store.waiting():
+            if job.attempts >= _ATTEMPTS:
+                detail = f"The service ended {job.attempts} times while it worked on this picture."
+                self._fail(job, Fault(500, detail))
+            elif not (self._folder / job.id / _PICTURE).is_file():
+                self._fail(job, Fault(500, "The picture is gone from the disk of the server."))
+            else:
+                files.remove_partial(self._folder / job.id)
+                found.append(job)
+        if found:
+            _log.info("%d jobs of the last time go on.", len(found))
+        return found
 
 
-def _do(work: Callable[[], _Result], ticket: Ticket) -> _Result:
-    ticket.begin()
+@contextlib.asynccontextmanager
+async def opened(jobs: Jobs) -> AsyncIterator[None]:
+    """Has jobs go on in a block, and lets go of them after it."""
+    await jobs.open()
+    sweeping = asyncio.create_task(jobs.sweep())
     try:
-        with ticket.stopping.ends():
-            return work()
-    except BaseException as error:
-        # What its frames know may wait when it is freed, as generators do for tiles that run. That
-        # must happen here, and not wherever the error ends, which is in the event loop.
-        chained: BaseException | None = error
-        while chained:
-            traceback.clear_frames(chained.__traceback__)
-            chained = chained.__cause__ or chained.__context__
-        raise
+        yield
+    finally:
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+        await jobs.close()

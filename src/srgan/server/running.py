@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from srgan.server import logs
+from srgan.server.service import Service
 
 _CONNECTIONS = 256  # at once; each may hold a file that is being sent, of often 1024
 _READ_AT_ONCE = 2**12  # bytes, so that a request in a million parts is read in many turns
@@ -75,10 +76,9 @@ class Server(uvicorn.Server):
         header_timeout: Seconds that a client may take for the headers of a request, and that it
             may read nothing of an answer.
         drain: Seconds that what was accepted may go on after the server was told to end.
-        log: Where to: "info" for each request, "warning" for faults alone.
     """
 
-    def __init__(self, app: FastAPI, header_timeout: float, drain: float, log: str) -> None:
+    def __init__(self, app: FastAPI, header_timeout: float, drain: float) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -86,19 +86,20 @@ class Server(uvicorn.Server):
                 loop="asyncio",
                 ws="none",
                 lifespan="on",
-                log_config=logs.CONFIG,
-                log_level=log,
+                log_config=None,
+                access_log=False,  # `observing` tells more
                 timeout_graceful_shutdown=math.ceil(drain + _GRACE),
                 server_header=False,
             )
         )
-        self._app, self._header_timeout, self._drain = app, header_timeout, drain
+        self._service: Service = app.state.service
+        self._header_timeout, self._drain = header_timeout, drain
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begins the end; a second signal gives up what is left."""
         if self.should_exit and self._loop:
-            self._loop.call_soon_threadsafe(self._app.state.give_up)
+            self._loop.call_soon_threadsafe(self._service.give_up)
         else:
             super().handle_exit(sig, frame)
 
@@ -114,12 +115,17 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().call_later(self._drain, self._app.state.give_up)
+        self._service.end()
+        asyncio.get_running_loop().call_later(self._drain, self._service.give_up)
         await super().shutdown(sockets)
 
 
 def serve(
-    app: FastAPI, listening: socket.socket, header_timeout: float = 10.0, drain: float = 25.0
+    app: FastAPI,
+    listening: socket.socket,
+    header_timeout: float = 10.0,
+    drain: float = 25.0,
+    log: logs.Format = "text",
 ) -> None:
     """Serves until Ctrl-C or SIGTERM, and ends the process if work goes on after that.
 
@@ -128,11 +134,11 @@ def serve(
         listening: A socket that listens.
         header_timeout: As `Server` takes it.
         drain: Likewise.
+        log: How lines of the log are written.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the end is the same
     sys.setswitchinterval(_SWITCH)  # the event loop often needs it, and work in numpy seldom
-    server = Server(app, header_timeout, drain, "info")
-    with logs.in_background(), contextlib.suppress(KeyboardInterrupt):  # which is how it ends
-        server.run(sockets=[listening])
-    if app.state.jobs or logs.is_stuck():  # what a library does, or waits for, cannot be stopped
-        os._exit(0)
+    with logs.in_background(log), contextlib.suppress(KeyboardInterrupt):  # which is how it ends
+        Server(app, header_timeout, drain).run(sockets=[listening])
+    if app.state.service.queue.working or logs.is_stuck():
+        os._exit(0)  # what a library does, or waits for, cannot be stopped

@@ -3,15 +3,18 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import HTTPException, Request
 from fastapi.responses import FileResponse
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.types import Receive, Scope, Send
 
-from srgan.server.jobs import Busy
+from srgan.server.queue import Busy
+from srgan.upscaling.options import SUFFIXES
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 """Headers of all that is not text for a program."""
@@ -74,16 +77,12 @@ class Uploads:
         self._ending = ""
 
     async def read(self, request: Request) -> bytes:
-        """Returns the picture that is a request's body.
+        """Returns a request's body.
 
         Raises:
-            HTTPException: If it is a form, is too large, or comes too slowly.
+            HTTPException: If it is too large, or comes too slowly.
             Busy: If too many began to come just now, or the service ends.
         """
-        if request.headers.get("Content-Type", "").startswith("multipart/"):
-            raise HTTPException(
-                415, "Expected the picture itself, not a form: curl --data-binary @photo.jpg"
-            )
         length = request.headers.get("Content-Length", "0")
         self._check_size(int(length) if length.isdecimal() else 0)
         parts = []
@@ -138,6 +137,48 @@ class Uploads:
         slowest.give_up("The picture came too slowly, and others had to wait for it.")
 
 
+class _Parser(MultiPartParser):
+    spool_max_size = 2**40  # bytes: what is here already stays in memory
+
+
+def read_form(content_type: str, body: bytes) -> tuple[bytes, dict[str, str]]:
+    """Returns the picture in a form, and its other fields. Takes a while if the form is large.
+
+    Args:
+        content_type: The header that tells how its parts are told apart.
+        body: What was sent.
+
+    Raises:
+        ValueError: If it is no such form, or has no picture.
+    """
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+        yield b""
+
+    async def parse() -> tuple[bytes, dict[str, str]]:
+        headers = Headers({"Content-Type": content_type})
+        parser = _Parser(headers, stream(), max_files=1, max_fields=32, max_part_size=2**12)
+        form = await parser.parse()
+        try:
+            pictures = [value for value in form.values() if isinstance(value, UploadFile)]
+            if not pictures:
+                raise ValueError("The form has no file: curl -F picture=@photo.jpg")
+            texts = {name: value for name, value in form.items() if isinstance(value, str)}
+            return await pictures[0].read(), texts
+        finally:
+            await form.close()
+
+    try:
+        return asyncio.run(parse())
+    except (MultiPartException, KeyError) as error:
+        reason = getattr(error, "message", "it does not say how its parts are told apart")
+        raise ValueError(
+            f"This is not a form with one picture: {reason.rstrip('.')}. Send "
+            "curl -F picture=@photo.jpg"
+        ) from error
+
+
 async def wait_for_disconnect(request: Request) -> None:
     """Ends when the connection does."""
     while (await request.receive())["type"] != "http.disconnect":
@@ -145,7 +186,7 @@ async def wait_for_disconnect(request: Request) -> None:
 
 
 class Result(NamedTuple):
-    """A file to be sent, alone in a folder of its own.
+    """A file to be sent.
 
     Attributes:
         path: Of the file.
@@ -174,23 +215,23 @@ def said(model: str, notes: Sequence[str]) -> dict[str, str]:
 
 
 class ResultResponse(FileResponse):
-    """A result, which exists until it was sent, or could not be.
+    """A result, whole whatever part of it is asked for.
 
     Args:
         result: What is sent.
-        media_type: Of it.
         seconds: For which a client may read nothing.
+        is_last: Whether its folder is removed once it was sent, or could not be.
     """
 
-    def __init__(self, result: Result, media_type: str, seconds: float) -> None:
+    def __init__(self, result: Result, seconds: float, is_last: bool) -> None:
         super().__init__(
             result.path,
             headers=SAFE | result.headers,
-            media_type=media_type,
+            media_type=media_type(result.path),
             filename=result.path.name,
             content_disposition_type="inline",
         )
-        self._folder = result.path.parent
+        self._folder = result.path.parent if is_last else None
         self._seconds = seconds + result.size / _SLOWEST
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -201,4 +242,10 @@ class ResultResponse(FileResponse):
                 async with asyncio.timeout(self._seconds):
                     await super().__call__({**scope, "headers": headers}, receive, send)
         finally:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            if self._folder:
+                await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+def media_type(path: Path) -> str:
+    """Returns the media type of a result."""
+    return next(f"image/{kind}" for kind, suffix in SUFFIXES.items() if suffix == path.suffix)

@@ -1,4 +1,4 @@
-"""The folder of a running service for results that are on their way."""
+"""The folders of a running service: for results that are on their way, and for jobs."""
 
 import os
 import shutil
@@ -32,6 +32,24 @@ def workspace() -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Makes a folder that survives, and keeps it from other services in the block.
+
+    Raises:
+        OSError: If it cannot be made.
+        ValueError: If another service has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locks.exclusive(folder / _LOCK):
+            yield
+    except BlockingIOError as error:
+        raise ValueError(
+            f"Another service has its jobs in {folder}. End it, or choose another --state."
+        ) from error
 
 
 def _claim(stack: ExitStack) -> Path | None:

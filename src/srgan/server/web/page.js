@@ -6,7 +6,7 @@ import { startComparison } from "./comparison.js";
 import { paint } from "./list.js";
 import { cancel, drawMap, look, start } from "./making.js";
 import { add, choose, current, pictures, remove, results, workOf } from "./pictures.js";
-import { read } from "./requests.js";
+import { Denied, read, useToken } from "./requests.js";
 import { give, show } from "./showing.js";
 import { complain, reason, say } from "./status.js";
 import { archive } from "./zip.js";
@@ -162,16 +162,33 @@ function listenToResult() {
   });
 }
 
-async function begin() {
-  startComparison();
+async function showService() {
   const [offered, examples] = await Promise.all([read("v1/models"), read("examples")]);
   showOffer(offered);
   byId("examples").append(...examples.map(exampleButton));
+  byId("access").hidden = true;
+  say("");
+}
+
+/** @param {unknown} error */
+function complainOfService(error) {
+  byId("access").hidden = !(error instanceof Denied);
+  complain(error);
+}
+
+function begin() {
+  startComparison();
+  byId("access").addEventListener("submit", (event) => {
+    event.preventDefault(); // of going elsewhere
+    useToken(byId("token", HTMLInputElement).value);
+    showService().catch(complainOfService);
+  });
   listenToFiles();
   listenToSettings();
   listenToShelf();
   listenToResult();
+  showService().catch(complainOfService);
 }
 
-begin().catch(complain);
+begin();
 navigator.serviceWorker?.register("worker.js").catch(() => {}); // without it, the page works all the same

@@ -17,20 +17,34 @@
  * @typedef {{ models: Model[], auto: boolean, reads: string, formats: string[], limits: Limits }} Offer
  */
 
+const TOKEN = "token"; // in the storage of this window, which ends with it
+const DENIED = "This service asks for a token: whoever runs it gives you one.";
 const GONE = "The service does not answer. Is it still running? Start it again (srgan serve), then try once more.";
 
 /**
  * @param {string} address
  * @param {RequestInit} [how]
  * @returns {Promise<Response>}
- * @throws {Error} If the service does not answer, in words that help.
+ * @throws {Error} If the service does not answer, or lets nobody in, in words that help.
  */
 async function reach(address, how) {
+  const token = sessionStorage.getItem(TOKEN);
+  const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
   try {
-    return await fetch(address, how);
+    const answer = await fetch(address, { ...how, headers });
+    if (answer.status === 401) throw new Denied(DENIED);
+    return answer;
   } catch (error) {
     throw error instanceof TypeError ? new Error(GONE) : error;
   }
+}
+
+/** The service asks for a token, or for another one. */
+export class Denied extends Error {}
+
+/** @param {string} token That is sent from now on. */
+export function useToken(token) {
+  sessionStorage.setItem(TOKEN, token);
 }
 
 /**
@@ -76,7 +90,7 @@ export async function post(what, query, file, signal, tell) {
  * @param {(progress: Progress) => void} tell
  */
 async function follow(job, signal, tell) {
-  const answer = await fetch(`v1/jobs/${job}`, { signal }).catch(() => null);
+  const answer = await reach(`v1/jobs/${job}`, { signal }).catch(() => null);
   if (!answer?.ok || signal.aborted) return;
   /** @type {Job} */
   const { state, done, seconds_left: left } = await answer.json();

@@ -1,4 +1,4 @@
-"""The page to try the models on, and pictures for it."""
+"""The page to try the models on, pictures for it, and the reference of all paths."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from srgan.server.transfer import SAFE
 from srgan.util import resources
 from srgan.web import modules
 
-_PAGE = Path(__file__).parent / "web"
+_PAGE = Path(__file__).parents[1] / "web"
 _STYLES = (resources.WEB / "palette.css", resources.WEB / "base.css", resources.WEB / "compare.css")
 _PHOTOS = {path.stem: path for path in sorted(resources.PHOTOS.glob("*.webp"))}
 _SHRUNK = 4  # times
@@ -25,23 +25,27 @@ _HEADERS = SAFE | {
 }
 
 
-def add_page(app: FastAPI) -> None:
-    """Adds `/`, what it needs, and the examples to a service."""
+def add(app: FastAPI) -> None:
+    """Adds `/` and `/docs`, what they need, and the examples to a service."""
 
-    def add(address: str, file: Path, media_type: str) -> None:
+    def send_file(address: str, file: Path, media_type: str) -> None:
         @app.get(address, include_in_schema=False)
         async def send() -> Response:
             return FileResponse(file, media_type=media_type, headers=_HEADERS)
 
-    add("/", _PAGE / "page.html", "text/html")
-    add("/worker.js", _PAGE / "worker.js", "text/javascript")  # in charge of what lies beside it
-    add("/manifest.webmanifest", _PAGE / "manifest.webmanifest", "application/manifest+json")
-    add("/icon.svg", _PAGE / "icon.svg", "image/svg+xml")
+    send_file(
+        "/worker.js", _PAGE / "worker.js", "text/javascript"
+    )  # in charge of what lies beside it
+    send_file("/manifest.webmanifest", _PAGE / "manifest.webmanifest", "application/manifest+json")
+    send_file("/icon.svg", _PAGE / "icon.svg", "image/svg+xml")
+    send_file("/", _PAGE / "page.html", "text/html")
+    send_file("/docs", _PAGE / "reference.html", "text/html")
     # Each has the path that it has in the package, so that modules find each other.
-    for style in (*_STYLES, _PAGE / "page.css"):
-        add(_address(style), style, "text/css")
-    for module in modules.order(_PAGE / "page.js"):
-        add(_address(module), module, "text/javascript")
+    for style in (*_STYLES, _PAGE / "page.css", _PAGE / "reference.css"):
+        send_file(_address(style), style, "text/css")
+    entries = (_PAGE / "page.js", _PAGE / "reference.js")
+    for module in dict.fromkeys(one for entry in entries for one in modules.order(entry)):
+        send_file(_address(module), module, "text/javascript")
 
     @cache
     def shrunk(name: str) -> bytes:

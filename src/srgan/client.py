@@ -1,0 +1,271 @@
+"""A client of `srgan serve`, typed, with and without asyncio. Needs httpx, and nothing of a model.
+
+import srgan
+
+with srgan.Client("http://127.0.0.1:8000") as client:
+    client.upscale("photo.jpg", scale=2).save("photo_x2.png")
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypedDict, Unpack
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    raise ImportError('The client needs httpx: pip install "srgan[client]"') from error
+
+Picture = bytes | str | os.PathLike[str]
+"""What is in a file, or the path of one."""
+
+_WAIT = 0.5  # seconds between looks whether a job has ended
+_HEADERS = ("Srgan-Model", "Srgan-Notes")
+
+
+class Options(TypedDict, total=False):
+    """What may be asked of an enlargement; see `srgan.UpscaleOptions`."""
+
+    model: str
+    scale: float
+    width: int
+    height: int
+    megapixels: float
+    format: str
+    realism: float
+    self_ensemble: bool
+    strip_metadata: bool
+    srgb: bool
+
+
+class ServiceError(Exception):
+    """What the service refused, or failed at.
+
+    Attributes:
+        code: The HTTP status.
+        retry_after: Seconds after which it may be tried again, or None.
+    """
+
+    def __init__(self, code: int, detail: str, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.code, self.retry_after = code, retry_after
+
+
+@dataclass(frozen=True)
+class Result:
+    """An enlarged picture.
+
+    Attributes:
+        data: What is in its file.
+        media_type: As `image/png`.
+        model: That made it.
+        notes: What is to be said of it, or "".
+    """
+
+    data: bytes
+    media_type: str
+    model: str
+    notes: str
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the file."""
+        Path(path).write_bytes(self.data)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How far a job is; the attributes are described at /openapi.json."""
+
+    id: str
+    state: Literal["waiting", "running", "ended", "done", "failed", "cancelled", "expired"]
+    done: float
+    seconds_left: float | None
+    place: int | None
+    created: str | None
+    expires: str | None
+    bytes: int | None
+    model: str
+    notes: str
+    detail: str
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+
+def _settings(address: str, token: str, timeout: float, others: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return {"base_url": address, "headers": headers, "timeout": timeout} | others
+
+
+def _post(path: str, picture: Picture, options: Mapping[str, Any], key: str = "") -> dict[str, Any]:
+    data = picture if isinstance(picture, bytes) else Path(picture).read_bytes()
+    texts = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in options.items()
+        if value is not None
+    }
+    headers = {"Content-Type": "application/octet-stream"}
+    if key:
+        headers["Idempotency-Key"] = key
+    return {"method": "POST", "url": path, "content": data, "params": texts, "headers": headers}
+
+
+def _get(path: str, method: str = "GET") -> dict[str, Any]:
+    return {"method": method, "url": path}
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.is_success:
+        return answer
+    try:
+        detail = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"{answer.status_code} {answer.reason_phrase}"
+    wait = answer.headers.get("Retry-After", "")
+    raise ServiceError(answer.status_code, detail, float(wait) if wait.isdecimal() else None)
+
+
+def _result(answer: httpx.Response) -> Result:
+    headers = _checked(answer).headers
+    model, notes = (headers.get(name, "") for name in _HEADERS)
+    return Result(answer.content, headers["Content-Type"], model, notes)
+
+
+def _job(answer: httpx.Response) -> Job:
+    return Job(**_checked(answer).json())
+
+
+class Client:
+    """A client that waits.
+
+    Args:
+        address: Of the service, as `http://127.0.0.1:8000`.
+        token: If it needs one.
+        timeout: Seconds for an answer; the service's own limit is 300 for a picture.
+        settings: Others of `httpx.Client`.
+    """
+
+    def __init__(
+        self, address: str, token: str = "", timeout: float = 330.0, **settings: Any
+    ) -> None:
+        self._http = httpx.Client(**_settings(address, token, timeout, settings))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def models(self) -> list[dict[str, Any]]:
+        """Returns what each model says of itself, the default one first."""
+        return _checked(self._http.request(**_get("/v1/models"))).json()["models"]
+
+    def upscale(self, picture: Picture, **options: Unpack[Options]) -> Result:
+        """Enlarges a picture, and waits for the result.
+
+        Raises:
+            ServiceError: If the service refuses it.
+            OSError: If the picture cannot be read.
+            httpx.TransportError: If the service cannot be reached.
+        """
+        return _result(self._http.request(**_post("/v1/upscale", picture, options)))
+
+    def error_map(self, picture: Picture, model: str = "") -> Result:
+        """Draws the expected error of a GAN model; raises as `upscale`."""
+        return _result(self._http.request(**_post("/v1/error-map", picture, {"model": model})))
+
+    def submit(self, picture: Picture, key: str = "", **options: Unpack[Options]) -> Job:
+        """Has a picture accepted as a job; raises as `upscale`.
+
+        Args:
+            picture: What is to be enlarged.
+            key: Names the request, so that it can be repeated without a second job.
+            options: As `upscale` takes them.
+        """
+        return _job(self._http.request(**_post("/v1/jobs", picture, options, key)))
+
+    def job(self, id: str) -> Job:
+        """Returns how far a job is."""
+        return _job(self._http.request(**_get(f"/v1/jobs/{id}")))
+
+    def wait(self, id: str) -> Job:
+        """Waits until a job has ended."""
+        while not (job := self.job(id)).has_ended:
+            time.sleep(_WAIT)
+        return job
+
+    def result(self, id: str) -> Result:
+        """Returns what came of a job; raises why it failed."""
+        return _result(self._http.request(**_get(f"/v1/jobs/{id}/result")))
+
+    def cancel(self, id: str) -> Job:
+        """Ends a job, or removes its result."""
+        return _job(self._http.request(**_get(f"/v1/jobs/{id}", "DELETE")))
+
+
+class AsyncClient:
+    """A client for asyncio, with the methods of `Client`."""
+
+    def __init__(
+        self, address: str, token: str = "", timeout: float = 330.0, **settings: Any
+    ) -> None:
+        self._http = httpx.AsyncClient(**_settings(address, token, timeout, settings))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def models(self) -> list[dict[str, Any]]:
+        return _checked(await self._http.request(**_get("/v1/models"))).json()["models"]
+
+    async def upscale(self, picture: Picture, **options: Unpack[Options]) -> Result:
+        return _result(await self._post("/v1/upscale", picture, options))
+
+    async def error_map(self, picture: Picture, model: str = "") -> Result:
+        return _result(await self._post("/v1/error-map", picture, {"model": model}))
+
+    async def submit(self, picture: Picture, key: str = "", **options: Unpack[Options]) -> Job:
+        return _job(await self._post("/v1/jobs", picture, options, key))
+
+    async def job(self, id: str) -> Job:
+        return _job(await self._http.request(**_get(f"/v1/jobs/{id}")))
+
+    async def wait(self, id: str) -> Job:
+        while not (job := await self.job(id)).has_ended:
+            await asyncio.sleep(_WAIT)
+        return job
+
+    async def result(self, id: str) -> Result:
+        return _result(await self._http.request(**_get(f"/v1/jobs/{id}/result")))
+
+    async def cancel(self, id: str) -> Job:
+        return _job(await self._http.request(**_get(f"/v1/jobs/{id}", "DELETE")))
+
+    async def _post(
+        self, path: str, picture: Picture, options: Mapping[str, Any], key: str = ""
+    ) -> httpx.Response:
+        request = await asyncio.to_thread(_post, path, picture, options, key)  # reads the file
+        return await self._http.request(**request)

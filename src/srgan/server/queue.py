@@ -1,0 +1,296 @@
+"""Which pictures are worked on, which wait, and which are turned away: one queue for all."""
+
+import asyncio
+import contextlib
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from srgan.util import parallel
+
+_Result = TypeVar("_Result")
+
+_REMEMBERED = 100  # requests that have ended: who asks how far one is may be late
+
+State = Literal["waiting", "running", "ended", "done", "failed", "cancelled", "expired"]
+
+
+class Busy(Exception):  # noqa: N818 - nothing is wrong
+    """As many pictures as may wait are waiting, or the service is about to end."""
+
+
+class Gone(Exception):  # noqa: N818 - nothing is wrong
+    """Nobody waits for the result any more."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far something is.
+
+    Attributes:
+        state: Waiting is for its picture or its turn.
+        done: Share of the work, from 0 to 1.
+        seconds_left: About; None if that is not known yet.
+        place: How many of its kind are before it; None if it does not wait for its turn.
+    """
+
+    state: State
+    done: float = 0.0
+    seconds_left: float | None = None
+    place: int | None = None
+
+
+class Ticket:
+    """One piece of work, from when it is known to its end."""
+
+    def __init__(self) -> None:
+        self._began = 0.0  # not yet
+        self._done = 0.0
+        self._lock = threading.Lock()
+        self._stopped = self._finished = False
+        self.stopping = parallel.Stop()
+
+    def begin(self) -> None:
+        """Takes note that the work begins."""
+        self._began = time.monotonic()
+
+    def progress(self, done: int, total: int) -> None:
+        """Takes note of how far the work is; called by it now and then.
+
+        Raises:
+            Gone: If it is to end.
+        """
+        if self._stopped:
+            raise Gone
+        self._done = done / total
+
+    def finish(self) -> None:
+        """Takes note that the result is there, and will be taken.
+
+        Raises:
+            Gone: If nobody will take it.
+        """
+        with self._lock:
+            if self._stopped:
+                raise Gone
+            self._finished = True
+
+    def stop(self) -> bool:
+        """Ends the work at once, or when it next tells how far it is, unless it has finished.
+
+        Returns:
+            Whether it will end without a result.
+        """
+        with self._lock:
+            self._stopped = not self._finished
+        if self._stopped:
+            self.stopping()
+        return self._stopped
+
+    def status(self) -> Status:
+        if not self._done:
+            return Status("running" if self._began else "waiting")
+        seconds = time.monotonic() - self._began
+        left = seconds * (1 - self._done) / self._done
+        return Status("running", round(self._done, 4), round(left, 1))
+
+
+class _Entry(NamedTuple):
+    """Work that waits for its turn, or has it."""
+
+    ticket: Ticket
+    work: Callable[[], Any]
+    begun: asyncio.Future[None]
+    result: asyncio.Future[Any]
+
+
+class Queue:
+    """All work, in one event loop, which never waits for any of it.
+
+    Requests, for which somebody waits, and jobs, for which nobody does, take turns as long as both
+    wait; among themselves, first come, first served.
+
+    Args:
+        concurrency: How many are worked on.
+        queue_size: How many requests may wait.
+        seconds: That one may take; for a request, waiting for its turn included.
+    """
+
+    def __init__(self, concurrency: int, queue_size: int, seconds: float) -> None:
+        self._seconds, self._concurrency = seconds, concurrency
+        self._threads = ThreadPoolExecutor(concurrency, "srgan-job")
+        self._most = concurrency + queue_size
+        self._working: set[Future[Any]] = set()
+        self._waiting: dict[bool, deque[_Entry]] = {False: deque(), True: deque()}  # is it a job?
+        self._last = False  # whether the one that began last was a job
+        self._tickets: dict[str, Ticket] = {}
+        self._ended: deque[str] = deque(maxlen=_REMEMBERED)
+        self._ending = asyncio.Event()
+
+    def __len__(self) -> int:
+        """How much is worked on or waits, that included which nobody wants any more."""
+        return self.working + sum(map(len, self._waiting.values()))
+
+    @property
+    def working(self) -> int:
+        """How much is worked on."""
+        return len(self._working)
+
+    def status(self, name: str) -> Status | None:
+        """Returns how far the request of that name is, if there is one, or was lately."""
+        if name in self._tickets:
+            return self.status_of(self._tickets[name])
+        return Status("ended", 1.0, 0.0) if name in self._ended else None
+
+    def status_of(self, ticket: Ticket) -> Status:
+        """Returns how far something is, and its place."""
+        for waiting in self._waiting.values():
+            for place, entry in enumerate(waiting):
+                if entry.ticket is ticket:
+                    return Status("waiting", place=place)
+        return ticket.status()
+
+    @contextmanager
+    def named(self, name: str) -> Iterator[Ticket]:
+        """Makes a request known by a name until the block ends.
+
+        Raises:
+            ValueError: If there is one of that name.
+        """
+        if name in self._tickets:
+            raise ValueError(f"There is a job {name!r} already; choose another name for this one.")
+        ticket = self._tickets[name] = Ticket()
+        try:
+            yield ticket
+        finally:
+            del self._tickets[name]
+            self._ended.append(name)
+
+    def check(self) -> None:
+        """Raises Busy if there is no place for one more request."""
+        self.check_open()
+        found = len(self._working) + len(self._waiting[False])
+        if found >= self._most:
+            raise Busy(f"{found} pictures are being enlarged already; try again later.")
+
+    def check_open(self) -> None:
+        """Raises Busy if the service ends."""
+        if self._ending.is_set():
+            raise Busy("The service is about to end; try again later.")
+
+    def give_up(self) -> None:
+        """Ends all that is worked on or waits, and lets nothing new in."""
+        self._ending.set()
+
+    async def run(
+        self,
+        ticket: Ticket,
+        work: Callable[[], _Result],
+        unwanted: Coroutine[Any, Any, Any],
+        is_job: bool = False,
+    ) -> _Result:
+        """Does work in a thread, when it is its turn.
+
+        Whatever ends this early, the work is told to stop, and not waited for: it keeps its place
+        until it has ended.
+
+        Args:
+            ticket: Its own.
+            work: Calls `ticket.progress`, and in the end `ticket.finish`. If that raises, or
+                anything else does, it leaves nothing behind.
+            unwanted: Ends when nobody wants the result any more.
+            is_job: Nobody waits for it: it finds a place, and its time begins with its turn.
+
+        Raises:
+            Busy: If there is no place, or the service ends.
+            Gone: If `unwanted` ended first.
+            TimeoutError: If it took too long.
+        """
+        watching = asyncio.create_task(unwanted)
+        ending = asyncio.create_task(self._ending.wait())
+        try:
+            self.check_open() if is_job else self.check()
+            entry = self._enter(ticket, work, is_job)
+            try:
+                if is_job:
+                    await asyncio.wait(
+                        {entry.begun, watching, ending}, return_when=asyncio.FIRST_COMPLETED
+                    )
+                done, _ = await asyncio.wait(
+                    {entry.result, watching, ending},
+                    timeout=self._seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if entry.result in done or not ticket.stop():
+                    return await entry.result
+            finally:
+                ticket.stop()
+                entry.result.cancel()
+                with contextlib.suppress(ValueError):  # it has begun
+                    self._waiting[is_job].remove(entry)
+            if watching in done:
+                raise Gone
+            self.check_open()
+            raise TimeoutError(
+                f"This takes longer than the {self._seconds:g} seconds that a picture may take "
+                "here, waiting included. Send a smaller one, or try again later."
+            )
+        finally:
+            watching.cancel()
+            ending.cancel()
+            await asyncio.wait({watching, ending})
+
+    def _enter(self, ticket: Ticket, work: Callable[[], Any], is_job: bool) -> _Entry:
+        loop = asyncio.get_running_loop()
+        entry = _Entry(ticket, work, loop.create_future(), loop.create_future())
+        self._waiting[is_job].append(entry)
+        self._begin()
+        return entry
+
+    def _begin(self) -> None:
+        """Begins as much as there are places for."""
+        loop = asyncio.get_running_loop()
+        while len(self._working) < self._concurrency and any(self._waiting.values()):
+            self._last = not self._last if self._waiting[not self._last] else self._last
+            entry = self._waiting[self._last].popleft()
+            entry.begun.set_result(None)
+            job = self._threads.submit(_do, entry.work, entry.ticket)
+            self._working.add(job)
+            job.add_done_callback(self._working.discard)
+            job.add_done_callback(lambda job, entry=entry: _tell(loop, self._end, entry, job))
+
+    def _end(self, entry: _Entry, job: Future[Any]) -> None:
+        error = job.exception()
+        if entry.result.done():  # it was given up
+            pass
+        elif error:
+            entry.result.set_exception(error)
+        else:
+            entry.result.set_result(job.result())
+        self._begin()
+
+
+def _tell(loop: asyncio.AbstractEventLoop, tell: Callable[..., None], *arguments: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended before the work did
+        loop.call_soon_threadsafe(tell, *arguments)
+
+
+def _do(work: Callable[[], _Result], ticket: Ticket) -> _Result:
+    ticket.begin()
+    try:
+        with ticket.stopping.ends():
+            return work()
+    except BaseException as error:
+        # What its frames know may wait when it is freed, as generators do for tiles that run. That
+        # must happen here, and not wherever the error ends, which is in the event loop.
+        chained: BaseException | None = error
+        while chained:
+            traceback.clear_frames(chained.__traceback__)
+            chained = chained.__cause__ or chained.__context__
+        raise

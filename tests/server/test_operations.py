@@ -1,0 +1,167 @@
+"""What those who run a service see of it, and how they set it."""
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import urllib.parse
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
+
+
+@pytest.fixture(scope="module")
+def port(serving, tiny_model):
+    with serving(str(tiny_model)) as port:
+        yield port
+
+
+def metrics(client):
+    """Samples by name and labels."""
+    status, headers, body = client.ask("/metrics")
+    assert (status, headers.get_content_type()) == (200, "application/openmetrics-text")
+    families = text_string_to_metric_families(body.decode())
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_metrics_count_requests_seconds_and_megapixels(port, connect, png):
+    client = connect(port)
+    client.ask(data=png(10, 20))
+    client.ask(data=b"no picture")
+    client.ask("/v1/nothing/of/the/kind")
+    client.ask(f"/v1/jobs/{'0' * 32}")
+    found = metrics(client)
+
+    def requests(**labels):
+        return found[("srgan_requests_total", *sorted(labels.items()))]
+
+    assert requests(method="POST", path="/v1/upscale", code="200", model="tiny") == 1
+    assert requests(method="POST", path="/v1/upscale", code="422", model="") == 1
+    assert requests(method="", path="other", code="404", model="") == 1
+    assert requests(method="GET", path="/v1/jobs/{job}", code="404", model="") == 1
+    assert found[("srgan_request_seconds_count", ("path", "/v1/upscale"))] == 2
+    assert found[("srgan_megapixels_total", ("model", "tiny"))] == pytest.approx(800e-6)
+    assert (found[("srgan_working",)], found[("srgan_waiting",)]) == (0, 0)
+    if sys.platform == "linux":
+        assert found[("process_resident_memory_bytes",)] > 1e7
+
+
+def test_it_is_ready_when_its_models_are_and_before_its_end(serving, connect, monkeypatch):
+    go = threading.Event()
+    monkeypatch.setattr("srgan.server.work.Worker.warm", lambda self: go.wait(30))
+    with serving("srgan-fast-x4") as port:
+        client = connect(port)
+        assert client.ask("/livez")[0] == 200
+        status, _, body = client.ask("/readyz")
+        assert (status, b"made ready" in body) == (503, True)
+        go.set()
+        client.until(lambda: client.ask("/readyz")[0] == 200)
+
+
+def test_a_request_keeps_its_id_or_gets_one(port, connect):
+    client = connect(port)
+    assert client.ask("/health", headers={"X-Request-ID": "a-1"})[1]["X-Request-ID"] == "a-1"
+    for bad in ("", "x" * 200, "a b", "ü"):
+        given = client.ask("/health", headers={"X-Request-ID": bad.encode()})[1]["X-Request-ID"]
+        assert re.fullmatch("[0-9a-f]{32}", given)
+    refused = client.ask("/health", headers={"Host": "evil.example", "X-Request-ID": "a-2"})
+    assert (refused[0], refused[1]["X-Request-ID"]) == (403, "a-2")
+
+
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_the_log_tells_of_each_answer_and_nothing_of_the_picture(
+    kind, program, connect, tiny_model, png
+):
+    with program("--model", tiny_model, "--log-format", kind) as (service, port):
+        client, data = connect(port), png(8, 8)
+        client.ask(data=data, headers={"X-Request-ID": "mine"}, scale=1.5)
+        service.terminate()
+        _, log = service.communicate(timeout=30)
+    assert "IHDR" not in log
+    (line,) = (line for line in log.splitlines() if "POST /v1/upscale" in line)
+    if kind == "text":
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO 127\.0\.0\.1:\d+ - "
+            r'"POST /v1/upscale HTTP/1\.1" 200 \d+\.\d{3} s id=mine',
+            line,
+        )
+    else:
+        told = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        (told,) = (one for one in told if one["request_id"] == "mine")
+        assert (told["path"], told["code"], told["model"]) == ("/v1/upscale", 200, "tiny")
+        assert 0 < told["seconds"] < 60
+
+
+@contextlib.contextmanager
+def serving_with(arguments, environment):
+    command = [sys.executable, "-m", "srgan", "serve", *map(str, arguments)]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    ) as service:
+        try:
+            address = service.stdout.readline().strip()
+            yield urllib.parse.urlsplit(address).port, service
+        finally:
+            service.kill()
+
+
+def limits_of(port):
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as it:
+        it.request("GET", "/v1/models")
+        found = json.loads(it.getresponse().read())
+        return [model["name"] for model in found["models"]], found["limits"]
+
+
+def test_an_option_counts_before_the_environment_and_that_before_the_file(tmp_path, tiny_model):
+    config = tmp_path / "serve.toml"
+    config.write_text(
+        f'model = ["{tiny_model}", "srgan-fast-x4"]\nport = 0\nqueue-size = 1\n'
+        "max-megapixels = 2\nmax_megabytes = 3\n"
+    )
+    environment = {"SRGAN_SERVE_CONFIG": str(config), "SRGAN_SERVE_MAX_MEGAPIXELS": "4"}
+    environment["SRGAN_SERVE_MAX_MEGABYTES"] = "5"
+    with serving_with(["--max-megabytes", 6], environment) as (port, _):
+        names, limits = limits_of(port)
+    assert names == ["tiny", "srgan-fast-x4"]
+    assert limits["queue_size"] == 1
+    assert limits["megapixels"] == 4
+    assert limits["megabytes"] == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("prot = 1", "has prot, which srgan serve does not know; expected some of"),
+        ("port = ", "is not a TOML file"),
+        ('port = "many"', "'--port': Input should be a valid integer"),
+        ("concurrency = 0", "concurrency"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_of_options_that_is_wrong_is_said(tmp_path, text, words):
+    config = tmp_path / "serve.toml"
+    if text is not None:
+        config.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "srgan", "serve", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
