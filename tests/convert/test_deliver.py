@@ -196,6 +196,29 @@ def test_a_model_whose_results_are_no_pictures_is_refused(make_compact, tmp_path
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_a_model_of_zeros_is_refused(make_compact, tmp_path, capsys):
+    path, _ = make_compact()
+    path.with_suffix(".bin").write_bytes(bytes(path.with_suffix(".bin").stat().st_size))
+    assert "nothing but zeros for weights" in fails(capsys, path, "-o", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".xml", ".mlpackage", ".safetensors"])
+def test_a_result_of_another_format_is_refused(make_compact, tmp_path, capsys, suffix):
+    path, _ = make_compact()
+    line = fails(capsys, path, "-o", tmp_path / f"mine{suffix}")
+    assert "name it mine.onnx, or a folder" in line
+    assert not (tmp_path / f"mine{suffix}").exists()
+
+
+def test_a_folder_to_convert_is_told_what_is_in_it(make_compact, tmp_path, capsys):
+    make_compact()
+    assert "name one of net.param" in fails(capsys, tmp_path, "-o", tmp_path / "x.onnx")
+    (tmp_path / "empty").mkdir()
+    line = fails(capsys, tmp_path / "empty", "-o", tmp_path / "x.onnx")
+    assert "a folder without a model: there is no file .safetensors, .pth" in line
+
+
 def test_a_child_ends_when_what_listens_fails():
     def stop(line):
         raise KeyboardInterrupt
@@ -247,7 +270,7 @@ def test_weights_of_pytorch_become_a_model(save_compact, tmp_path, capsys, dtype
     out = tmp_path / "mine"
     assert cli.main(["convert", str(path), "-o", str(out), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["facts"]["architecture"] == "RealESRGAN Compact"
+    assert report["facts"]["architecture"] == "SRVGGNetCompact"
     assert report["facts"]["precision"] == dtype
     model = loading.load(out)
     lr = np.random.default_rng(0).random((33, 17, 3)).astype(np.float32)
@@ -277,6 +300,10 @@ def test_weights_that_do_not_fit_are_named(save_compact, written, tmp_path, caps
     near = {"conv_first.weight": np.zeros((64, 3, 3, 3), np.float32), "conv_last.weight": VALUES}
     line = fails(capsys, written.zipped(tmp_path / "near.pth", near), "-o", out)
     assert "nearest is" in line
+    path, _ = save_compact(**{"body.0.weight": None})
+    assert "looks like SRVGGNetCompact, and is not: the weights body.0.weight are missing" in fails(
+        capsys, path, "-o", out
+    )
     assert not out.exists()
 
 

@@ -304,6 +304,7 @@ def test_what_a_file_beside_the_model_gets_wrong_is_said(make, text, message):
     [
         ({"channels": 4}, r"takes 1x4x\?x\?; expected a picture of 1 or 3 channels"),
         ({"given": (0.0, 0.3)}, "does not make a picture that resembles"),
+        ({"given": (np.nan, 0.0)}, r"makes no numbers of a picture \(NaN\)"),
         ({"turned": True}, "another picture of a photo: red and blue are exchanged.*toml"),
         ({"given": (0.6, 0.2)}, "another picture of a photo: its colours move by .* contrast"),
     ],

@@ -232,10 +232,18 @@ def _set_ranges(path: Path, adapted: Adapted, layout: Layout, values: Values, sc
     if layout.dtype == np.uint8:
         taken = ("0..255",)
     given: tuple[Range, ...] = (values.output_range,) if values.output_range else tuple(RANGES)
+    numbers = False
     for adapted.taken, adapted.given in itertools.product(taken, given):
         with np.errstate(over="ignore", invalid="ignore"):  # of values that are no colours
-            if np.abs(adapted.run(picture)[0][middle].mean(axis=-1) - expected).mean() < _UNLIKE:
+            found = adapted.run(picture)[0]
+            if np.abs(found[middle].mean(axis=-1) - expected).mean() < _UNLIKE:
                 return
+        numbers = numbers or bool(np.isfinite(found).any())
+    if not numbers:
+        raise ValueError(
+            f"{path} makes no numbers of a picture (NaN): its training failed, or the file is "
+            "damaged. Download it again, or take another model."
+        )
     raise ValueError(
         f"{path} does not make a picture that resembles the one it is given, whether that is in "
         f"{', '.join(taken)}. Is it a super-resolution model? {_advice(path)}"
