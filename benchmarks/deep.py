@@ -3,8 +3,9 @@
     python benchmarks/deep.py PHOTO --model realesrgan-x4plus.onnx
 
 The network's own time is that of a quarter of the picture, as one tile, times four: as one tile,
-all of it needs some 10 GiB. Processor time of all cores is compared, which other work changes
-least. `srgan upscale` runs in a process of its own (Linux).
+all of it needs more than 10 GiB. Processor time of all cores is compared; beside much other work,
+trust the share of pixels that tiles have in common. `srgan upscale` runs in a process of its own
+(Linux).
 """
 
 import argparse
@@ -19,7 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from srgan.io import images
-from srgan.models import engines
+from srgan.models import engines, loading
+from srgan.upscaling import pipeline
 
 
 def main() -> None:
@@ -36,6 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder, "photo.png"), Path(folder, "large.png")
         images.write(source, photo)
+        job = pipeline.prepare(source, result, loading.load(arguments.model))
         command = ["-m", "srgan", "upscale", source, "-o", result, "--model", arguments.model]
         began = time.perf_counter()
         subprocess.run([sys.executable, *map(str, command)], check=True)
@@ -45,7 +48,8 @@ def main() -> None:
     print(
         f"{side}x{side}: network alone {4 * alone:.0f} s of processor time, file to file "
         f"{whole:.0f} s ({whole / alone / 4:.2f} times), in {seconds:.0f} s; peak "
-        f"{used.ru_maxrss / 1024:,.0f} MiB"
+        f"{used.ru_maxrss / 1024:,.0f} MiB; tiles overlap by {job.cuts[0].halo} pixels and have "
+        f"{job.work / side**2:.2f} times the picture's"
     )
 
 

@@ -27,7 +27,6 @@ from srgan.util import parallel, versions
 from srgan.verification import probes
 
 _FACTS, MODEL = "facts.json", "model.onnx"
-_MOST = 0.5  # of the names that an architecture is known by
 _said = sys.stdout
 
 
@@ -147,14 +146,13 @@ def _unknown(state: Mapping[str, np.ndarray], known: list[Any]) -> str:
     shown = ", ".join(f"{name} {array.shape}" for name, array in itertools.islice(state.items(), 3))
     compared = [(_compare(getattr(one.architecture, "_detect", None), state), one) for one in known]
     found, nearest = max(compared, key=lambda pair: pair[0].share)
-    if found.share >= _MOST:
-        missing = ", ".join(found.missing[:3])
-        return f"looks like {_name(nearest)}, and is not: the weights {missing} are missing."
-    near = f"; nearest is {_name(nearest)}, some of whose names it has" if found.share else ""
+    near = ""
+    if found.share:
+        near = f"; nearest is {_name(nearest)}, of which it lacks {', '.join(found.missing[:3])}"
     return (
-        f"is of an architecture that spandrel {versions.of('spandrel')} does not know: "
-        f"{len(state)} weights, from {shown}{near}. Update spandrel, or convert it with the "
-        "program that trained it."
+        f"is of no architecture that spandrel {versions.of('spandrel')} knows, or lacks a part of "
+        f"its weights: it has {len(state)}, from {shown}{near}. Update spandrel, or convert it "
+        "with the program that trained it."
     )
 
 
