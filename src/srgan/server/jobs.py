@@ -18,11 +18,11 @@ _Result = TypeVar("_Result")
 _REMEMBERED = 100  # jobs that have ended: who asks how far one is may be late
 
 
-class Busy(Exception):  # noqa: N818 - nothing is wrong
+class Busy(Exception):
     """As many pictures as may wait are waiting, or the service is about to end."""
 
 
-class Gone(Exception):  # noqa: N818 - nothing is wrong
+class Gone(Exception):
     """Nobody waits for the result any more."""
 
 
