@@ -9,7 +9,16 @@ import onnx
 import pytest
 
 from srgan import cli
-from srgan.convert import memory, ncnn, ncnn_graph, torch_worker
+from srgan.convert import (
+    credit,
+    facts,
+    memory,
+    ncnn,
+    ncnn_graph,
+    onnx_file,
+    torch_export,
+    torch_worker,
+)
 from srgan.io import images
 from srgan.models import engines, loading
 from srgan.models.requirements import NO_REQUIREMENTS
@@ -196,6 +205,29 @@ def test_a_model_whose_results_are_no_pictures_is_refused(make_compact, tmp_path
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_a_model_of_zeros_is_refused(make_compact, tmp_path, capsys):
+    path, _ = make_compact()
+    path.with_suffix(".bin").write_bytes(bytes(path.with_suffix(".bin").stat().st_size))
+    assert "nothing but zeros for weights" in fails(capsys, path, "-o", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+@pytest.mark.parametrize("suffix", [".tflite", ".xml", ".mlpackage", ".safetensors"])
+def test_a_result_of_another_format_is_refused(make_compact, tmp_path, capsys, suffix):
+    path, _ = make_compact()
+    line = fails(capsys, path, "-o", tmp_path / f"mine{suffix}")
+    assert "name it mine.onnx, or a folder" in line
+    assert not (tmp_path / f"mine{suffix}").exists()
+
+
+def test_a_folder_to_convert_is_told_what_is_in_it(make_compact, tmp_path, capsys):
+    make_compact()
+    assert "name one of net.param" in fails(capsys, tmp_path, "-o", tmp_path / "x.onnx")
+    (tmp_path / "empty").mkdir()
+    line = fails(capsys, tmp_path / "empty", "-o", tmp_path / "x.onnx")
+    assert "a folder without a model: there is no file .safetensors, .pth" in line
+
+
 def test_a_child_ends_when_what_listens_fails():
     def stop(line):
         raise KeyboardInterrupt
@@ -247,7 +279,7 @@ def test_weights_of_pytorch_become_a_model(save_compact, tmp_path, capsys, dtype
     out = tmp_path / "mine"
     assert cli.main(["convert", str(path), "-o", str(out), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["facts"]["architecture"] == "RealESRGAN Compact"
+    assert report["facts"]["architecture"] == "SRVGGNetCompact"
     assert report["facts"]["precision"] == dtype
     model = loading.load(out)
     lr = np.random.default_rng(0).random((33, 17, 3)).astype(np.float32)
@@ -273,11 +305,49 @@ def test_weights_that_do_not_fit_are_named(save_compact, written, tmp_path, caps
         tmp_path / "other.pth", {"layer.0.made_up": np.zeros((3, 3), np.float32)}
     )
     line = fails(capsys, other, "-o", out)
-    assert "does not know: 1 weights, from layer.0.made_up (3, 3)" in line
-    near = {"conv_first.weight": np.zeros((64, 3, 3, 3), np.float32), "conv_last.weight": VALUES}
+    assert "lacks a part of its weights: it has 1, from layer.0.made_up (3, 3)" in line
+    near = {"conv_first.weight": np.zeros((64, 3, 3, 3), np.float32)}
     line = fails(capsys, written.zipped(tmp_path / "near.pth", near), "-o", out)
     assert "nearest is" in line
+    path, _ = save_compact(**{"body.0.weight": None})
+    assert "nearest is SRVGGNetCompact, of which it lacks body.0.weight" in fails(
+        capsys, path, "-o", out
+    )
     assert not out.exists()
+
+
+@needs_torch
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the exporter, to whoever calls it
+@pytest.mark.parametrize(("factor", "scale"), [(2, 2), (4, 1)])
+def test_networks_that_begin_with_a_pixel_unshuffle_are_exact_in_tiles(tmp_path, factor, scale):
+    import torch
+
+    spandrel = torch_worker.import_spandrel()
+    from spandrel.architectures import ESRGAN
+
+    torch.manual_seed(0)
+    sizes = {"in_nc": 3 * factor**2, "out_nc": 3, "num_blocks": 1, "num_filters": 8}
+    net = ESRGAN.ESRGAN(scale=4, shuffle_factor=factor, **sizes)
+    found = spandrel.ModelLoader().load_from_state_dict(net.state_dict())
+    found.float().eval()
+    path, network = tmp_path / "net.onnx", torch_export.network_of(found)
+    requirements, _ = torch_export.write(found, network, path, lambda step: None)
+    assert requirements.multiple % factor == 0
+    network_facts = facts.NetworkFacts(
+        **{"architecture": "ESRGAN", "scale": scale, "described": "", "precision": "float32"},
+        **{"parameters": 0, "multiple": requirements.multiple, "minimum": requirements.minimum},
+    )
+    onnx_file.describe(path, network_facts, credit.Credit(), "")
+    model = loading.load(path)
+    lr = np.random.default_rng(0).random((403, 157, 3)).astype(np.float32)
+    assert model.plan(403, 157, tile=16).tiles >= 12
+    whole = model.upscale(lr, tile=512)
+    assert whole.std() > 0.001
+    np.testing.assert_allclose(model.upscale(lr, tile=16), whole, atol=1e-5)
+    padded = np.pad(lr, ((0, -403 % 4), (0, -157 % 4), (0, 0)), "edge")[None]
+    expected = network(padded)[0, : 403 * scale, : 157 * scale]
+    np.testing.assert_allclose(whole, np.clip(expected, 0, 1), atol=1e-4)
 
 
 @needs_torch

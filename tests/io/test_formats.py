@@ -318,7 +318,7 @@ def test_a_model_that_is_no_model_is_refused(refused, tmp_path, tiny_model):
     for name, data in (bad | {"noise.onnx": rng.bytes(1000)}).items():
         (tmp_path / name).write_bytes(data)
         error = refused("a.png", encoded("PNG"), model=tmp_path / name)
-        assert f"{name} is not an ONNX model that onnxruntime can run" in error
+        assert f"{name} is not an ONNX model, or is cut short" in error
 
 
 @pytest.mark.parametrize("change", [{"ir_version": 999}, {"opset": 999}])

@@ -10,9 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 from srgan import cli
 from srgan.io import images
 from srgan.models import catalogue, loading
+from srgan.models.adapted import Values
 from srgan.models.metadata import Metadata
 from srgan.models.windows import Windowed
 from srgan.numeric import resize
+from srgan.upscaling.choice import Models
 
 SCALE = 2
 
@@ -255,6 +257,32 @@ def test_a_file_beside_the_model_says_what_cannot_be_tried(make, lr, order):
     np.testing.assert_allclose(model.upscale(lr), expected(lr), atol=1e-5)
 
 
+@pytest.mark.parametrize("order", ["bgr", "rgb"])
+def test_options_say_what_cannot_be_tried_and_go_before_a_file(make, lr, order, tmp_path, capsys):
+    path = make(taken=(2.0, -1.0), given=(2.0, -1.0))
+    other = {"bgr": "rgb", "rgb": "bgr"}[order]
+    path.with_suffix(".toml").write_text(f'range = "0..1"\nchannels = "{other}"\n')
+    images.write(tmp_path / "lr.png", lr)
+    arguments = ["upscale", str(tmp_path / "lr.png"), "--model", str(path)]
+    assert cli.main([*arguments, "--model-range", "-1..1", "--model-channels", order]) == 0
+    assert f"{order.upper()}, channels first, float32, takes -1..1" in capsys.readouterr().err
+
+
+def test_options_for_values_are_refused_for_models_that_say_their_own(lr, tmp_path, capsys):
+    images.write(tmp_path / "lr.png", lr)
+    for model in ("srgan-fast-x4", "auto"):
+        arguments = ["upscale", str(tmp_path / "lr.png"), "--model", model]
+        assert cli.main([*arguments, "--model-range", "0..255"]) == 2
+        assert "takes no --model-range" in capsys.readouterr().err
+
+
+def test_a_folder_is_resumed_with_the_values_it_was_begun_with(make):
+    path = str(make())
+    plain, bgr = Models(path), Models(path, values=Values(channels="bgr"))
+    assert plain.fingerprint != bgr.fingerprint
+    assert plain.fingerprint == catalogue.fingerprint(path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -276,6 +304,7 @@ def test_what_a_file_beside_the_model_gets_wrong_is_said(make, text, message):
     [
         ({"channels": 4}, r"takes 1x4x\?x\?; expected a picture of 1 or 3 channels"),
         ({"given": (0.0, 0.3)}, "does not make a picture that resembles"),
+        ({"given": (np.nan, 0.0)}, r"makes no numbers of a picture \(NaN\)"),
         ({"turned": True}, "another picture of a photo: red and blue are exchanged.*toml"),
         ({"given": (0.6, 0.2)}, "another picture of a photo: its colours move by .* contrast"),
     ],

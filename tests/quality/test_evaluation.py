@@ -173,6 +173,18 @@ def test_results_of_other_programs_are_scored_as_they_are(photos, tmp_path):
     assert means(found, "program").psnr == 100
 
 
+def test_one_place_in_several_spellings_is_one_method(photos, model, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for path in photos.iterdir():
+        images.write(made / path.name, images.read_uint8(path))
+    (tmp_path / "again").symlink_to(made)
+    spelt = [str(made), f"{tmp_path}/./program/", tmp_path / "again", str(model), model]
+    found = evaluate(photos, spelt, tmp_path / "out", scale=SCALE)
+    assert len(found.methods) == 3
+    assert [method.name for method in found.methods][:2] == ["bicubic", "program"]
+
+
 def test_results_of_several_datasets_may_lie_in_subfolders(photos, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

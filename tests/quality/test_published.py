@@ -33,12 +33,14 @@ def figures(found, paper):
 def test_shipped_figures_each_have_a_source():
     paper = published.load("x4")
     assert {row.method for row in paper.rows} == {
-        *("bicubic", "SRResNet", "SRGAN", "ESRGAN", "SPSR")
+        *("bicubic", "SRResNet", "SRGAN", "ESRGAN", "SPSR"),
+        *("EDSR-baseline", "RLFN, the NTIRE 2024 baseline"),
     }
+    where = r"CVPR 20\d\d, pp\. \d+-\d+ .+, table \d$|README of .+, (table [\w -]+, where|How to)"
     for row in paper.rows:
-        assert re.search(r" et al\., .+, CVPR 20\d\d, pp\. \d+-\d+ .+, table \d$", row.source)
+        assert re.search(rf" et al\., .+, ({where})", row.source)
     assert {(row.dataset, row.photos) for row in paper.rows} == {
-        *(("Set5", 5), ("Set14", 14), ("BSD100", 100))
+        *(("Set5", 5), ("Set14", 14), ("BSD100", 100), ("LSDIR_DIV2K_valid", 200))
     }
 
 
@@ -63,6 +65,17 @@ def test_photos_of_the_same_names_are_told_by_their_bicubic(found):
     assert figures(found, published.load("x4"))["SRGAN", "psnr"].objection == (
         "bicubic has 28.00 dB on these photos, and 28.43 dB in the file: they are others"
     )
+
+
+def test_a_row_may_have_another_protocol_than_its_file(found, paper):
+    rows = (
+        row.model_copy(update={"protocols": {"ssim": "y-crop4"}}) if row.method == "SRGAN" else row
+        for row in paper.rows
+    )
+    shown = figures(found, paper.model_copy(update={"rows": tuple(rows)}))
+    assert shown["SRGAN", "ssim"].objection == ""
+    assert "taken by srgan-paper" in shown["SRResNet", "ssim"].objection
+    assert "does not say in full" in shown["EDSR-baseline", "psnr"].objection
 
 
 def test_figures_that_do_not_compare_say_why(found):

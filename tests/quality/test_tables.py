@@ -26,6 +26,15 @@ def test_csv_has_a_row_for_each_set_method_and_measure(found):
     assert (own["reference"], own["low"], own["p"]) == ("", "", "")
 
 
+def test_csv_says_how_many_photos_were_capped(found, monkeypatch):
+    (summary,) = found.summaries.values()
+    capped = summary._replace(capped={"my_model": {"psnr": 2}})
+    monkeypatch.setattr(type(found), "summaries", {summary.dataset: capped})
+    rows = list(csv.DictReader(io.StringIO(tables.write(found, "csv"))))
+    capped = {(row["method"], row["measure"]): row["capped"] for row in rows}
+    assert (capped["my_model", "psnr"], capped["bicubic", "psnr"]) == ("2", "0")
+
+
 def test_csv_leaves_what_is_not_known_empty(make_evaluation):
     found = make_evaluation(cases=[("Made", "one")], referenced=False)
     rows = csv.DictReader(io.StringIO(tables.write(found, "csv")))

@@ -32,6 +32,7 @@ ERRORS = {
     "/metrics": {"401"},
     "/v1/models": {"401"},
     "/v1/upscale": PICTURE | {"504"},
+    "/v1/preview": PICTURE | {"504"},
     "/v1/error-map": PICTURE | {"504"},
     "/v1/map": PICTURE | {"504"},
     "/v1/jobs": PICTURE,

@@ -20,6 +20,18 @@ def arrays(file):
         return {name: opened[name] for name in opened.files}
 
 
+def test_a_refused_training_leaves_nothing_behind(photo_folder, tiny, tmp_path):
+    refused = tiny.model_copy(update={"teacher": config.Teacher(model="nowhere.onnx")})
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "note.txt").touch()
+    for folder in (tmp_path / "run", mine):
+        with pytest.raises(FileNotFoundError, match="no model 'nowhere"):
+            run.train(photo_folder, folder, refused)
+    assert not (tmp_path / "run").exists()
+    assert [path.name for path in mine.iterdir()] == ["note.txt"]
+
+
 def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     photo_folder, vgg_file, tiny, tmp_path
 ):

@@ -25,6 +25,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="The output is JSON, for ma
 Engine = Annotated[
     Literal["onnxruntime", "openvino"], typer.Option(help="The library that runs the model.")
 ]
+ModelChannels = Annotated[
+    Literal["rgb", "bgr"] | None,
+    typer.Option(help="The order of the colours that a model of another project takes. [rgb]"),
+]
+ModelRange = Annotated[
+    Literal["0..1", "0..255", "-1..1"] | None,
+    typer.Option(help="The values that a model of another project takes and gives. [found out]"),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Files that exist are replaced.")]
 Precision = Annotated[
     Literal["float32", "bfloat16"],

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from srgan.cli import estimates, messages, pipes, results
-from srgan.cli.options import AsJson, Engine, Overwrite, Precision, takes_upscale_options
+from srgan.cli.options import (
+    AsJson,
+    Engine,
+    ModelChannels,
+    ModelRange,
+    Overwrite,
+    Precision,
+    takes_upscale_options,
+)
 from srgan.io.kinds import EXPECTED
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util.counting import Progress
@@ -58,6 +66,8 @@ def upscale(
     ] = "auto",
     engine: Engine = "onnxruntime",
     precision: Precision = "float32",
+    model_range: ModelRange = None,
+    model_channels: ModelChannels = None,
     options: UpscaleOptions,
     fit: Annotated[
         tuple | None,
@@ -112,6 +122,7 @@ def upscale(
 
     Exit code 1: some photos could not be upscaled; they are listed.
     """
+    from srgan.models.adapted import Values
     from srgan.upscaling import batch, manifest, pipeline
     from srgan.upscaling.choice import AUTO, Models
 
@@ -119,7 +130,8 @@ def upscale(
     options = _with_size(options, fit)
     if error_map and model == AUTO:  # which srgan-photo-x4 does not have
         model = options.default_model
-    models = Models(model, options, engine, precision)
+    values = Values(model_range, model_range, model_channels)
+    models = Models(model, options, engine, precision, values)
     plan = batch.BatchPlan({}, [], None)
     is_piped = pipes.PIPE in (*inputs, output)
     if is_piped:

@@ -26,6 +26,7 @@ STEPS = 9
 """How often `tell` is called, at most."""
 
 _UNLIKE = 0.1  # mean difference from bicubic, in [0, 1]; networks come below 0.03
+_TAKEN = (".safetensors", ".pth", ".pt", ".ckpt", ".param", ".onnx")
 _MIN_MEMORY, _TIMES_FILE = 4 * 2**30, 60  # of the process with PyTorch
 
 
@@ -81,6 +82,13 @@ def convert(
     files.check_destination(output, overwrite and is_file)
     if not is_file and output.exists():
         raise FileExistsError(f"{output} exists already. Name a folder that does not.")
+    if not is_file and output.suffix and not output.suffix[1:].isdigit():  # folders may be v1.2
+        raise ValueError(
+            f"{output} would be another format than ONNX, which is what is written here: name it "
+            f"{output.with_suffix('.onnx').name}, or a folder. Other formats are made from that."
+        )
+    if source.is_dir():
+        raise ValueError(_folder(source))
     if not source.is_file():
         raise FileNotFoundError(f"There is no model {source}.")
     if source.suffix.lower() == ".onnx":
@@ -119,6 +127,18 @@ def convert(
             _add_card(part, metadata, facts, issued)
             part.rename(output)
     return Conversion(output, facts, metadata, issued, (*notes, *seen))
+
+
+def _folder(source: Path) -> str:
+    """What is said of a folder in place of a model."""
+    models = sorted(path for path in source.iterdir() if path.suffix.lower() in _TAKEN)
+    if not models:
+        return (
+            f"{source} is a folder without a model: there is no file {', '.join(_TAKEN)} in it. "
+            "Name the file of one."
+        )
+    names = ", ".join(path.name for path in models[:4])
+    return f"{source} is a folder, and one model is converted at a time: name one of {names}."
 
 
 def _is_ncnn(source: Path) -> bool:
@@ -228,6 +248,12 @@ def _check_picture(source: Path, file: Path, facts: NetworkFacts) -> None:
         raise ValueError(
             f"{source} makes of a photo what does not resemble it. Is it a model for photos, and "
             "was its training finished?"
+        )
+    weights = (onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(file).graph.initializer)
+    if not any(array.any() for array in weights if array.ndim > 1 and array.dtype.kind == "f"):
+        raise ValueError(
+            f"{source} has nothing but zeros for weights: it was never trained, or is damaged. "
+            "Download it again."
         )
 
 

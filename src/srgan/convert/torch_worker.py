@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,8 @@ def main(source: Path, folder: Path) -> None:
     state = read_state_dict(source)
     say("finding the architecture")
     found = _load(state)
-    say(f"exporting {found.architecture.name}")
+    name = _name(found)
+    say(f"exporting {name}")
     network = torch_export.network_of(found)
     path = folder / MODEL
     requirements, fixed = torch_export.write(found, network, path, say)
@@ -53,7 +54,7 @@ def main(source: Path, folder: Path) -> None:
         raise ValueError("makes values that are not numbers of photos. Its training failed.")
     probes.write_reference(folder, batches, results)
     facts = NetworkFacts(
-        architecture=found.architecture.name,
+        architecture=name,
         scale=found.scale,
         described=_described(found, state),
         precision=precision(state),
@@ -116,7 +117,7 @@ def _load(state: Mapping[str, np.ndarray]) -> Any:
     known = next((one for one in fitting if one.detect(tensors)), None)
     if known is None:
         raise ValueError(_unknown(state, fitting))
-    name = known.architecture.name
+    name = _name(known)
     try:
         found = known.architecture.load(tensors)
     except (MemoryError, KeyboardInterrupt):
@@ -134,29 +135,47 @@ def _load(state: Mapping[str, np.ndarray]) -> Any:
     return found
 
 
+def _name(described: Any) -> str:
+    """What the field calls an architecture, and its first authors in their code."""
+    name = described.architecture.name
+    return "SRVGGNetCompact" if name == "RealESRGAN Compact" else name
+
+
 def _unknown(state: Mapping[str, np.ndarray], known: list[Any]) -> str:
     """What is said of weights that no architecture has."""
     shown = ", ".join(f"{name} {array.shape}" for name, array in itertools.islice(state.items(), 3))
-    share, nearest = max(
-        ((_share(getattr(one.architecture, "_detect", None), state), one) for one in known),
-        key=lambda pair: pair[0],
-    )
-    near = f"; nearest is {nearest.architecture.name}, some of whose names it has" if share else ""
+    compared = [(_compare(getattr(one.architecture, "_detect", None), state), one) for one in known]
+    found, nearest = max(compared, key=lambda pair: pair[0].share)
+    near = ""
+    if found.share:
+        near = f"; nearest is {_name(nearest)}, of which it lacks {', '.join(found.missing[:3])}"
     return (
-        f"is of an architecture that spandrel {versions.of('spandrel')} does not know: "
-        f"{len(state)} weights, from {shown}{near}. Update spandrel, or convert it with the "
-        "program that trained it."
+        f"is of no architecture that spandrel {versions.of('spandrel')} knows, or lacks a part of "
+        f"its weights: it has {len(state)}, from {shown}{near}. Update spandrel, or convert it "
+        "with the program that trained it."
     )
 
 
-def _share(condition: Any, state: Mapping[str, Any]) -> float:
-    """How many of the names that an architecture is known by are there, as a share."""
+class _Names(NamedTuple):
+    """Of the names that an architecture is known by, how many are there, and which are not."""
+
+    present: int
+    missing: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        return self.present / max(self.present + len(self.missing), 1)
+
+
+def _compare(condition: Any, state: Mapping[str, Any]) -> _Names:
+    """Looks for the names that an architecture is known by; of alternatives, the nearest counts."""
     if isinstance(condition, str):
-        return float(condition in state)
-    shares = [_share(one, state) for one in getattr(condition, "_keys", ())]
-    if not shares:
-        return 0.0
-    return max(shares) if getattr(condition, "_kind", "") == "any" else sum(shares) / len(shares)
+        return _Names(1, ()) if condition in state else _Names(0, (condition,))
+    parts = [_compare(one, state) for one in getattr(condition, "_keys", ())]
+    if getattr(condition, "_kind", "") == "any" and parts:
+        return max(parts, key=lambda part: part.share)
+    missing = tuple(itertools.chain.from_iterable(part.missing for part in parts))
+    return _Names(sum(part.present for part in parts), missing)
 
 
 def _misfit(error: Exception) -> str:

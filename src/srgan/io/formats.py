@@ -35,7 +35,7 @@ MAX_FRAMES = 10_000  # beyond any animation; see `tiff` on pages
 LONGEST = 10_000_000  # rows, or pixels of one: of libvips
 
 
-class UnsupportedImage(ValueError):  # noqa: N818 - it says what the image is
+class UnsupportedImage(ValueError):
     """An image that cannot be read, or cannot be written as asked; the message says which."""
 
 

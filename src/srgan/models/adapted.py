@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from srgan.models import engines
 from srgan.numeric import resize
 
 Range = Literal["0..1", "0..255", "-1..1"]
+Channels = Literal["rgb", "bgr"]
 RANGES: dict[Range, tuple[float, float]] = {  # factor, offset
     "0..1": (1.0, 0.0),
     "0..255": (255.0, 0.0),
@@ -40,17 +41,28 @@ class Layout(NamedTuple):
 
 
 class Values(NamedTuple):
-    """What a file beside a model says of its values; None is found by trying.
+    """What is said of a model's values; None is found by trying, or RGB.
 
     Attributes:
         input_range: Of what it takes.
         output_range: Of what it gives.
-        bgr: Whether the order of its channels is blue, green, red.
+        channels: Their order.
     """
 
     input_range: Range | None = None
     output_range: Range | None = None
-    bgr: bool = False
+    channels: Channels | None = None
+
+    def over(self, others: "Values") -> "Values":
+        """Returns these, and `others` where these say nothing."""
+        return Values(
+            self.input_range or others.input_range,
+            self.output_range or others.output_range,
+            self.channels or others.channels,
+        )
+
+
+FOUND_BY_TRYING = Values()
 
 
 def read_values(model: Path) -> Values:
@@ -69,7 +81,7 @@ def read_values(model: Path) -> Values:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}, beside the model, is not a TOML file: {error}") from None
     allowed = {
-        "channels": ("rgb", "bgr"),
+        "channels": get_args(Channels),
         **dict.fromkeys(("range", "input_range", "output_range"), tuple(RANGES)),
     }
     for key, value in table.items():
@@ -82,7 +94,7 @@ def read_values(model: Path) -> Values:
     return Values(
         table.get("input_range", both),
         table.get("output_range", both),
-        table.get("channels") == "bgr",
+        table.get("channels"),
     )
 
 

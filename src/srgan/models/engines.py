@@ -21,6 +21,8 @@ from srgan.util import parallel
 if TYPE_CHECKING:
     import openvino
 
+# What engines say of a file that is none.
+_NO_MODEL = "protobuf|parsing|it has 0 inputs"
 Kind = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
 
@@ -87,6 +89,10 @@ def open_engine(
             f"The engine {kind} is not installed. Run: pip install {kind}", name=kind
         ) from error
     except Exception as error:  # ONNX Runtime's own exceptions have no other common base
+        if re.search(_NO_MODEL, str(error), re.IGNORECASE):
+            raise ValueError(
+                f"{path} is not an ONNX model, or is cut short. Download or export it again."
+            ) from error
         raise ValueError(
             f"{path} is not an ONNX model that {kind} can run ({_reason(error)}); expected one "
             "input and one output. Download or export it again, or update the engine."
@@ -226,6 +232,7 @@ def _naming_faults() -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     line = str(error).strip().partition("\n")[0]
+    line = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", line)
     # Without the place in ONNX Runtime's source, as long as the rest.
     return re.sub(r"\S+\.(cc|h):\d+ .*?\) (?=[A-Z])", "", line) or type(error).__name__
 

@@ -82,7 +82,7 @@ def sight(data: bytes) -> Sight:
 
 
 def adapt(
-    path: Path, engine: engines.Engine, data: bytes, seen: Sight
+    path: Path, engine: engines.Engine, data: bytes, seen: Sight, values: Values
 ) -> tuple[engines.Engine, Specification]:
     """Returns an engine that takes and gives what srgan's own models do, and what was found out.
 
@@ -91,6 +91,7 @@ def adapt(
         engine: What it was opened with.
         data: What is in the file, with its weights.
         seen: How far it sees.
+        values: What is said of it, which goes before what a file beside it says.
 
     Raises:
         ValueError: If it is not a super-resolution model of pictures, as far as can be seen.
@@ -100,15 +101,16 @@ def adapt(
     model = onnx.load_model_from_string(data)
     initialised = {tensor.name for tensor in model.graph.initializer}
     (value,) = (value for value in model.graph.input if value.name not in initialised)
-    layout, values = _layout(path, value), read_values(path)
+    layout, values = _layout(path, value), values.over(read_values(path))
     size = layout.size
-    adapted = Adapted(engine, layout, values.bgr)
+    bgr = values.channels == "bgr"
+    adapted = Adapted(engine, layout, bgr)
     scale = _scale(path, adapted, size)
     multiple = 1 if size else _multiple(path, adapted, scale)
     _set_ranges(path, adapted, layout, values, scale)
     _check_colours(path, adapted, scale, size or (_PROBE, _PROBE))
     order = "channels first" if layout.first else "channels last"
-    colours = {1: "luma", 3: "BGR" if values.bgr else "RGB"}[layout.channels]
+    colours = {1: "luma", 3: "BGR" if bgr else "RGB"}[layout.channels]
     described = (
         f"x{scale}, {colours}, {order}, {layout.dtype}, takes {adapted.taken}, "
         f"gives {adapted.given}"
@@ -230,10 +232,18 @@ def _set_ranges(path: Path, adapted: Adapted, layout: Layout, values: Values, sc
     if layout.dtype == np.uint8:
         taken = ("0..255",)
     given: tuple[Range, ...] = (values.output_range,) if values.output_range else tuple(RANGES)
+    numbers = False
     for adapted.taken, adapted.given in itertools.product(taken, given):
         with np.errstate(over="ignore", invalid="ignore"):  # of values that are no colours
-            if np.abs(adapted.run(picture)[0][middle].mean(axis=-1) - expected).mean() < _UNLIKE:
+            found = adapted.run(picture)[0]
+            if np.abs(found[middle].mean(axis=-1) - expected).mean() < _UNLIKE:
                 return
+        numbers = numbers or bool(np.isfinite(found).any())
+    if not numbers:
+        raise ValueError(
+            f"{path} makes no numbers of a picture (NaN): its training failed, or the file is "
+            "damaged. Download it again, or take another model."
+        )
     raise ValueError(
         f"{path} does not make a picture that resembles the one it is given, whether that is in "
         f"{', '.join(taken)}. Is it a super-resolution model? {_advice(path)}"
@@ -277,6 +287,7 @@ def _check_colours(path: Path, adapted: Adapted, scale: int, size: tuple[int, in
 
 def _advice(path: Path) -> str:
     return (
-        "If it takes or gives values in another range, or BGR, say so in "
-        f'{path.with_suffix(".toml").name} beside it: range = "-1..1", channels = "bgr".'
+        "If it takes or gives values in another range, or BGR, say so with --model-range and "
+        f"--model-channels, or in {path.with_suffix('.toml').name} beside it: "
+        'range = "-1..1", channels = "bgr".'
     )

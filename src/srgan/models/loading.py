@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from srgan.models import catalogue, engines, external, fuse, interpolation
+from srgan.models.adapted import FOUND_BY_TRYING, Values
 from srgan.models.metadata import PREFIX, Metadata
 from srgan.models.model import PIXEL_BYTES, Model
 from srgan.models.requirements import NO_REQUIREMENTS, SizeRequirements
@@ -21,6 +22,7 @@ def load(
     realism: float | None = None,
     self_ensemble: bool = False,
     precision: engines.Precision = "float32",
+    values: Values = FOUND_BY_TRYING,
 ) -> Model:
     """Opens a model.
 
@@ -34,10 +36,13 @@ def load(
         self_ensemble: Average what becomes of the eight orientations of a picture, for the last
             tenths of a decibel in eight times the time (Timofte et al. 2016).
         precision: Of the arithmetic; see `engines.open_engine`.
+        values: Of a model of another project, ranges and order of channels, where they cannot be
+            found by trying; else a TOML file beside it may say them.
 
     Raises:
         FileNotFoundError: If there is neither such a name nor such a file.
-        ValueError: If the file is not such a model, or `realism` has no PSNR model to start from.
+        ValueError: If the file is not such a model, `realism` has no PSNR model to start from, or
+            `values` are given for a model of srgan.
     """
     file = catalogue.path(model)
     read = engines.read(file)
@@ -48,6 +53,11 @@ def load(
     opened = engines.open_engine(file, engine, calls, precision, data)
     requirements, specification = NO_REQUIREMENTS, ""
     if any(key.startswith(PREFIX) for key in opened.metadata):
+        if any(values):
+            raise ValueError(
+                f"{file} takes no --model-range and no --model-channels: it says itself what its "
+                "values are."
+            )
         metadata = _metadata(file, opened)
         requirements, specification = _said(metadata)
         size = requirements.fixed
@@ -58,7 +68,7 @@ def load(
     else:
         if realism is not None:
             raise ValueError(f"{file} takes no --realism: it is a model of another project.")
-        opened, found = external.adapt(file, opened, read, sight)
+        opened, found = external.adapt(file, opened, read, sight, values)
         metadata, requirements = _unknown(file, found), found.requirements
         specification = found.described
     if realism is not None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-class GlobalOperation(ValueError):  # noqa: N818 - it says what was found
+class GlobalOperation(ValueError):
     """A network in which any pixel may depend on any other; the message names the operation."""
 
 

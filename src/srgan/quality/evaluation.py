@@ -83,7 +83,7 @@ def evaluate(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     photos = {case: p for dataset in datasets for case, p in photos_of(dataset, options.pairs)}
-    upscalers = list(dict.fromkeys(upscalers))
+    upscalers = _once(upscalers)
     loaded = {
         upscaler: loading.load(upscaler)
         for upscaler in upscalers
@@ -129,6 +129,15 @@ def _is_model(upscaler: str | os.PathLike[str]) -> bool:
     """Whether it is no folder of results: a folder with one ONNX file stands for that."""
     folder = Path(upscaler)
     return upscaler in catalogue.shipped() or not folder.is_dir() or catalogue.holds_model(folder)
+
+
+def _once(upscalers: Sequence[str | os.PathLike[str]]) -> list[str | os.PathLike[str]]:
+    """What was given, each in its first spelling."""
+    found: dict[str | Path, str | os.PathLike[str]] = {}
+    for one in upscalers:
+        place = catalogue.path(one) if one != BICUBIC and _is_model(one) else Path(one)
+        found.setdefault(BICUBIC if one == BICUBIC else place.resolve(), one)
+    return list(found.values())
 
 
 def _reference(

@@ -103,11 +103,12 @@ MEASURES = {  # of the fields of `metrics.Scores`, in their order
     "ringing": Measure(
         *("Ringing", "levels", 3, "lower"),
         "How far, in grey levels, the surroundings of strong edges overshoot into halos that HR "
-        "does not have.",
+        "does not have: the mean of these surroundings.",
     ),
     "echo": Measure(
         *("Echo", "levels", 3, "lower"),
-        "How far, in grey levels, dots and ripples stray into plain areas beside strong edges.",
+        "How far, in grey levels, dots and ripples stray into plain areas beside strong edges: the "
+        "mean of these areas.",
     ),
     "aliasing": Measure(
         *("Aliasing", "", 3, "zero"),
@@ -122,10 +123,12 @@ MEASURES = {  # of the fields of `metrics.Scores`, in their order
 
 OVERSHOOT = Measure(  # of the report's crops alone, as what follows
     *("Overshoot", "levels", 2, "lower"),
-    "How far, in grey levels, the picture leaves the range of brightness that HR has nearby.",
+    "How far, in grey levels, the picture leaves the range of brightness that HR has nearby: the "
+    "mean of the whole square, and so less than the table's ringing.",
 )
 
 ECHOES = Measure(
     *("Echoes", "levels", 2, "lower"),
-    "How far, in grey levels, the picture strays from what is plain in HR beside strong edges.",
+    "How far, in grey levels, the picture strays from what is plain in HR beside strong edges: the "
+    "mean of the whole square, and so less than the table's echo.",
 )

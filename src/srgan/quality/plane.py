@@ -44,8 +44,8 @@ class _Axis(NamedTuple):
 def draw(found: Evaluation) -> str:
     """Returns the plane of each dataset, side by side, as the text of an SVG file.
 
-    Each point is a method: farther right it is closer to HR pixel by pixel, further up it looks
-    more like it (the axis of LPIPS runs downwards). A line joins the settings of one model.
+    Each point is a method: farther right it is closer to HR pixel by pixel, farther down it looks
+    more like it, as on the page of a report. A line joins the settings of one model.
 
     Raises:
         ValueError: If no dataset has HR images, without which there is neither measure.
@@ -90,24 +90,25 @@ def _panel(
     found: Evaluation, summary: Summary, points: Sequence[_Point], colours: dict[str, str]
 ) -> list[str]:
     x = _Axis(*_room([p.psnr for p in points]), _LEFT, _WIDTH - _RIGHT)
-    y = _Axis(*_room([p.lpips for p in points]), _TOP, _HEIGHT - _BOTTOM)
+    y = _Axis(*_room([p.lpips for p in points]), _HEIGHT - _BOTTOM, _TOP)
     photos = summary.photos["psnr"]
     middle, centre = (y.begin + y.end) / 2, (x.begin + x.end) / 2
     parts = [
         _text(centre, 18, f"{summary.dataset}, n = {photos}", "middle", ' font-weight="bold"'),
         _text(centre, _HEIGHT - 8, f"PSNR (dB, {found.protocol}) \N{RIGHTWARDS ARROW}", "middle"),
+        _text(x.end - 6, y.begin - 8, "better \N{SOUTH EAST ARROW}", "end", ' fill="#777"'),
         f'<g transform="translate(14 {middle:g}) rotate(-90)">'
-        + _text(0, 0, "LPIPS (less is better) \N{RIGHTWARDS ARROW}", "middle")
+        + _text(0, 0, "\N{LEFTWARDS ARROW} LPIPS (less is better)", "middle")
         + "</g>",
     ]
     for value, digits in ((v, x.ticks()[1]) for v in x.ticks()[0]):
-        parts.append(_line(x.at(value), y.begin, x.at(value), y.end, "#e2e2e2"))
-        parts.append(_text(x.at(value), y.end + 18, f"{value:.{digits}f}", "middle"))
+        parts.append(_line(x.at(value), y.end, x.at(value), y.begin, "#e2e2e2"))
+        parts.append(_text(x.at(value), y.begin + 18, f"{value:.{digits}f}", "middle"))
     for value, digits in ((v, y.ticks()[1]) for v in y.ticks()[0]):
         parts.append(_line(x.begin, y.at(value), x.end, y.at(value), "#e2e2e2"))
         parts.append(_text(x.begin - 8, y.at(value) + 4, f"{value:.{digits}f}", "end"))
     parts.append(
-        f'<rect x="{x.begin}" y="{y.begin}" width="{x.end - x.begin}" height="{y.end - y.begin}" '
+        f'<rect x="{x.begin}" y="{y.end}" width="{x.end - x.begin}" height="{y.begin - y.end}" '
         'fill="none" stroke="#777"/>'
     )
     for curve, colour in colours.items():
@@ -117,6 +118,7 @@ def _panel(
             parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}"/>')
     places = [(x.at(point.psnr), y.at(point.lpips)) for point in points]
     taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in places]
+    taken.append((x.end - 60, y.begin - 22, x.end, y.begin))  # the hint
     for point, (px, py) in zip(points, places, strict=True):
         text = (
             f"{point.name}: PSNR {MEASURES['psnr'].format(point.psnr)} dB, "
@@ -150,7 +152,7 @@ def _free(
             for a, t, r, b in taken
         )
         outside = max(0, x.begin - left) + max(0, right - x.end)
-        outside += max(0, y.begin - top) + max(0, bottom - y.end)
+        outside += max(0, y.end - top) + max(0, bottom - y.begin)
         return over + 100 * outside + abs((top + bottom) / 2 - py)
 
     lefts = (px + 8, px - 8 - width, px - width / 2)

@@ -21,7 +21,7 @@ WITHOUT_HR = ("niqe", "brisque", "lr_psnr")
 """Those of photos that have no truth."""
 
 _COLUMNS = (  # of CSV
-    *("dataset", "method", "measure", "photos", "mean"),
+    *("dataset", "method", "measure", "photos", "capped", "mean"),
     *("reference", "difference", "low", "high", "p", "verdict", "protocol", "scale"),
 )
 _NAMED = 3  # photos in notes
@@ -154,7 +154,8 @@ def _csv(found: Evaluation) -> str:
                 row = differences.get((summary.dataset, method, measure))
                 rest = row and (row.other, row.mean, row.low, row.high, row.p, row.verdict)
                 photos = summary.photos[measure] if value == value else 0
-                numbers = (photos, value, *(rest or ("",) * 6))
+                capped = summary.capped.get(method, {}).get(measure, 0)
+                numbers = (photos, capped, value, *(rest or ("",) * 6))
                 cells = ("" if cell != cell else cell for cell in numbers)  # NaN
                 rows.writerow(
                     (summary.dataset, method, measure, *cells, found.protocol, found.scale)

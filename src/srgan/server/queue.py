@@ -21,11 +21,11 @@ _REMEMBERED = 100  # requests that have ended: who asks how far one is may be la
 State = Literal["waiting", "running", "ended", "done", "failed", "cancelled", "expired"]
 
 
-class Busy(Exception):  # noqa: N818 - nothing is wrong
+class Busy(Exception):
     """As many pictures as may wait are waiting, or the service is about to end."""
 
 
-class Gone(Exception):  # noqa: N818 - nothing is wrong
+class Gone(Exception):
     """Nobody waits for the result any more."""
 
 

@@ -31,7 +31,7 @@ class Progress(NamedTuple):
     logs: dict[str, float]  # loss terms, already weighted; validation scores when they are new
 
 
-class Diverged(FloatingPointError):  # noqa: N818 - it says what happened
+class Diverged(FloatingPointError):
     """A training went wrong: what was learned is lost since its last good state."""
 
 

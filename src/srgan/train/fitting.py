@@ -30,7 +30,7 @@ class Source(NamedTuple):
     lessons: Lessons | None = None  # None without a teacher
 
 
-class Interrupted(Exception):  # noqa: N818 - it says what happened
+class Interrupted(Exception):
     """Ctrl-C: the run ended after a whole step, with a checkpoint to resume from."""
 
 

@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from srgan.io.find import find_images
@@ -88,7 +88,6 @@ def train(
     if not resume and photos is None:
         raise ValueError("A new run needs photos; expected the folder of those to train on.")
     known = record.read(folder) if resume else None
-    folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         if not resume and record.exists(folder):
             raise FileExistsError(
@@ -129,19 +128,31 @@ def train(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keeps other trainings out of a folder.
+    """Keeps other trainings out of a folder, which is made, and gone again if no run was begun.
 
     Raises:
         BlockingIOError: If there is one.
     """
+    lock = folder / ".lock"
     with ExitStack() as stack:
+        if not lock.exists():
+            stack.callback(_remove_unused, folder, lock)
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            stack.enter_context(locks.exclusive(folder / ".lock"))
+            stack.enter_context(locks.exclusive(lock))
         except BlockingIOError:
             raise BlockingIOError(
                 f"A training is running in {folder}. Wait for its end, or choose another folder."
             ) from None
         yield
+
+
+def _remove_unused(folder: Path, lock: Path) -> None:
+    """Removes what a training leaves that was refused: the lock, and the folder if it is empty."""
+    if not record.exists(folder):
+        lock.unlink(missing_ok=True)
+        with suppress(OSError):  # something else is in it
+            folder.rmdir()
 
 
 def _run(

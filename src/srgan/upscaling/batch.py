@@ -18,7 +18,7 @@ from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 from srgan.util import files, parallel
 
 
-class _Stopped(Exception):  # noqa: N818 - nothing is wrong
+class _Stopped(Exception):
     """The rest is given up, as asked."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from srgan.io import images, stream
 from srgan.models import catalogue, engines, loading
+from srgan.models.adapted import FOUND_BY_TRYING, Values
 from srgan.models.model import Model
 from srgan.quality import degradation
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
@@ -57,6 +58,7 @@ class Models:
         options: What is asked for.
         engine: As `loading.load` takes it.
         precision: Likewise.
+        values: Likewise.
     """
 
     def __init__(
@@ -65,11 +67,15 @@ class Models:
         options: UpscaleOptions = DEFAULTS,
         engine: engines.Kind = "onnxruntime",
         precision: engines.Precision = "float32",
+        values: Values = FOUND_BY_TRYING,
     ) -> None:
         self.name = str(name)
         self._options, self._lock = options, threading.Lock()
         realism, ensemble = options.realism, options.self_ensemble
-        self._load = cache(lambda name: loading.load(name, engine, realism, ensemble, precision))
+        self._values = values
+        self._load = cache(
+            lambda name: loading.load(name, engine, realism, ensemble, precision, values)
+        )
 
     @property
     def label(self) -> str:
@@ -90,8 +96,9 @@ class Models:
 
     @property
     def fingerprint(self) -> str:
-        """What tells the files of all that may be opened from others."""
-        return "+".join(map(catalogue.fingerprint, self._names))
+        """What tells the files of all that may be opened from others, and how they are opened."""
+        said = [str(value) for value in self._values if value]
+        return "+".join([*map(catalogue.fingerprint, self._names), *said])
 
     def open_for(self, source: str | os.PathLike[str] | bytes) -> tuple[Model, Choice]:
         """Returns the model for a picture, and why it was taken.

@@ -22,7 +22,7 @@ DTYPES = {  # by PyTorch's names; bfloat16, which NumPy lacks, by its bits
 }
 
 
-class Damaged(ValueError):  # noqa: N818 - as the first word of what is wrong
+class Damaged(ValueError):
     """What is wrong with a file, as the rest of a sentence that begins with its name."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pydantic
 
@@ -19,8 +19,23 @@ class _Record(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
 
 
+def _protocols(named: dict[str, str | None]) -> dict[str, str | None]:
+    for name in named.values():
+        if name is not None:
+            protocols.protocol(name)
+    return named
+
+
+_Protocols = Annotated[dict[str, str | None], pydantic.AfterValidator(_protocols)]
+
+
 class Row(_Record):
-    """What a paper says of one method on one dataset."""
+    """What a paper says of one method on one dataset.
+
+    Attributes:
+        source: Where exactly that is said.
+        protocols: Where they are others than those of the file.
+    """
 
     method: str
     parameters: str | None = None
@@ -29,6 +44,7 @@ class Row(_Record):
     scale: int = pydantic.Field(ge=1)
     source: str = pydantic.Field(min_length=1)
     scores: dict[str, float]
+    protocols: _Protocols = {}
 
     @pydantic.field_validator("scores")
     @classmethod
@@ -50,16 +66,8 @@ class Paper(_Record):
     """
 
     title: str
-    protocols: dict[str, str | None]
+    protocols: _Protocols
     rows: tuple[Row, ...]
-
-    @pydantic.field_validator("protocols")
-    @classmethod
-    def _exist(cls, named: dict[str, str | None]) -> dict[str, str | None]:
-        for name in named.values():
-            if name is not None:
-                protocols.protocol(name)
-        return named
 
 
 class Beside(NamedTuple):
@@ -112,7 +120,7 @@ def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
             continue
         ways = found.provenance.get("data", {}).get(summary.dataset, {}).get("lr", {})
         for measure, value in row.scores.items():
-            protocol = paper.protocols.get(measure)
+            protocol = (paper.protocols | row.protocols).get(measure)
             objection = ""
             if not protocol:
                 objection = "its source does not say in full how it was taken"
@@ -132,7 +140,7 @@ def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
 def to_json(found: Evaluation, paper: Paper) -> list[dict[str, object]]:
     """Returns what papers say, each figure with why it does not compare, or ""."""
     return [
-        one.row.model_dump(exclude={"scores"})
+        one.row.model_dump(exclude={"scores", "protocols"})
         | {"measure": one.measure, "value": one.value, "objection": one.objection}
         for one in beside(found, paper)
     ]
