@@ -19,7 +19,7 @@ const state = { looking: new AbortController(), working: false };
  * @param {string} model
  * @param {Record<string, string>} query
  */
-function describe(model, { realism, scale, format }) {
+function labelOf(model, { realism, scale, format }) {
   const parts = [wordsFor(model), realism && `detail ${realism}`, scale && `${scale} times`];
   return [...parts, format && format !== "png" && format.toUpperCase()].filter(Boolean).join(", ");
 }
@@ -54,7 +54,7 @@ export async function look(picture, changed) {
   const { model, realism = "" } = wishes();
   const query = { model, side: String(SIDE), ...(realism ? { realism } : {}) };
   const { file: after, model: took, notes } = await post("preview", query, picture.file, signal);
-  picture.preview = { before, after, label: describe(took, realism ? { realism } : {}), model: took, notes };
+  picture.preview = { before, after, label: labelOf(took, realism ? { realism } : {}), model: took, notes };
   picture.right = "preview";
   if (picture.state === "new" || picture.state === "failed") {
     const { size, problem } = foresee(width, height, took, wishes().scale ?? "");
@@ -119,7 +119,7 @@ async function enlarge(picture, changed) {
     const suffix = SUFFIXES.get(query.format) ?? query.format;
     picture.works.push({
       ...{ key, kind: "result", query: { ...query, model: answer.model }, ...answer },
-      ...{ label: describe(answer.model, query), name: `${picture.name}-${answer.model}.${suffix}` },
+      ...{ label: labelOf(answer.model, query), name: `${picture.name}-${answer.model}.${suffix}` },
     });
     Object.assign(picture, { state: "done", said: "done", right: key });
   } catch (error) {

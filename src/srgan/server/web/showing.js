@@ -83,7 +83,7 @@ export async function show() {
   byId("left-side").textContent = picture.right === "preview" ? BEFORE : leftLabel;
   byId("right-side").textContent = work ? (work.kind === "map" ? "What is guessed" : "After") : "Preview";
   fitTo(image.naturalWidth || 1, image.naturalHeight || 1);
-  describe(picture, work, isSeen);
+  explain(picture, work, isSeen);
 }
 
 /**
@@ -91,7 +91,7 @@ export async function show() {
  * @param {Work | undefined} work
  * @param {boolean} isSeen Whether the browser shows it.
  */
-function describe(picture, work, isSeen) {
+function explain(picture, work, isSeen) {
   const { naturalWidth: width, naturalHeight: height } = byId("after", HTMLImageElement);
   const model = work?.model ?? picture.preview?.model ?? "";
   const notes = (work ?? picture.preview)?.notes ?? "";
