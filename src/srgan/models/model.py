@@ -188,25 +188,29 @@ class Model:
         dtype: images.Sample = np.uint8,
         progress: Callable[[], None] | None = None,
         strain: clipping.Strain | None = None,
+        part: slice = slice(None),
     ) -> Generator[np.ndarray, None, None]:
         """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
 
         Args:
-            bands: All rows of an image as `upscale` takes it, some at a time.
+            bands: All rows of an image as `upscale` takes it, some at a time; of a part, those that
+                its tiles read.
             height: Of the image.
             width: Likewise.
             cut: What `plan` returned for it.
             dtype: Of the result.
             progress: Called after each tile.
             strain: Learns how much of the image the result cannot keep.
+            part: Of the rows of tiles; by default all.
         """
         scale = self.metadata.scale
-
+        spans = cut.rows[part]
         run = partial(self._upscale, halo=cut.halo, dtype=dtype, strain=strain)
-        padded = _padded(bands, cut.height - height, cut.width - width)
-        left = scale * height
+        below = max(spans[-1].outer.stop - height, 0)
+        padded = _padded(bands, below, cut.width - width)
+        left = scale * (height - spans[0].inner.start)
         pool = parallel.shared_pool() if self.calls > 1 else None
-        enlarged = tiling.upscale(run, padded, cut, scale, pool, progress)
+        enlarged = tiling.upscale(run, padded, cut, scale, pool, progress, part)
         with closing(enlarged):  # as `tiling.upscale` says why
             for band in enlarged:
                 if left > 0:

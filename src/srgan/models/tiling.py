@@ -148,6 +148,7 @@ def upscale(
     scale: int,
     pool: Executor | None = None,
     progress: Callable[[], None] | None = None,
+    part: slice = slice(None),
 ) -> Generator[np.ndarray, None, None]:
     """Upscales an image that comes in rows, to rows, in memory that is bounded by the tiles.
 
@@ -157,17 +158,18 @@ def upscale(
 
     Args:
         run: Maps `(height, width, channels)` to `(scale * height, scale * width, channels)`.
-        bands: All rows of the image from the top, some at a time.
+        bands: All rows of the image from the top, some at a time; from where `part` begins.
         cut: Where it is cut.
         scale: Upscaling factor.
         pool: Runs the tiles; by default this thread, one after the other.
         progress: Called after each tile.
+        part: Of the rows of tiles; by default all.
 
     Yields:
         `(n, scale * width, channels)`: all rows, those of one row of tiles at a time.
     """
-    rows, columns = cut.rows, cut.columns
-    held = _Rows(bands)
+    rows, columns = cut.rows[part], cut.columns
+    held = Window(bands, rows[0].outer.start)
 
     def jobs() -> Iterator[tuple[np.ndarray]]:
         for y in rows:
@@ -199,13 +201,18 @@ def _one_by_one(
         yield run(*job)
 
 
-class _Rows:
-    """A window that moves down over rows as they come."""
+class Window:
+    """A window that moves down over rows as they come.
 
-    def __init__(self, bands: Iterable[np.ndarray]):
+    Args:
+        bands: The rows, some at a time.
+        top: The number of the first of them.
+    """
+
+    def __init__(self, bands: Iterable[np.ndarray], top: int = 0):
         self._bands = iter(bands)
         self._held: list[np.ndarray] = []
-        self._top = 0  # of what is held
+        self._top = top  # of what is held
 
     def take(self, wanted: slice) -> np.ndarray:
         """The rows `wanted`; those above them will not be asked for again."""
@@ -214,6 +221,22 @@ class _Rows:
         joined = np.concatenate(self._held)[wanted.start - self._top :]
         self._held, self._top = [joined], wanted.start
         return joined[: wanted.stop - wanted.start]
+
+
+class Cutter:
+    """Cuts rows that come in bands, where frames end."""
+
+    def __init__(self, bands: Iterator[np.ndarray]):
+        self._bands = bands
+        self._left = np.empty(0)
+
+    def take(self, count: int) -> Iterator[np.ndarray]:
+        """The next `count` rows."""
+        while count:
+            band = self._left if len(self._left) else next(self._bands)
+            part, self._left = band[:count], band[count:]
+            count -= len(part)  # before it is given away, and nothing more may be asked for
+            yield part
 
 
 def _times(pixels: slice, scale: int) -> slice:

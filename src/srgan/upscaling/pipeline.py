@@ -11,7 +11,8 @@ from srgan.io import formats, stream, suffixes
 from srgan.models.model import Model
 from srgan.upscaling import choice
 from srgan.upscaling.choice import AUTO, Choice, Models
-from srgan.upscaling.jobs import DocumentJob, UpscaleJob
+from srgan.upscaling.documents import DocumentJob
+from srgan.upscaling.jobs import UpscaleJob
 from srgan.upscaling.options import DEFAULTS, SAME, UpscaleOptions
 from srgan.util import parallel
 from srgan.util.counting import Progress
