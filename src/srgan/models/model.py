@@ -164,6 +164,9 @@ class Model:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
             side = max(need.round_up(tile) + 2 * halo, need.minimum)
             return tiling.TileLayout(height, width, halo, (side, side))
+        # A row of tiles waits to be written, and the next one is made.
+        waiting = 2 * self.metadata.scale**2 * width * count
+        rows = max(parallel.available_memory() / 3 / waiting, 4 * halo)
         most = memory or 0.0
         if memory is None:
             memory = parallel.tile_memory()
@@ -171,9 +174,8 @@ class Model:
             most = memory if self.calls > 1 else parallel.available_memory() / 2
         while True:
             area = min(int(memory / self.calls / self.pixel_bytes), self._most)
-            cut = tiling.plan(
-                height, width, halo, area, min(workers or self.calls, self.calls), need.multiple
-            )
+            at_once = min(workers or self.calls, self.calls)
+            cut = tiling.plan(height, width, halo, area, at_once, need.multiple, rows)
             enough = DEAR if memory < MUCH else 2.0
             if memory >= most or cut.work <= enough * height * width:
                 return cut

@@ -99,7 +99,13 @@ def _count(length: int, size: int, halo: int) -> int:
 
 
 def plan(
-    height: int, width: int, halo: int, area: int, workers: int = 1, step: int = 1
+    height: int,
+    width: int,
+    halo: int,
+    area: int,
+    workers: int = 1,
+    step: int = 1,
+    rows: float = math.inf,
 ) -> TileLayout:
     """Finds the cut that is done first by `workers` that each run one tile at a time.
 
@@ -111,6 +117,7 @@ def plan(
             tiles that are sensible are taken.
         workers: How many run at once.
         step: Where tiles may begin.
+        rows: That one tile may read, at most: those of a whole row of tiles wait to be written.
     """
     least = -(-(2 * halo + 8) // step) * step  # a tile that keeps less is hardly worth it
     best, found = (math.inf, math.inf), (min(least, height), min(least, width))
@@ -121,6 +128,8 @@ def plan(
         if down > 1 and (tall < least or previous <= least or overlapping > best[0] * workers):
             break
         previous = tall
+        if tall > rows:
+            continue
         limit = area // tall
         if limit < min(least, width):
             continue

@@ -186,6 +186,7 @@ class UpscaleJob:
             self.picture,
             self.overwrite,
             not self.options.strip_metadata,
+            self.options.pyramid,
         )
 
     @property

@@ -50,6 +50,8 @@ def prepare(
     destination = Path(destination)
     suffix = destination.suffix.lower()
     formats.check_format(destination)
+    if options.pyramid and suffix not in formats.TIFF:
+        raise ValueError(f"Only .tif files hold a pyramid; got {destination}. Name one (-o x.tif).")
     wanted = options.format and UpscaleOptions.parse(format=suffix_for(source, options)).format
     if wanted and UpscaleOptions.parse(format=suffix).format != wanted:
         raise ValueError(f"{destination} does not have the suffix of a {wanted} file.")
@@ -74,7 +76,13 @@ def prepare(
     ]
     for job in jobs:
         formats.check_format(destination, job.height, job.width)
-    return DocumentJob(jobs, overwrite) if len(jobs) > 1 else jobs[0]
+    job = DocumentJob(jobs, overwrite) if len(jobs) > 1 else jobs[0]
+    if options.pyramid and job.frames > 1:
+        raise ValueError(
+            f"{formats.describe(source)} has {job.frames} pages, and a pyramid holds one picture. "
+            "Upscale it without --pyramid."
+        )
+    return job
 
 
 def upscale_file(
