@@ -1,19 +1,25 @@
 """Which shipped model fits a picture: one for clean pictures, or one for degraded ones."""
 
+import contextlib
+import importlib.util
 import os
 import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from srgan.io import images, stream
+from srgan.io import images, looking, stream
+from srgan.io.formats import UnsupportedImage
 from srgan.models import catalogue, engines, loading
 from srgan.models.model import Model
 from srgan.quality import degradation
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
+
+if TYPE_CHECKING:
+    from srgan.io.geotiff import Bands
 
 AUTO = "auto"  # in place of a model's name
 DEGRADED = "srgan-photo-x4"
@@ -163,12 +169,24 @@ def middle(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> n
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    picture = stream.Picture(source, options.max_pixels, ".png", srgb=True)
+    picture = _opened(source, options)
     top, left = (max(side - _LOOKED_AT, 0) // 2 for side in (picture.height, picture.width))
     bottom = min(top + _LOOKED_AT, picture.height)
     rows = np.concatenate(list(_between(picture.rows(), top, bottom)))
     rows = images.from_float(images.to_float(rows[:, left : left + _LOOKED_AT]), np.uint8)
     return rows[..., :3] if rows.shape[2] > 2 else rows[..., :1].repeat(3, axis=2)
+
+
+def _opened(
+    source: str | os.PathLike[str] | bytes, options: UpscaleOptions
+) -> "stream.Picture | Bands":
+    if looking.is_geotiff(source) and importlib.util.find_spec("rasterio"):
+        from srgan.io.geotiff import GeoTiff
+
+        # What GDAL does not take may be a picture nevertheless.
+        with contextlib.suppress(UnsupportedImage):
+            return GeoTiff(source, options.max_pixels).pictures[0]
+    return stream.Picture(source, options.max_pixels, ".png", srgb=True)
 
 
 def _between(bands: Iterator[np.ndarray], top: int, bottom: int) -> Iterator[np.ndarray]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 import numpy as np
 
 from srgan.io import stream, tiff
-from srgan.models import tiling
 from srgan.upscaling.jobs import UpscaleJob
 from srgan.util import files
+from srgan.util.rows import Cutter
 
 
 class DocumentJob(UpscaleJob):
@@ -56,9 +56,10 @@ class DocumentJob(UpscaleJob):
     def write(self, bands: Iterator[np.ndarray]) -> None:
         files.check_destination(self.destination, self.overwrite)
         samples = sum(p.frames * p.height * p.width * p.picture.channels for p in self._parts)
-        rows = tiling.Cutter(bands)
+        rows = Cutter(bands)
         with files.replacing(self.destination) as whole:
             for number, part in enumerate(self._parts):
+                assert isinstance(part.picture, stream.Picture)
                 with files.partial(self.destination) as page:
                     stream.save_rows(
                         page,

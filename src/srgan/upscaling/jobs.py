@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from srgan.upscaling.choice import Choice
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import parallel
 from srgan.util.counting import Progress, counter
+from srgan.util.rows import Cutter
+
+if TYPE_CHECKING:
+    from srgan.io.geotiff import Bands
 
 _PASSES = 2  # of a model, one on the result of the other
 _TWICE = 2.0  # times the picture's pixels, in tiles
@@ -44,7 +49,7 @@ class UpscaleJob:
 
     def __init__(
         self,
-        picture: stream.Picture,
+        picture: "stream.Picture | Bands",
         destination: Path,
         model: Model,
         options: UpscaleOptions,
@@ -178,6 +183,7 @@ class UpscaleJob:
         Raises:
             UnsupportedImage, OSError: As `run` does.
         """
+        assert isinstance(self.picture, stream.Picture)  # bands of a GeoTIFF are `GeoJob`'s
         stream.write_rows(
             self.destination,
             self.sized(bands),
@@ -207,7 +213,7 @@ class UpscaleJob:
             tell: Called after each tile.
         """
         scale = self.model.metadata.scale
-        rows = tiling.Cutter(parallel.ahead(self.picture.rows()))
+        rows = Cutter(parallel.ahead(self.picture.rows()))
         for _ in range(self.frames):
             height, width = self.picture.height, self.picture.width
             bands = rows.take(height)
@@ -229,7 +235,7 @@ class UpscaleJob:
             yield from bands
             return
         whole = self.enlarged_rows // self.frames
-        rows = tiling.Cutter(bands)
+        rows = Cutter(bands)
         for _ in range(self.frames):
             floats = map(images.to_float, rows.take(whole))
             for band in resize.bicubic_rows(floats, whole, self.height, self.width):
@@ -254,6 +260,8 @@ class UpscaleJob:
     def _sample(self) -> images.Sample:
         """Of the result."""
         held = formats.FORMATS[self.destination.suffix.lower()].bits
+        if self.picture.dtype == np.float32:
+            return np.float32
         return np.uint16 if self.picture.dtype == np.uint16 and held == 16 else np.uint8
 
     @property

@@ -20,6 +20,7 @@ from srgan.models.model import Model
 from srgan.numeric import clipping
 from srgan.upscaling.jobs import UpscaleJob
 from srgan.util import parallel
+from srgan.util.rows import Cutter, Window
 
 
 class Pass(NamedTuple):
@@ -86,13 +87,13 @@ def split(job: UpscaleJob, tile_rows: int = 1) -> Iterator[Strip]:
         UnsupportedImage: If the picture is damaged.
     """
     for part in job.parts:
-        rows = tiling.Cutter(parallel.ahead(part.picture.rows()))
+        rows = Cutter(parallel.ahead(part.picture.rows()))
         for _ in range(part.frames):
             bands = rows.take(part.picture.height)
             if not part.cuts:
                 yield from (Strip(band, (), 0) for band in bands)
                 continue
-            window = tiling.Window(bands)
+            window = Window(bands)
             for first in range(0, len(part.cuts[-1].rows), tile_rows):
                 passes, needed = _passes(part, slice(first, first + tile_rows))
                 tiles = sum(len(one.cut.columns) * len(one.cut.rows[one.part]) for one in passes)
