@@ -9,7 +9,7 @@ import pytest
 from srgan.io import images
 from srgan.io.formats import UnsupportedImage
 from srgan.models import loading
-from srgan.upscaling import pipeline, strips
+from srgan.upscaling import choice, pipeline, strips
 from srgan.upscaling.options import UpscaleOptions
 
 rasterio = pytest.importorskip("rasterio")
@@ -231,6 +231,13 @@ def test_strips_of_a_geotiff_are_joined_to_the_same_bands(make, model):
     strips.join(job, (strips.upscale(strip, model) for strip in found))
     with rasterio.open(path.with_name("joined.tif")) as joined:
         np.testing.assert_array_equal(joined.read(), whole.read())
+
+
+def test_auto_takes_a_model_that_keeps_measurements(make):
+    waves = np.sin(np.arange(200) / 9)
+    soft = 120 + 60 * np.add.outer(waves, waves)[None]
+    assert choice.choose(make(soft.astype(np.uint8)), UpscaleOptions()).model == "srgan-photo-x4"
+    assert choice.choose(make(soft.astype(np.int16)), UpscaleOptions()).model == "srgan-x4"
 
 
 def test_without_rasterio_it_says_how_to_keep_the_georeference(make, model, monkeypatch):

@@ -131,7 +131,10 @@ def choose(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> C
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    found = describe(middle(source, options))
+    picture = _opened(source, options)
+    if not isinstance(picture, stream.Picture) and picture.file.dtype != np.uint8:
+        return Choice(options.default_model, "its samples are measurements, which have to be kept")
+    found = describe(_middle(picture))
     return Choice(DEGRADED, found) if found else Choice(options.default_model, "it is clean")
 
 
@@ -169,7 +172,10 @@ def middle(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> n
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    picture = _opened(source, options)
+    return _middle(_opened(source, options))
+
+
+def _middle(picture: "stream.Picture | Bands") -> np.ndarray:
     top, left = (max(side - _LOOKED_AT, 0) // 2 for side in (picture.height, picture.width))
     bottom = min(top + _LOOKED_AT, picture.height)
     rows = np.concatenate(list(_between(picture.rows(), top, bottom)))
