@@ -191,3 +191,12 @@ def test_long_pictures_are_planned_at_once():
     assert tiling.TileLayout(10_000_000, 1, 48, (112, 112)).tiles == 624_994
     assert cut.tiles == len(cut.rows) == 42
     assert time.thread_time() - began < 0.3  # trying each number of tiles takes 3 s
+
+
+def test_a_plan_reads_no_more_rows_for_a_tile_than_allowed():
+    free = tiling.plan(1000, 1000, halo=5, area=250_000)
+    assert free.size[0] > 60
+    low = tiling.plan(1000, 1000, halo=5, area=250_000, rows=60)
+    assert low.size[0] <= 60
+    assert low.size[0] * low.size[1] <= 250_000
+    assert low.work < 1.25 * 1000 * 1000

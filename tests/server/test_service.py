@@ -468,7 +468,7 @@ def test_the_description_names_what_can_be_asked_for(port):
     assert "image/*" in upscale["requestBody"]["content"]
     assert {parameter["name"] for parameter in upscale["parameters"]} == {
         *("model", "job", "realism", "scale", "width", "height"),
-        *("megapixels", "format", "metadata", "srgb", "strip_metadata", "self_ensemble"),
+        *("megapixels", "format", "metadata", "srgb", "strip_metadata", "self_ensemble", "pyramid"),
     }
 
 

@@ -199,7 +199,9 @@ def of_bmp(file: BinaryIO) -> Contents:
 def of_tiff(file: BinaryIO) -> Contents:
     """Which of its pages are pictures, and its EXIF."""
     fault, pages = tiff.look(file)
-    return Contents(fault=fault, pages=pages, exif=b"" if fault else tiff.read_exif(file))
+    left_out = ("its georeference and nodata",) if tiff.is_georeferenced(file) else ()
+    exif = b"" if fault else tiff.read_exif(file)
+    return Contents(fault=fault, pages=pages, exif=exif, left_out=left_out)
 
 
 BY_KIND: dict[str, Callable[[BinaryIO], Contents]] = {

@@ -78,6 +78,7 @@ _HELD = {
 }
 FORMATS = {suffix: _HELD[kind.name] for kind in kinds.WRITTEN for suffix in kind.suffixes}
 TIFF = (".tif", ".tiff")
+TILE = 512  # pixels a side, of pyramids: GDAL's choice, too
 
 
 def describe(source: str | os.PathLike[str] | bytes) -> str:
@@ -130,7 +131,12 @@ def check_format(path: Path, height: int = 1, width: int = 1) -> None:
 
 
 def save(
-    image: pyvips.Image, path: Path, suffix: str, keep: str = "none", big: bool = False
+    image: pyvips.Image,
+    path: Path,
+    suffix: str,
+    keep: str = "none",
+    big: bool = False,
+    pyramid: bool = False,
 ) -> None:
     """Writes a picture, row by row where the format allows it, in the format of `suffix`.
 
@@ -140,6 +146,7 @@ def save(
         suffix: One of `FORMATS`.
         keep: What of `image` but its pixels: "none" or "all".
         big: TIFF gets the variant for more than 4 GiB, also if this picture does not need it.
+        pyramid: TIFF gets tiles, and smaller copies of the picture.
 
     Raises:
         OSError: If the disk is full, or something else is in the way.
@@ -148,6 +155,8 @@ def save(
     if suffix in TIFF:  # a plain TIFF addresses 4 GiB
         samples = image.width * image.height * image.bands
         options["bigtiff"] = big or samples * (2 if image.format == "ushort" else 1) >= 2**31
+    if pyramid:
+        options |= {"pyramid": True, "tile": True, "tile_width": TILE, "tile_height": TILE}
     kind = next(kind for kind in kinds.WRITTEN if suffix in kind.suffixes)
     write = getattr(image, f"{kind.loader}save")
     try:

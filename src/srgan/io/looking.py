@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from srgan.io import tiff
 from srgan.io.contents import BY_KIND, Contents
 from srgan.io.formats import UnsupportedImage, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
@@ -49,6 +50,17 @@ def look(source: str | os.PathLike[str] | bytes) -> Seen:
             "tones."
         )
     return Seen(kind, found)
+
+
+def is_geotiff(source: str | os.PathLike[str] | bytes) -> bool:
+    """Returns whether a picture file is a GeoTIFF, which `geotiff` reads.
+
+    Raises:
+        UnsupportedImage, OSError: As `look` does, if there is no file.
+    """
+    with open_bytes(source) as file:
+        kind = recognise(file.read(HEAD))
+        return kind is not None and kind.name == "TIFF" and tiff.is_georeferenced(file)
 
 
 def not_read(name: str, kind: Kind) -> UnsupportedImage:

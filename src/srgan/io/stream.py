@@ -210,6 +210,7 @@ def write_rows(
     like: Picture | None = None,
     overwrite: bool = False,
     metadata: bool = True,
+    pyramid: bool = False,
 ) -> None:
     """Writes a picture file from rows as they come, whole or not at all.
 
@@ -221,6 +222,7 @@ def write_rows(
         like: The picture that the rows were made of, and whose metadata are carried over.
         overwrite: Replace an existing file.
         metadata: Carry over more than the colour profile and the timing of frames.
+        pyramid: Of TIFF of one frame: in tiles, with smaller copies.
 
     Raises:
         UnsupportedImage, OSError: As `formats.check_destination` says, or if the disk is full.
@@ -228,7 +230,8 @@ def write_rows(
     path = Path(path)
     formats.check_destination(path, overwrite, height, width)
     with files.replacing(path) as partial:
-        save_rows(partial, path.suffix.lower(), bands, height, width, like, metadata)
+        suffix = path.suffix.lower()
+        save_rows(partial, suffix, bands, height, width, like, metadata, pyramid=pyramid)
 
 
 def save_rows(
@@ -240,6 +243,7 @@ def save_rows(
     like: Picture | None = None,
     metadata: bool = True,
     big: bool = False,
+    pyramid: bool = False,
 ) -> None:
     """Writes a file as `write_rows` does, but in place, whatever it is called.
 
@@ -252,6 +256,7 @@ def save_rows(
         like: Likewise.
         metadata: Likewise.
         big: For TIFF, in the variant for more than 4 GiB.
+        pyramid: As `write_rows` takes it.
 
     Raises:
         UnsupportedImage, OSError: As `write_rows` says.
@@ -268,7 +273,8 @@ def save_rows(
         exif, iptc = exif_of(image), samples.field(image, "iptc-data", b"")
         if suffix in formats.TIFF:
             image.remove("iptc-data")  # libvips would write a quarter of it
-        formats.save(image, path, suffix, keep="all", big=big)  # what there is has been chosen
+        # What there is to keep has been chosen.
+        formats.save(image, path, suffix, keep="all", big=big, pyramid=pyramid)
         if suffix in formats.TIFF and (exif or iptc):
             tiff.add(path, exif, iptc)
         if suffix == ".png" and like and like.texts and metadata:

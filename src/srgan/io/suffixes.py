@@ -5,13 +5,18 @@ from pathlib import Path
 
 from srgan.io import formats, opening
 from srgan.io.kinds import HEAD, WRITTEN, written_as
-from srgan.io.looking import open_bytes
+from srgan.io.looking import is_geotiff, open_bytes
 
 
 def natural_suffix(source: str | os.PathLike[str] | bytes) -> str:
-    """Returns the suffix of a format that keeps all of a picture: .png, if it has one frame."""
+    """Returns the suffix of a format that keeps all of a picture: .png, if it has one frame.
+
+    Of GeoTIFF, .tif.
+    """
     try:
         kind, count = opening.count_pictures(source)
+        if is_geotiff(source):
+            return ".tif"
     except (OSError, ValueError):
         return ".png"  # what is wrong with it will be said when it is upscaled
     if count == 1:

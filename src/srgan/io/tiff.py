@@ -34,6 +34,7 @@ _MAX_VALUE = 2**30  # of a file of our own: the places of all strips, a profile
 _IPTC, _DIMENSIONS = 33723, {40962: 256, 40963: 257}  # EXIF's tags of width and height, and TIFF's
 _YCBCR, _ICC_LAB, _JPEG = 6, 9, (6, 7)
 _NEW_SUBFILE, _SUBFILE, _SUBIFDS, _DNG, _MP_ENTRIES = 254, 255, 330, 50706, 0xB002
+_GEO = (33550, 33922, 34264, 34735, 42113, 50844)  # places of pixels, keys, nodata, RPC
 _FORM = (256, 257, 258, _COLOURS, 277, 339)  # width, height, bits, colours, channels, kind
 _ASKED = {*_FORM, _COMPRESSION, _NEW_SUBFILE, _SUBFILE, _SUBIFDS, _DNG}
 
@@ -77,6 +78,15 @@ def look(file: BinaryIO) -> tuple[str, tuple[Page, ...]]:
         kind = "ICC Lab" if colours == _ICC_LAB else "YCbCr"
         return f"has {kind} samples; expected grey, RGB, CMYK or CIE Lab. Convert it.", ()
     return "", tuple(pages)
+
+
+def is_georeferenced(file: BinaryIO) -> bool:
+    """Returns whether a TIFF file says where its pixels lie on the earth, or which have no data."""
+    try:
+        tiff = TiffFile(file)
+        return any(tag in tiff.entries(tiff.first)[0] for tag in _GEO)
+    except ValueError:
+        return False
 
 
 def kinds_of_pictures(index: bytes) -> list[int]:

@@ -164,6 +164,9 @@ class Model:
                 raise ValueError(f"A tile keeps at least 1 pixel; got {tile=}.")
             side = max(need.round_up(tile) + 2 * halo, need.minimum)
             return tiling.TileLayout(height, width, halo, (side, side))
+        # A row of tiles waits to be written, and the next one is made.
+        waiting = 2 * self.metadata.scale**2 * width * count
+        rows = max(parallel.available_memory() / 3 / waiting, 4 * halo)
         most = memory or 0.0
         if memory is None:
             memory = parallel.tile_memory()
@@ -171,9 +174,8 @@ class Model:
             most = memory if self.calls > 1 else parallel.available_memory() / 2
         while True:
             area = min(int(memory / self.calls / self.pixel_bytes), self._most)
-            cut = tiling.plan(
-                height, width, halo, area, min(workers or self.calls, self.calls), need.multiple
-            )
+            at_once = min(workers or self.calls, self.calls)
+            cut = tiling.plan(height, width, halo, area, at_once, need.multiple, rows)
             enough = DEAR if memory < MUCH else 2.0
             if memory >= most or cut.work <= enough * height * width:
                 return cut
@@ -188,25 +190,29 @@ class Model:
         dtype: images.Sample = np.uint8,
         progress: Callable[[], None] | None = None,
         strain: clipping.Strain | None = None,
+        part: slice = slice(None),
     ) -> Generator[np.ndarray, None, None]:
         """Upscales an image that comes as rows, to rows: see `tiling.upscale`.
 
         Args:
-            bands: All rows of an image as `upscale` takes it, some at a time.
+            bands: All rows of an image as `upscale` takes it, some at a time; of a part, those that
+                its tiles read.
             height: Of the image.
             width: Likewise.
             cut: What `plan` returned for it.
             dtype: Of the result.
             progress: Called after each tile.
             strain: Learns how much of the image the result cannot keep.
+            part: Of the rows of tiles; by default all.
         """
         scale = self.metadata.scale
-
+        spans = cut.rows[part]
         run = partial(self._upscale, halo=cut.halo, dtype=dtype, strain=strain)
-        padded = _padded(bands, cut.height - height, cut.width - width)
-        left = scale * height
+        below = max(spans[-1].outer.stop - height, 0)
+        padded = _padded(bands, below, cut.width - width)
+        left = scale * (height - spans[0].inner.start)
         pool = parallel.shared_pool() if self.calls > 1 else None
-        enlarged = tiling.upscale(run, padded, cut, scale, pool, progress)
+        enlarged = tiling.upscale(run, padded, cut, scale, pool, progress, part)
         with closing(enlarged):  # as `tiling.upscale` says why
             for band in enlarged:
                 if left > 0:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srgan.util import parallel
+from srgan.util.rows import Window
 
 
 class Span(NamedTuple):
@@ -99,7 +100,13 @@ def _count(length: int, size: int, halo: int) -> int:
 
 
 def plan(
-    height: int, width: int, halo: int, area: int, workers: int = 1, step: int = 1
+    height: int,
+    width: int,
+    halo: int,
+    area: int,
+    workers: int = 1,
+    step: int = 1,
+    rows: float = math.inf,
 ) -> TileLayout:
     """Finds the cut that is done first by `workers` that each run one tile at a time.
 
@@ -111,6 +118,7 @@ def plan(
             tiles that are sensible are taken.
         workers: How many run at once.
         step: Where tiles may begin.
+        rows: That one tile may read, at most: those of a whole row of tiles wait to be written.
     """
     least = -(-(2 * halo + 8) // step) * step  # a tile that keeps less is hardly worth it
     best, found = (math.inf, math.inf), (min(least, height), min(least, width))
@@ -121,6 +129,8 @@ def plan(
         if down > 1 and (tall < least or previous <= least or overlapping > best[0] * workers):
             break
         previous = tall
+        if tall > rows:
+            continue
         limit = area // tall
         if limit < min(least, width):
             continue
@@ -148,6 +158,7 @@ def upscale(
     scale: int,
     pool: Executor | None = None,
     progress: Callable[[], None] | None = None,
+    part: slice = slice(None),
 ) -> Generator[np.ndarray, None, None]:
     """Upscales an image that comes in rows, to rows, in memory that is bounded by the tiles.
 
@@ -157,17 +168,18 @@ def upscale(
 
     Args:
         run: Maps `(height, width, channels)` to `(scale * height, scale * width, channels)`.
-        bands: All rows of the image from the top, some at a time.
+        bands: All rows of the image from the top, some at a time; from where `part` begins.
         cut: Where it is cut.
         scale: Upscaling factor.
         pool: Runs the tiles; by default this thread, one after the other.
         progress: Called after each tile.
+        part: Of the rows of tiles; by default all.
 
     Yields:
         `(n, scale * width, channels)`: all rows, those of one row of tiles at a time.
     """
-    rows, columns = cut.rows, cut.columns
-    held = _Rows(bands)
+    rows, columns = cut.rows[part], cut.columns
+    held = Window(bands, rows[0].outer.start)
 
     def jobs() -> Iterator[tuple[np.ndarray]]:
         for y in rows:
@@ -197,23 +209,6 @@ def _one_by_one(
 ) -> Generator[np.ndarray, None, None]:
     for job in jobs:
         yield run(*job)
-
-
-class _Rows:
-    """A window that moves down over rows as they come."""
-
-    def __init__(self, bands: Iterable[np.ndarray]):
-        self._bands = iter(bands)
-        self._held: list[np.ndarray] = []
-        self._top = 0  # of what is held
-
-    def take(self, wanted: slice) -> np.ndarray:
-        """The rows `wanted`; those above them will not be asked for again."""
-        while self._top + sum(map(len, self._held)) < wanted.stop:
-            self._held.append(next(self._bands))
-        joined = np.concatenate(self._held)[wanted.start - self._top :]
-        self._held, self._top = [joined], wanted.start
-        return joined[: wanted.stop - wanted.start]
 
 
 def _times(pixels: slice, scale: int) -> slice:

@@ -1,20 +1,26 @@
 """Which shipped model fits a picture: one for clean pictures, or one for degraded ones."""
 
+import contextlib
+import importlib.util
 import os
 import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from srgan.io import images, stream
+from srgan.io import images, looking, stream
+from srgan.io.formats import UnsupportedImage
 from srgan.models import catalogue, engines, loading
 from srgan.models.adapted import FOUND_BY_TRYING, Values
 from srgan.models.model import Model
 from srgan.quality import degradation
 from srgan.upscaling.options import DEFAULTS, UpscaleOptions
+
+if TYPE_CHECKING:
+    from srgan.io.geotiff import Bands
 
 AUTO = "auto"  # in place of a model's name
 DEGRADED = "srgan-photo-x4"
@@ -132,7 +138,10 @@ def choose(source: str | os.PathLike[str] | bytes, options: UpscaleOptions) -> C
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    found = describe(middle(source, options))
+    picture = _opened(source, options)
+    if not isinstance(picture, stream.Picture) and picture.file.dtype != np.uint8:
+        return Choice(options.default_model, "its samples are measurements, which have to be kept")
+    found = describe(_middle(picture))
     return Choice(DEGRADED, found) if found else Choice(options.default_model, "it is clean")
 
 
@@ -173,12 +182,27 @@ def middle(
     Raises:
         UnsupportedImage, OSError: As `stream.Picture` does.
     """
-    picture = stream.Picture(source, options.max_pixels, ".png", srgb=True)
+    return _middle(_opened(source, options), side)
+
+
+def _middle(picture: "stream.Picture | Bands", side: int = _LOOKED_AT) -> np.ndarray:
     top, left = (max(full - side, 0) // 2 for full in (picture.height, picture.width))
     bottom = min(top + side, picture.height)
     rows = np.concatenate(list(_between(picture.rows(), top, bottom)))
     rows = images.from_float(images.to_float(rows[:, left : left + side]), np.uint8)
     return rows[..., :3] if rows.shape[2] > 2 else rows[..., :1].repeat(3, axis=2)
+
+
+def _opened(
+    source: str | os.PathLike[str] | bytes, options: UpscaleOptions
+) -> "stream.Picture | Bands":
+    if looking.is_geotiff(source) and importlib.util.find_spec("rasterio"):
+        from srgan.io.geotiff import GeoTiff
+
+        # What GDAL does not take may be a picture nevertheless.
+        with contextlib.suppress(UnsupportedImage):
+            return GeoTiff(source, options.max_pixels).pictures[0]
+    return stream.Picture(source, options.max_pixels, ".png", srgb=True)
 
 
 def _between(bands: Iterator[np.ndarray], top: int, bottom: int) -> Iterator[np.ndarray]:

@@ -4,18 +4,23 @@ import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srgan.io import formats, images, stream, tiff
+from srgan.io import formats, images, stream
 from srgan.models import tiling
 from srgan.models.model import DEAR, MUCH, Model
 from srgan.numeric import clipping, resize
 from srgan.upscaling import overlap
 from srgan.upscaling.choice import Choice
 from srgan.upscaling.options import UpscaleOptions
-from srgan.util import files, parallel
+from srgan.util import parallel
 from srgan.util.counting import Progress, counter
+from srgan.util.rows import Cutter
+
+if TYPE_CHECKING:
+    from srgan.io.geotiff import Bands
 
 _PASSES = 2  # of a model, one on the result of the other
 _TWICE = 2.0  # times the picture's pixels, in tiles
@@ -38,11 +43,13 @@ class UpscaleJob:
         work: Pixels that the model will see, those of overlaps included.
         model: What upscales.
         choice: Its name, and why it was taken.
+        overwrite: Replace the destination if it exists.
+        strain: How much of the picture the result cannot keep, once it ran.
     """
 
     def __init__(
         self,
-        picture: stream.Picture,
+        picture: "stream.Picture | Bands",
         destination: Path,
         model: Model,
         options: UpscaleOptions,
@@ -52,7 +59,7 @@ class UpscaleJob:
         middle: Callable[[], np.ndarray],
     ) -> None:
         self.picture, self.destination, self.options = picture, destination, options
-        self.model, self.choice, self._overwrite = model, choice, overwrite
+        self.model, self.choice, self.overwrite = model, choice, overwrite
         self.strain = clipping.Strain()
         self.frames = picture.frames
         scale = model.metadata.scale
@@ -166,28 +173,73 @@ class UpscaleJob:
             OSError: If there is no way to write the result, or the disk is full.
             MemoryError: If there is not even enough for the smallest tiles.
         """
-        with self.rows(counter(progress, self.tiles)) as rows:
-            stream.write_rows(
-                self.destination,
-                rows,
-                self.height,
-                self.width,
-                self.picture,
-                self._overwrite,
-                not self.options.strip_metadata,
-            )
+        # Closed here, so that nobody else waits for the tiles that run when something fails.
+        with closing(self.enlarged(counter(progress, self.tiles))) as bands:
+            self.write(bands)
 
-    def rows(self, tell: Callable[[], None]) -> closing[Generator[np.ndarray, None, None]]:
-        """The rows of the result, one frame after the other, as they come.
+    def write(self, bands: Iterator[np.ndarray]) -> None:
+        """Writes the result whole or not at all, from what `enlarged` yields.
 
-        Closed at the end, so that nobody else waits for the tiles that run when something fails.
+        Raises:
+            UnsupportedImage, OSError: As `run` does.
+        """
+        assert isinstance(self.picture, stream.Picture)  # bands of a GeoTIFF are `GeoJob`'s
+        stream.write_rows(
+            self.destination,
+            self.sized(bands),
+            self.height,
+            self.width,
+            self.picture,
+            self.overwrite,
+            not self.options.strip_metadata,
+            self.options.pyramid,
+        )
+
+    @property
+    def parts(self) -> Sequence["UpscaleJob"]:
+        """The jobs that it is made of: those of a document, or itself."""
+        return (self,)
+
+    @property
+    def dtypes(self) -> Sequence[images.Sample]:
+        """Of the samples that each pass of the model makes."""
+        last = self._sample if self._is_exact else _BETWEEN
+        return [_BETWEEN] * (len(self.cuts) - 1) + [last] * bool(self.cuts)
+
+    def enlarged(self, tell: Callable[[], None]) -> Generator[np.ndarray, None, None]:
+        """Yields the rows that the model makes, one frame after the other, as they come.
 
         Args:
             tell: Called after each tile.
         """
-        held = formats.FORMATS[self.destination.suffix.lower()].bits
-        dtype = np.uint16 if self.picture.dtype == np.uint16 and held == 16 else np.uint8
-        return closing(self._rows(dtype, tell))
+        scale = self.model.metadata.scale
+        rows = Cutter(parallel.ahead(self.picture.rows()))
+        for _ in range(self.frames):
+            height, width = self.picture.height, self.picture.width
+            bands = rows.take(height)
+            for index, (cut, dtype) in enumerate(zip(self.cuts, self.dtypes, strict=True)):
+                bands = self.model.upscale_rows(
+                    bands, height, width, cut, dtype, tell, self.strain if index == 0 else None
+                )
+                height, width = scale * height, scale * width
+            yield from bands
+
+    @property
+    def enlarged_rows(self) -> int:
+        """How many rows `enlarged` yields."""
+        return self.frames * self.picture.height * self.model.metadata.scale ** len(self.cuts)
+
+    def sized(self, bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yields the rows of the result, from what `enlarged` yields."""
+        if self._is_exact:
+            yield from bands
+            return
+        whole = self.enlarged_rows // self.frames
+        rows = Cutter(bands)
+        for _ in range(self.frames):
+            floats = map(images.to_float, rows.take(whole))
+            for band in resize.bicubic_rows(floats, whole, self.height, self.width):
+                yield images.from_float(band, self._sample)
 
     def _passes(self) -> int:
         """How often the model is run, on the result of the time before."""
@@ -204,85 +256,19 @@ class UpscaleJob:
             )
         return passes
 
-    def _rows(
-        self, dtype: images.Sample, tell: Callable[[], None]
-    ) -> Generator[np.ndarray, None, None]:
-        """The rows of the result, one frame after the other."""
-        scale = self.model.metadata.scale
-        rows = _Cutter(parallel.ahead(self.picture.rows()))
-        for _ in range(self.frames):
-            height, width = self.picture.height, self.picture.width
-            bands = rows.take(height)
-            whole = scale ** len(self.cuts)
-            exact = (self.height, self.width) == (whole * height, whole * width)
-            for index, cut in enumerate(self.cuts):
-                kept = dtype if exact and index + 1 == len(self.cuts) else _BETWEEN
-                bands = self.model.upscale_rows(
-                    bands, height, width, cut, kept, tell, self.strain if index == 0 else None
-                )
-                height, width = scale * height, scale * width
-            if not exact:
-                floats = map(images.to_float, bands)
-                bands = resize.bicubic_rows(floats, height, self.height, self.width)
-                bands = (images.from_float(band, dtype) for band in bands)
-            yield from bands
-
-
-class DocumentJob(UpscaleJob):
-    """A document whose pages differ in size or samples: a job for each run of equal ones.
-
-    Its sizes are those of the first page.
-
-    Args:
-        parts: The jobs, which all have the same destination, a TIFF file.
-        overwrite: Replace it if it exists.
-    """
-
-    def __init__(self, parts: Sequence[UpscaleJob], overwrite: bool) -> None:
-        first = parts[0]
-        self.picture, self.options = first.picture, first.options
-        self.destination, self.model, self.choice = first.destination, first.model, first.choice
-        self.height, self.width, self.cuts = first.height, first.width, first.cuts
-        self.overlap = first.overlap
-        self._parts, self._overwrite = parts, overwrite
-        self.frames = sum(part.frames for part in parts)
-        self.memory = max(part.memory for part in parts)
-        self.work = sum(part.work for part in parts)
+    @property
+    def _sample(self) -> images.Sample:
+        """Of the result."""
+        held = formats.FORMATS[self.destination.suffix.lower()].bits
+        if self.picture.dtype == np.float32:
+            return np.float32
+        return np.uint16 if self.picture.dtype == np.uint16 and held == 16 else np.uint8
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(note for part in self._parts for note in part.notes))
-
-    @property
-    def tiles(self) -> int:
-        return sum(part.tiles for part in self._parts)
-
-    @property
-    def pixels(self) -> int:
-        return sum(part.pixels for part in self._parts)
-
-    def run(self, progress: Progress | None = None) -> None:
-        files.check_destination(self.destination, self._overwrite)
-        tell = counter(progress, self.tiles)
-        samples = sum(p.frames * p.height * p.width * p.picture.channels for p in self._parts)
-        with files.replacing(self.destination) as whole:
-            for number, part in enumerate(self._parts):
-                with files.partial(self.destination) as page, part.rows(tell) as rows:
-                    stream.save_rows(
-                        page,
-                        ".tif",
-                        rows,
-                        part.height,
-                        part.width,
-                        part.picture,
-                        not self.options.strip_metadata,
-                        big=2 * samples >= 2**31,
-                    )
-                    if number:
-                        tiff.append(whole, page)
-                    else:
-                        page.replace(whole)
-                part.picture.close()
+    def _is_exact(self) -> bool:
+        """Whether the result has the size that the model makes."""
+        picture, whole = self.picture, self.model.metadata.scale ** len(self.cuts)
+        return (self.height, self.width) == (whole * picture.height, whole * picture.width)
 
 
 def _strained(strain: clipping.Strain) -> tuple[str, ...]:
@@ -292,19 +278,3 @@ def _strained(strain: clipping.Strain) -> tuple[str, ...]:
         f"{strain.share:.0%} of it is detail of single pixels near black or white, which loses "
         "contrast, since no larger picture can hold it",
     )
-
-
-class _Cutter:
-    """Cuts rows that come in bands where frames end."""
-
-    def __init__(self, bands: Iterator[np.ndarray]):
-        self._bands = bands
-        self._left = np.empty(0)
-
-    def take(self, count: int) -> Iterator[np.ndarray]:
-        """The next `count` rows."""
-        while count:
-            band = self._left if len(self._left) else next(self._bands)
-            part, self._left = band[:count], band[count:]
-            count -= len(part)  # before it is given away, and nothing more may be asked for
-            yield part

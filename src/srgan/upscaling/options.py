@@ -102,6 +102,11 @@ class UpscaleOptions(BaseModel):
     srgb: bool = Field(
         default=False, description="Converts colours to sRGB instead of keeping the colour profile."
     )
+    pyramid: bool = Field(
+        default=False,
+        description="Of TIFF alone: in tiles, with smaller copies, as viewers of huge pictures and "
+        "map servers read them. A GeoTIFF becomes a cloud-optimised one.",
+    )
     max_megapixels: float = Field(
         default=268.0, ge=0, le=1e9, description="Pictures that claim more megapixels are refused."
     )

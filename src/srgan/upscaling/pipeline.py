@@ -2,19 +2,26 @@
 
 import os
 import time
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from srgan.io import formats, stream, suffixes
 from srgan.models.model import Model
-from srgan.upscaling import choice
+from srgan.upscaling import choice, geo
 from srgan.upscaling.choice import AUTO, Choice, Models
-from srgan.upscaling.jobs import DocumentJob, UpscaleJob
+from srgan.upscaling.documents import DocumentJob
+from srgan.upscaling.geo import GeoJob
+from srgan.upscaling.jobs import UpscaleJob
 from srgan.upscaling.options import DEFAULTS, SAME, UpscaleOptions
 from srgan.util import parallel
 from srgan.util.counting import Progress
+
+if TYPE_CHECKING:
+    from srgan.io.geotiff import Bands, GeoTiff
 
 
 def prepare(
@@ -49,12 +56,12 @@ def prepare(
     destination = Path(destination)
     suffix = destination.suffix.lower()
     formats.check_format(destination)
+    if options.pyramid and suffix not in formats.TIFF:
+        raise ValueError(f"Only .tif files hold a pyramid; got {destination}. Name one (-o x.tif).")
     wanted = options.format and UpscaleOptions.parse(format=suffix_for(source, options)).format
     if wanted and UpscaleOptions.parse(format=suffix).format != wanted:
         raise ValueError(f"{destination} does not have the suffix of a {wanted} file.")
-    pictures = stream.open_pages(
-        source, options.max_pixels, suffix, options.srgb, options.max_frames
-    )
+    pictures, file = _open(source, suffix, options)
     if isinstance(model, Model):
         chosen = Choice(model.metadata.name, "")
     else:
@@ -73,7 +80,28 @@ def prepare(
     ]
     for job in jobs:
         formats.check_format(destination, job.height, job.width)
-    return DocumentJob(jobs, overwrite) if len(jobs) > 1 else jobs[0]
+    if file:
+        return GeoJob(jobs, file, overwrite)
+    job = DocumentJob(jobs, overwrite) if len(jobs) > 1 else jobs[0]
+    if options.pyramid and job.frames > 1:
+        raise ValueError(
+            f"{formats.describe(source)} has {job.frames} pages, and a pyramid holds one picture. "
+            "Upscale it without --pyramid."
+        )
+    return job
+
+
+def _open(
+    source: str | os.PathLike[str] | bytes, suffix: str, options: UpscaleOptions
+) -> "tuple[Sequence[stream.Picture | Bands], GeoTiff | None]":
+    """What is to be upscaled of a file, and the GeoTIFF that it belongs to, if it is one."""
+    if geo.is_kept(source, suffix, options):
+        from srgan.io.geotiff import GeoTiff
+
+        file = GeoTiff(source, options.max_pixels)
+        return file.pictures, file
+    most = options.max_pixels, suffix, options.srgb, options.max_frames
+    return stream.open_pages(source, *most), None
 
 
 def upscale_file(

@@ -85,8 +85,8 @@ def naming(path: Path) -> Iterator[None]:
 
 def remove_partial(folder: Path) -> None:
     """Removes what a kill during `replacing` left in a folder."""
-    for path in folder.glob(".*.partial"):
-        if re.fullmatch(r"\.[0-9a-f]{16}\.partial", path.name):
+    for path in folder.glob(".*.partial*"):
+        if re.fullmatch(r"\.[0-9a-f]{16}\.partial(\..+)?", path.name):  # GDAL adds to the name
             path.unlink(missing_ok=True)
 
 
