@@ -3,6 +3,7 @@
 import base64
 import http.client
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from srgan.io import images
 from srgan.models import loading
 from srgan.numeric import resize
 from srgan.util import resources
+
+access = pytest.importorskip("srgan.server.access", reason="needs fastapi", exc_type=ImportError)
 
 PHOTOS = resources.PHOTOS
 ENOUGH = 60  # seconds, beside other work
@@ -117,12 +120,17 @@ def test_the_error_map_is_shown_and_hidden_again(page):
     page.locator("#legend").wait_for()
     assert shown(page).shape[1] == result.shape[1]
     assert not np.array_equal(shown(page)[: len(result)], result)
-    with page.expect_download() as saved:  # the result still, not the map
-        page.click("#download")
-    assert np.array_equal(images.read_uint8(saved.value.path()), result)
+    map_shown = shown(page)
+    with page.expect_download() as saved:
+        page.click("text=Save the error map")
+    assert saved.value.suggested_filename == "cat-error-map.png"
+    assert np.array_equal(images.read_uint8(saved.value.path()), map_shown)
     page.click("#show-result")
     page.locator("#legend").wait_for(state="hidden")
     assert np.array_equal(shown(page), result)
+    with page.expect_download() as saved:
+        page.click("text=Save the result")
+    assert np.array_equal(images.read_uint8(saved.value.path()), result)
     assert page.wrong == []
 
 
@@ -176,6 +184,162 @@ def test_the_page_says_what_is_wrong(page, tmp_path):
     assert not page.is_visible("#result")
     example(page)  # and it goes on
     assert page.locator("#status.bad").count() == 0
+
+
+@pytest.fixture
+def photos(tmp_path, lr):
+    """Files to choose: two pictures of one name in different folders, and what is none."""
+    paths = []
+    for folder, side in (("a", 40), ("b", 24)):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / "photo.png")
+        images.write(paths[-1], lr[:side, :side])
+    (tmp_path / "text.png").write_text("no picture")
+    return [*paths, tmp_path / "text.png"]
+
+
+def test_several_files_are_enlarged_and_saved_together(page, photos):
+    page.select_option("#model", "tiny")
+    page.set_input_files("#file", photos)
+    page.locator("#status", has_text="2 of 3 pictures are enlarged.").wait_for()
+    rows = page.locator("#files li").all_inner_texts()
+    assert ["Done" in row for row in rows] == [True, True, False]
+    assert "not an image in a known format" in rows[2]
+    with page.expect_download() as saved:
+        page.click("text=Save all as ZIP")
+    with zipfile.ZipFile(saved.value.path()) as made:
+        assert made.testzip() is None
+        assert made.namelist() == ["photo-tiny.png", "photo-tiny-2.png"]
+        sizes = [
+            pyvips.Image.new_from_buffer(made.read(name), "").width for name in made.namelist()
+        ]
+    assert sizes == [80, 48]
+    page.locator("#files button").nth(1).click()
+    page.locator("#facts", has_text="48x48 pixels").wait_for()
+    assert len(page.wrong) == 1  # as the browser tells that one was refused
+    assert "422" in page.wrong[0]
+
+
+def test_work_is_cancelled(page, photos, large_photo):
+    page.set_input_files("#file", [large_photo, *photos])
+    page.click("text=Cancel")
+    page.locator("#status", has_text="0 of 4 pictures are enlarged.").wait_for()
+    assert page.locator("#files", has_text="Cancelled").count() == 1
+    page.set_input_files("#file", large_photo)
+    page.click("text=Cancel")
+    page.locator("#status", has_text="Cancelled.").wait_for()
+    assert not page.is_visible("#working")
+    example(page)  # and it goes on
+
+
+@pytest.fixture(scope="module")
+def large_photo(tmp_path_factory):
+    """What takes many seconds."""
+    path = tmp_path_factory.mktemp("large") / "large.png"
+    images.write(path, np.zeros((900, 900, 3)))
+    return path
+
+
+def test_a_link_that_is_dropped_is_told_from_a_file(page):
+    page.evaluate(
+        """() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.setData("text/uri-list", "https://example.com/photo.jpg");
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+        }"""
+    )
+    page.locator("#status.bad", has_text="That is a link or a text, and no file").wait_for()
+
+
+def test_a_setting_that_changes_quickly_is_asked_for_once(page):
+    example(page)
+    page.asked.clear()
+    page.focus("#realism")
+    for _ in range(5):
+        page.keyboard.press("ArrowLeft")
+    until(page, lambda: "realism=0.75" in page.text_content("#curl"))
+    assert sum("v1/upscale" in url for url in page.asked) == 1
+
+
+def test_a_service_that_is_gone_is_told(browser, serving, tiny_model, photos):
+    with serving(str(tiny_model)) as port:
+        page = browser.new_page()
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#examples button").first.wait_for()
+    page.set_input_files("#file", photos[0])
+    page.locator("#status.bad", has_text="does not answer. Is it still running?").wait_for()
+    page.close()
+
+
+def test_the_page_asks_for_the_token_that_the_service_needs(browser, serving, tiny_model, photos):
+    secret, hashed = access.new_token()
+    with serving(str(tiny_model), tokens={"alice": hashed}) as port:
+        page = browser.new_page()
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        for token in ("wrong", secret):
+            page.locator("#status.bad", has_text="needs a token").wait_for()
+            page.fill("#token", token)
+            page.keyboard.press("Enter")
+        page.locator("#examples button").first.wait_for()
+        assert not page.is_visible("#token-choice")
+        page.set_input_files("#file", photos[0])
+        done(page)
+        page.close()
+
+
+def test_what_is_transparent_does_not_show_the_other_picture(page, tmp_path):
+    rgba = np.zeros((16, 16, 4), np.uint8)
+    rgba[:8] = (255, 0, 0, 255)  # red above, nothing below
+    pyvips.Image.new_from_array(rgba, interpretation="srgb").write_to_file(str(tmp_path / "a.png"))
+    page.select_option("#model", "tiny")
+    page.set_input_files("#file", tmp_path / "a.png")
+    done(page)
+    page.evaluate("document.getElementById('before').style.background = 'blue'")
+    seen = pyvips.Image.new_from_buffer(page.locator("#frame").screenshot(), "").numpy()
+    mat = page.evaluate("getComputedStyle(document.getElementById('frame')).backgroundColor")
+    pixel = seen[int(0.9 * len(seen)), int(0.9 * len(seen[0])), :3]
+    assert f"rgb({', '.join(map(str, pixel))})" == mat
+
+
+@pytest.mark.parametrize(("height", "width"), [(160, 16), (16, 160), (40, 40)])
+def test_what_fits_is_seen_whole(page, tmp_path, height, width):
+    images.write(tmp_path / "a.png", np.zeros((height, width, 3)))
+    page.select_option("#model", "tiny")
+    page.set_input_files("#file", tmp_path / "a.png")
+    done(page)
+    box = page.locator("#frame").bounding_box()
+    assert box["height"] <= 1000
+    assert box["width"] <= 1200
+    assert box["width"] / box["height"] == pytest.approx(width / height, rel=0.02)
+
+
+def test_on_touch_the_divider_follows_wherever_the_finger_goes(browser, address):
+    context = browser.new_context(viewport={"width": 400, "height": 600}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(1000 * ENOUGH)
+    page.goto(address)
+    example(page)
+    page.locator("#frame").scroll_into_view_if_needed()
+    box = page.locator("#frame").bounding_box()
+    touch = context.new_cdp_session(page)
+    x, y = box["x"] + 50, box["y"] + box["height"] / 2
+    before = page.evaluate("scrollY")
+
+    def move(kind, *points):
+        points = [{"x": x + step, "y": y - step} for step in points]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    move("touchStart", 0)
+    for step in range(10, 110, 10):  # as much up as to the right
+        move("touchMove", step)
+    move("touchEnd")
+    split = "getComputedStyle(document.getElementById('frame')).getPropertyValue('--split')"
+    until(page, lambda: page.evaluate("scrollY") != before)
+    expected = 100 * 150 / box["width"]
+    assert float(page.evaluate(split).rstrip("%")) == pytest.approx(expected, abs=1)
+    context.close()
 
 
 def test_a_name_is_never_taken_for_code(page, tmp_path, lr):

@@ -68,6 +68,8 @@ function listenToPointers(frame, view, divider, jumps) {
     fingers.set(event.pointerId, now);
     if (fingers.size === 1 && sliding) {
       view.slide(now[0]);
+      // Where the browser leaves all touches to us, so that none ends early, a page is still scrolled.
+      if (jumps && event.pointerType === "touch") scrollBy(0, -event.movementY / devicePixelRatio);
     } else if (fingers.size === 1) {
       const [dx, dy] = [now[0] - old[0], now[1] - old[1]];
       view.look(view.left - dx / view.zoom, view.top - dy / view.zoom, view.zoom);

@@ -2,8 +2,9 @@
 
 import { byId, make } from "../../web/dom.js";
 import { startComparison } from "./comparison.js";
-import { read } from "./requests.js";
-import { enlarge, limit, listenToShown, models, open, showLeft } from "./result.js";
+import { enlargeAll } from "./batch.js";
+import { giveUp, read, Refusal, useToken } from "./requests.js";
+import { enlargeSoon, limit, listenToShown, models, nameOf, open, showLeft } from "./result.js";
 import { say } from "./status.js";
 
 /** @import { Offer } from "./requests.js" */
@@ -47,16 +48,22 @@ function exampleButton(name) {
   return make("button", { type: "button", onclick: choose }, make("img", { src: address, alt: name }));
 }
 
-/** @param {File | undefined} file */
-function take(file) {
-  if (file) open(file, file.name.replace(/\.[^.]*$/, "") || "picture");
+/** @param {FileList | undefined | null} files */
+function take(files) {
+  const all = [...(files ?? [])];
+  byId("batch").hidden = true;
+  if (all.length > 1) enlargeAll(all);
+  else if (all.length) open(all[0], nameOf(all[0]));
 }
 
 function listenToFiles() {
   const input = byId("file", HTMLInputElement);
   const drop = byId("drop");
-  input.addEventListener("change", () => take(input.files?.[0]));
-  addEventListener("paste", (event) => take(event.clipboardData?.files[0]));
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = ""; // so that the same can be chosen again
+  });
+  addEventListener("paste", (event) => take(event.clipboardData?.files));
   addEventListener("dragover", (event) => {
     event.preventDefault();
     drop.classList.add("over");
@@ -65,22 +72,24 @@ function listenToFiles() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    take(event.dataTransfer?.files[0]);
+    const { files, types = [] } = event.dataTransfer ?? {};
+    if (!files?.length && types.length) {
+      say("That is a link or a text, and no file. Save the picture, and drop its file here.", true);
+    } else take(files);
   });
 }
 
 function listenToWishes() {
   byId("model").addEventListener("change", () => {
     changeModel();
-    enlarge();
+    enlargeSoon();
   });
   byId("realism").addEventListener("input", turnDial);
-  for (const id of ["realism", "scale", "format"]) byId(id).addEventListener("change", enlarge);
+  for (const id of ["realism", "scale", "format"]) byId(id).addEventListener("change", enlargeSoon);
   byId("left").addEventListener("change", showLeft);
 }
 
 async function begin() {
-  startComparison();
   const [offered, examples] = await Promise.all([read("v1/models"), read("examples")]);
   showOffer(offered);
   byId("examples").append(...examples.map(exampleButton));
@@ -89,4 +98,22 @@ async function begin() {
   listenToShown();
 }
 
-begin().catch((error) => say(`The server does not answer: ${error.message}`, true));
+/** @param {unknown} error */
+function ask(error) {
+  byId("token-choice").hidden = !(error instanceof Refusal && error.code === 401);
+  say(error instanceof Error ? error.message : String(error), true);
+}
+
+startComparison();
+byId("cancel").addEventListener("click", () => {
+  giveUp();
+  say("Cancelled.");
+});
+byId("token-choice").addEventListener("submit", (event) => {
+  event.preventDefault();
+  useToken(byId("token", HTMLInputElement).value);
+  byId("token-choice").hidden = true;
+  say("");
+  begin().catch(ask);
+});
+begin().catch(ask);

@@ -18,7 +18,47 @@ import { hideProgress, say, showProgress } from "./status.js";
  * @typedef {{ models: Model[], auto: boolean, reads: string, limits: { megabytes: number, megapixels: number } }} Offer
  */
 
+const GONE = "The service does not answer. Is it still running? Start it again by srgan serve.";
+
 let running = new AbortController();
+let token = "";
+
+/** @param {string} secret That the service asks for. */
+export function useToken(secret) {
+  token = secret;
+}
+
+/** What the service says is wrong. */
+export class Refusal extends Error {
+  /**
+   * @param {string} detail
+   * @param {number} code
+   */
+  constructor(detail, code) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+/**
+ * Asks the service, which knows whose browser this is.
+ *
+ * @param {string} address
+ * @param {RequestInit} [asked]
+ * @throws {Error} With what is wrong; an AbortError if something else is asked for.
+ */
+export async function request(address, asked = {}) {
+  /** @type {Record<string, string>} */
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const answer = await fetch(address, { ...asked, headers }).catch((error) => {
+    throw error.name === "AbortError" ? error : new Error(GONE);
+  });
+  if (!answer.ok) {
+    const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
+    throw new Refusal(detail, answer.status);
+  }
+  return answer;
+}
 
 /** Gives up what is asked for. */
 export function giveUp() {
@@ -31,7 +71,7 @@ export function giveUp() {
  * @returns {Promise<any>} What the JSON there says.
  */
 export async function read(address) {
-  return (await fetch(address)).json();
+  return (await request(address)).json();
 }
 
 /**
@@ -53,11 +93,7 @@ export async function ask(what, query, file) {
   const timer = setInterval(() => follow(work), 700);
   try {
     const wanted = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
-    const answer = await fetch(wanted, { method: "POST", body: file, signal });
-    if (!answer.ok) {
-      const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
-      throw new Error(detail);
-    }
+    const answer = await request(wanted, { method: "POST", body: file, signal });
     const [model, notes] = ["Srgan-Model", "Srgan-Notes"].map((name) => answer.headers.get(name) ?? "");
     return { file: await answer.blob(), model, notes };
   } finally {
@@ -69,8 +105,8 @@ export async function ask(what, query, file) {
 
 /** @param {Work} work */
 async function follow(work) {
-  const answer = await fetch(`v1/jobs/${work.job}`, { signal: work.signal }).catch(() => null);
-  if (!answer?.ok) return;
+  const answer = await request(`v1/jobs/${work.job}`, { signal: work.signal }).catch(() => null);
+  if (!answer) return; // it is not known yet
   /** @type {Job} */
   const { state, done, seconds_left: left } = await answer.json();
   if (work.ended || work.signal.aborted || state === "ended") return; // its result is on the way

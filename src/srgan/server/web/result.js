@@ -6,7 +6,7 @@ import { ask, giveUp } from "./requests.js";
 import { complain, say } from "./status.js";
 
 /**
- * @import { Model } from "./requests.js"
+ * @import { Answer, Model } from "./requests.js"
  *
  * @typedef {object} Photo
  * @property {File} file LR.
@@ -18,6 +18,8 @@ import { complain, say } from "./status.js";
 
 /** @type {Map<string, Model>} */
 export const models = new Map();
+
+const PATIENCE = 400; // milliseconds after a change, in which another may follow
 
 const state = {
   megabytes: 0, // that a picture may have
@@ -61,11 +63,20 @@ function show(image, file) {
  * @param {string} hr The address of the reference, if there is one.
  */
 export async function open(file, name, hr = "") {
+  await Promise.all([begin(file, name, hr), enlarge()]);
+}
+
+/**
+ * @param {File} file
+ * @param {string} name
+ * @param {string} hr
+ */
+function begin(file, name, hr) {
   state.photo = { file, name, hr };
   byId("left", HTMLSelectElement).value = "lr";
   byId("left-choice").hidden = !hr;
   byId("result").hidden = true;
-  await Promise.all([showLeft(), enlarge()]);
+  return showLeft();
 }
 
 /** Shows what is left of the divider. */
@@ -79,7 +90,7 @@ export async function showLeft() {
 }
 
 /** @returns {Record<string, string>} What is asked for. */
-function wishes() {
+export function wishes() {
   const [model, format, scale] = ["model", "format", "scale"].map((id) => byId(id, HTMLSelectElement).value);
   const realism = byId("realism", HTMLInputElement).value;
   return {
@@ -89,28 +100,81 @@ function wishes() {
   };
 }
 
+/**
+ * Why the service would not take a file, or "".
+ *
+ * @param {Blob} file
+ */
+export function tooLarge({ size }) {
+  if (size <= 1e6 * state.megabytes) return "";
+  return `The picture has ${(size / 1e6).toFixed(1)} megabytes; expected at most ${state.megabytes}.`;
+}
+
+let waiting = 0;
+
+/** Enlarges the picture once nothing more is changed. */
+export function enlargeSoon() {
+  clearTimeout(waiting);
+  waiting = setTimeout(enlarge, PATIENCE);
+}
+
 export async function enlarge() {
   if (!state.photo) return;
   const { file } = state.photo;
-  if (file.size > 1e6 * state.megabytes) {
-    const size = (file.size / 1e6).toFixed(1);
-    say(`The picture has ${size} megabytes; expected at most ${state.megabytes}.`, true);
+  if (tooLarge(file)) {
+    say(tooLarge(file), true);
     return;
   }
   say("Working …");
   const began = performance.now();
   const query = wishes();
   try {
-    const { file: sr, model, notes } = await ask("upscale", query, file);
+    const answer = await ask("upscale", query, file);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    state.result = { file: sr, query: { ...query, model } };
-    await showResult();
-    const { naturalWidth: width, naturalHeight: height } = byId("after", HTMLImageElement);
-    byId("facts").textContent = `${width}x${height} pixels, ${(sr.size / 1e6).toFixed(2)} MB, in ${seconds} s, by ${model}`;
-    say(notes && `Note: ${notes}.`);
+    await take(answer, query, `, in ${seconds} s`);
   } catch (error) {
     complain(error);
   }
+}
+
+/**
+ * Shows what came of the picture.
+ *
+ * @param {Answer} answer
+ * @param {Record<string, string>} query That was asked.
+ * @param {string} time That it took, as a part of a sentence.
+ */
+async function take({ file, model, notes }, query, time) {
+  state.result = { file, query: { ...query, model } };
+  await showResult();
+  const { naturalWidth: width, naturalHeight: height } = byId("after", HTMLImageElement);
+  byId("facts").textContent = `${width}x${height} pixels, ${(file.size / 1e6).toFixed(2)} MB${time}, by ${model}`;
+  say(notes && `Note: ${notes}.`);
+}
+
+/**
+ * Shows a picture that was enlarged before.
+ *
+ * @param {File} file
+ * @param {Answer} answer
+ * @param {Record<string, string>} query
+ */
+export async function openResult(file, answer, query) {
+  await begin(file, nameOf(file), "");
+  await take(answer, query, "");
+}
+
+/** @param {File} file */
+export function nameOf(file) {
+  return file.name.replace(/\.[^.]*$/, "") || "picture";
+}
+
+/**
+ * @param {string} name
+ * @param {Record<string, string>} query
+ */
+export function resultName(name, { model, format }) {
+  return `${name}-${model}.${format === "jpeg" ? "jpg" : format}`;
 }
 
 async function showResult() {
@@ -126,11 +190,21 @@ async function showResult() {
   const map = byId("show-map", HTMLButtonElement);
   map.disabled = !model?.error_map;
   map.title = map.disabled ? "This model has no error map: it adds no detail, or does not know how far it errs." : "";
-  const download = byId("download", HTMLAnchorElement);
-  download.href = addressOf(download, file);
-  download.download = `${state.photo.name}-${query.model}.${query.format === "jpeg" ? "jpg" : query.format}`;
+  offerDownload(file, resultName(state.photo.name, query), "Save the result");
   byId("curl").textContent = command(state.photo.file.name, query);
   byId("licence").textContent = `${query.model}: ${model?.licence}. ${model?.scores}`;
+}
+
+/**
+ * @param {Blob} file What is shown.
+ * @param {string} name
+ * @param {string} text
+ */
+function offerDownload(file, name, text) {
+  const download = byId("download", HTMLAnchorElement);
+  download.href = addressOf(download, file);
+  download.download = name;
+  download.textContent = text;
 }
 
 /**
@@ -151,6 +225,7 @@ async function showMap() {
     const after = byId("after", HTMLImageElement);
     await show(after, file);
     after.alt = "Error map";
+    offerDownload(file, `${state.photo.name}-error-map.png`, "Save the error map");
     press("shown", (button) => button.id === "show-map");
     byId("legend").hidden = false;
     say("Black is what LR determines; the brighter a pixel, the larger its expected error: detail there may be hallucinated.");

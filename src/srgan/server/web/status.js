@@ -24,11 +24,11 @@ export function complain(error) {
 /** @param {number} done From 0 to 1; 0 if nobody knows. */
 export function showProgress(done) {
   const progress = byId("progress", HTMLProgressElement);
-  progress.hidden = false;
+  byId("working").hidden = false;
   if (done) progress.value = done;
   else progress.removeAttribute("value");
 }
 
 export function hideProgress() {
-  byId("progress").hidden = true;
+  byId("working").hidden = true;
 }
