@@ -303,6 +303,15 @@ def test_what_is_transparent_does_not_show_the_other_picture(page, tmp_path):
     assert f"rgb({', '.join(map(str, pixel))})" == mat
 
 
+def test_a_picture_that_the_browser_does_not_know_is_shown_all_the_same(page, tmp_path, lr):
+    images.write(tmp_path / "a.tif", lr)
+    page.select_option("#model", "tiny")
+    page.set_input_files("#file", tmp_path / "a.tif")
+    done(page)
+    until(page, lambda: page.evaluate("document.getElementById('before').naturalWidth") > 0)
+    assert np.array_equal(shown(page, "before"), lr)
+
+
 @pytest.mark.parametrize(("height", "width"), [(160, 16), (16, 160), (40, 40)])
 def test_what_fits_is_seen_whole(page, tmp_path, height, width):
     images.write(tmp_path / "a.png", np.zeros((height, width, 3)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from fastapi import HTTPException
 
-from srgan.io import kinds
+from srgan.io import formats, images, kinds, opening, samples
 from srgan.server.catalogue import Catalogue
 from srgan.server.queue import Ticket
 from srgan.server.requests import (
@@ -92,6 +92,20 @@ class Worker:
         self.check_size(job.pixels)
         job.run(self._limits.tile, ticket.progress)
         self._count(Path(self._catalogue.file(asked.model)).stem, job.pixels)
+        return Result(path, path.stat().st_size, {})
+
+    def show(self, asked: ErrorMapRequest, data: bytes, folder: Path, ticket: Ticket) -> Result:
+        """Turns a picture into what browsers show: PNG in sRGB, of 8 bits, upright, one frame.
+
+        Raises:
+            UnsupportedImage: If it is no picture, or a damaged or too large one.
+            OSError: If there is no way to write it.
+        """
+        path = folder / "picture.png"
+        opened = opening.open_image(data, round(1e6 * self._limits.megapixels))
+        with formats.decoding("The picture"):
+            pixels = samples.to_srgb(opened.image.autorot()).numpy()
+        images.write(path, images.to_uint8(pixels))
         return Result(path, path.stat().st_size, {})
 
     def upscale_array(self, name: str, lr: np.ndarray, ticket: Ticket) -> np.ndarray:

@@ -107,6 +107,14 @@ def add(app: FastAPI, service: Service) -> None:
         """
         return await _answer(request, service, asked, service.worker.draw_map)
 
+    @app.post("/v1/preview", **picture)
+    async def show(request: Request) -> Response:
+        """Turns a picture into what browsers show, in its own size: PNG in sRGB, of one frame.
+
+        `curl --data-binary @scan.tif -o scan.png http://127.0.0.1:8000/v1/preview`
+        """
+        return await _answer(request, service, ErrorMapRequest(), service.worker.show)
+
 
 async def _answer(
     request: Request,

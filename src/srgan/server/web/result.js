@@ -2,7 +2,8 @@
 
 import { byId, press } from "../../web/dom.js";
 import { fitTo } from "./comparison.js";
-import { ask, giveUp } from "./requests.js";
+import { ask, giveUp, request } from "./requests.js";
+import { addressOf, show } from "./shown.js";
 import { complain, say } from "./status.js";
 
 /**
@@ -30,31 +31,6 @@ const state = {
 /** @param {number} megabytes That a picture may have. */
 export function limit(megabytes) {
   state.megabytes = megabytes;
-}
-
-/** @type {Map<Element, string>} */
-const addresses = new Map();
-
-/**
- * The address of a file, in place of that of the one before.
- *
- * @param {Element} element That it is for.
- * @param {Blob} file
- */
-function addressOf(element, file) {
-  URL.revokeObjectURL(addresses.get(element) ?? "");
-  const address = URL.createObjectURL(file);
-  addresses.set(element, address);
-  return address;
-}
-
-/**
- * @param {HTMLImageElement} image
- * @param {Blob | string} file Or its address.
- */
-function show(image, file) {
-  image.src = file instanceof Blob ? addressOf(image, file) : file;
-  return image.decode();
 }
 
 /**
@@ -86,7 +62,14 @@ export async function showLeft() {
   const before = byId("before", HTMLImageElement);
   before.alt = left === "hr" ? "HR (reference)" : "LR";
   const wanted = left === "hr" ? state.photo.hr : state.photo.file;
-  await show(before, wanted).catch(() => {}); // a format that the browser does not know
+  try {
+    await show(before, wanted);
+  } catch {
+    // A format that the browser does not know; if the service does not either, it says so itself.
+    const asked = { method: "POST", body: state.photo.file };
+    const known = await request("v1/preview", asked).then((answer) => answer.blob(), () => null);
+    if (known) await show(before, known);
+  }
 }
 
 /** @returns {Record<string, string>} What is asked for. */
