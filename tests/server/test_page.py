@@ -109,7 +109,7 @@ def test_realism_is_set_and_the_size_chosen(page, lr):
     assert "need not give the picture back" in page.inner_text("#promise")
     assert not page.is_visible("#realism-choice")
     assert page.is_disabled("#show-map")
-    assert "CC0" in page.inner_text("#licence")
+    assert "CC0" in page.text_content("#licence")
     assert page.wrong == []
 
 

@@ -226,7 +226,7 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"realsm": 0.5}, b"", 422, "realsm: Extra inputs are not permitted"),
         ({"job": "../x"}, b"", 422, "job: String should match pattern"),
         ({}, bytes(1_000_001), 413, "more than the 1 megabytes"),
-        ({"scale": 16}, None, 413, "expected at most 2. Send a smaller one"),
+        ({"scale": 16}, None, 413, "expected at most 2. Send one whose sides are at most 95 % as"),
     ],
 )
 def test_what_is_wrong_is_said(query, data, status, words, port, photo):

@@ -1,5 +1,6 @@
 """What is done with a picture, in a thread, when it is its turn."""
 
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -119,11 +120,13 @@ class Worker:
 
     def check_size(self, pixels: int) -> None:
         """Raises an HTTPException if a model would make more pixels than are allowed."""
-        if pixels > 1e6 * self._limits.megapixels:
+        most = 1e6 * self._limits.megapixels
+        if pixels > most:
             raise HTTPException(
                 413,
-                f"The model would make {pixels / 1e6:,.1f} megapixels of this picture; expected "
-                f"at most {self._limits.megapixels:g}. Send a smaller one.",
+                f"The model would make {pixels / 1e6:,.1f} megapixels of this picture; expected at "
+                f"most {self._limits.megapixels:g}. Send one whose sides are at most "
+                f"{math.floor(100 * math.sqrt(most / pixels))} % as long.",
             )
 
 

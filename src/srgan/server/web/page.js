@@ -24,15 +24,28 @@ function turnDial() {
   byId("realism-value", HTMLOutputElement).value = Number(value).toFixed(2);
 }
 
+// What the models that come with srgan are for; others are known by their names.
+/** @type {Record<string, string>} */
+const WORDS = {
+  "srgan-x4": "Clean picture",
+  "srgan-psnr-x4": "Clean picture, true to the pixels",
+  "srgan-x2": "Clean picture",
+  "srgan-psnr-x2": "Clean picture, true to the pixels",
+  "srgan-photo-x4": "Photo with noise, blur or JPEG's blocks",
+  "srgan-photo-psnr-x4": "The same, smoother",
+  "srgan-fast-x4": "Fast",
+  "srgan-fast-psnr-x4": "Fast, true to the pixels",
+};
+
 /** @param {Offer} offered */
 function showOffer({ models: all, auto, reads, limits }) {
   limit(limits.megabytes);
   byId("most").textContent =
     `${reads} of at most ${limits.megabytes} MB, of which the model makes at most ${limits.megapixels} megapixels`;
-  if (auto) byId("model").append(make("option", { value: "" }, "the one that fits"));
+  if (auto) byId("model").append(make("option", { value: "" }, "Choose for me"));
   for (const model of all) {
     models.set(model.name, model);
-    byId("model").append(make("option", { value: model.name }, `${model.name} (${model.scale}×)`));
+    byId("model").append(make("option", { value: model.name }, `${WORDS[model.name] ?? model.name}, ${model.scale}×`));
   }
   changeModel();
   turnDial();
