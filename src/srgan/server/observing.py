@@ -53,7 +53,7 @@ class Observer:
             await self._app(scope, receive, pass_on)
         finally:
             seconds = time.perf_counter() - began
-            path = getattr(scope.get("route"), "path", "other")
+            path = getattr(scope.get("route"), "path_format", "other")
             method = scope["method"] if path != "other" and scope["method"] in _METHODS else ""
             self._metrics.count_request(method, path, code, model, seconds)
             written = urllib.parse.quote(scope["path"])  # which a line of the log cannot end
