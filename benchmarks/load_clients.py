@@ -1,6 +1,7 @@
 """Clients for `load.py`, by Locust: all of them together ask so many times a second."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -23,14 +24,20 @@ class Client(FastHttpUser):
 
     @task
     def upscale(self):
+        # A connection each, since one that is kept may be closed just when it is used again.
         with self.client.post(
-            "/v1/upscale", data=PICTURE, name="accepted", catch_response=True
+            "/v1/upscale",
+            data=PICTURE,
+            name="accepted",
+            headers={"Connection": "close"},
+            catch_response=True,
         ) as answer:
             if answer.status_code in REFUSED:
                 answer.request_meta["name"] = "refused"
                 answer.success()
             elif answer.status_code != 200 or answer.content[:4] != b"\x89PNG":
                 answer.failure(f"{answer.status_code}")
+                print(answer.status_code, answer.error, answer.content, file=sys.stderr)
 
 
 @events.init.add_listener

@@ -24,11 +24,12 @@ _GROUPS = {  # of the public names; those that are in no group come last
     "Models": ("load", "shipped", "Model", "Metadata"),
     "Images": ("read", "write", "UnsupportedImage"),
     "Measures": ("psnr", "ssim", "lpips"),
+    "HTTP client": ("Client", "AsyncClient", "ServiceError"),
 }
 _EXTRAS = {  # what is public outside of `srgan` itself
     "Jobs": ("srgan.upscaling.jobs.UpscaleJob",),
     "Training": ("srgan.train.run.train", "srgan.train.config.Config"),
-    "HTTP service": ("srgan.server.application",),
+    "HTTP service": ("srgan.server.application", "srgan.client.Result", "srgan.client.Job"),
     "Error map": ("srgan.quality.uncertainty.expected_error",),
 }
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}

@@ -182,6 +182,7 @@ TABLES: dict[str, Callable[[], str]] = {
         "error-map",
         "error-map-calibration",
         "error-map-levels",
+        "load",
         "memory",
         "patterns",
         "pipeline",

@@ -289,30 +289,30 @@ def test_a_damaged_database_is_kept_aside_and_said(program, png, tiny_model, hom
     assert list(folder.glob("*/enlarged.png"))
 
 
-def serve(*arguments):
-    command = [sys.executable, "-m", "srgan", "serve", "--port", "0", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-def test_a_database_that_is_locked_or_newer_is_said(monkeypatch, tiny_model, home):
-    store.Store(_made(home / "jobs.sqlite")).close()
-    with contextlib.closing(sqlite3.connect(home / "jobs.sqlite")) as other:
+def test_a_database_that_is_locked_or_newer_is_said(monkeypatch, home):
+    monkeypatch.setattr(store, "_LOCKED", 0.1)
+    file = _made(home / "jobs.sqlite")
+    store.Store(file).close()
+    with contextlib.closing(sqlite3.connect(file)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
-        done = serve("--model", tiny_model, "--state", home)
+        with pytest.raises(ValueError, match=r"database is locked\. End what else uses it"):
+            store.Store(file)
         other.rollback()
-    assert done.returncode == 2
-    assert "cannot be read: database is locked. End what else uses it" in done.stderr
-    with contextlib.closing(sqlite3.connect(home / "jobs.sqlite")) as newer:
+    with contextlib.closing(sqlite3.connect(file)) as newer:
         newer.execute("PRAGMA user_version = 99")
-    done = serve("--model", tiny_model, "--state", home)
-    assert done.returncode == 2
-    assert "was written by a newer version of srgan" in done.stderr
+    with pytest.raises(ValueError, match="was written by a newer version of srgan"):
+        store.Store(file)
 
 
 def _made(file):
     file.parent.mkdir(parents=True)
     return file
+
+
+def serve(*arguments):
+    command = [sys.executable, "-m", "srgan", "serve", "--port", "0", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 def test_two_services_do_not_share_a_folder(port, tiny_model, home):

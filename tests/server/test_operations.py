@@ -68,6 +68,27 @@ def test_it_is_ready_when_its_models_are_and_before_its_end(serving, connect, mo
         client.until(lambda: client.ask("/readyz")[0] == 200)
 
 
+def test_what_a_client_makes_up_is_no_label(port, connect):
+    client = connect(port)
+    for method in ("BREW", "WHEN"):
+        with client.send(f"{method} /health HTTP/1.1\r\nHost: [::1]\r\n\r\n".encode()) as sent:
+            assert sent.recv(100).startswith(b"HTTP/1.1 405")
+    methods = {value for key in metrics(client) for name, value in key[1:] if name == "method"}
+    assert methods <= {"", "GET", "POST"}
+
+
+def test_models_that_do_not_run_keep_it_from_being_ready(serving, connect, monkeypatch, caplog):
+    def fail(self):
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr("srgan.server.work.Worker.warm", fail)
+    with serving("srgan-fast-x4") as port:
+        client = connect(port)
+        client.until(lambda: "could not be made ready" in caplog.text)
+        assert client.ask("/readyz")[0] == 503
+        assert client.ask("/livez")[0] == 200
+
+
 def test_a_request_keeps_its_id_or_gets_one(port, connect):
     client = connect(port)
     assert client.ask("/health", headers={"X-Request-ID": "a-1"})[1]["X-Request-ID"] == "a-1"
@@ -85,9 +106,11 @@ def test_the_log_tells_of_each_answer_and_nothing_of_the_picture(
     with program("--model", tiny_model, "--log-format", kind) as (service, port):
         client, data = connect(port), png(8, 8)
         client.ask(data=data, headers={"X-Request-ID": "mine"}, scale=1.5)
+        client.ask("/a%0Ab")
         service.terminate()
         _, log = service.communicate(timeout=30)
     assert "IHDR" not in log
+    assert "GET /a%0Ab HTTP/1.1" in log
     (line,) = (line for line in log.splitlines() if "POST /v1/upscale" in line)
     if kind == "text":
         assert re.fullmatch(

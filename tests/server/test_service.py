@@ -150,6 +150,20 @@ def test_the_map_is_what_map_file_writes(port, photo, tmp_path):
     assert body == (tmp_path / "map.png").read_bytes()
 
 
+def test_a_preview_is_the_picture_upright_in_eight_bits(port, lr, tmp_path):
+    image = pyvips.Image.new_from_array(lr.astype(np.uint16) * 257).copy(interpretation="rgb16")
+    image = image.rot270().copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    query = {"enlarge": "false", "side": 16_384}
+    status, headers, body = ask(port, "/v1/preview", image.tiffsave_buffer(), **query)
+    assert (status, headers["Content-Type"]) == (200, "image/png")
+    (tmp_path / "a.png").write_bytes(body)
+    assert np.array_equal(images.read_integers(tmp_path / "a.png"), lr)
+    status, _, body = ask(port, "/v1/preview", b"no picture")
+    assert status == 422
+    assert "not an image" in detail(body)
+
+
 def test_the_old_names_of_version_0_1_still_work(port, photo):
     assert ask(port, "/v1/map", photo)[2] == ask(port, "/v1/error-map", photo)[2]
     plain = ask(port, "/v1/upscale", photo, model="tiny", strip_metadata=True)
@@ -213,7 +227,7 @@ def test_all_shipped_models_are_served_by_default(serving, photo, tmp_path):
         ({"realsm": 0.5}, b"", 422, "realsm: Extra inputs are not permitted"),
         ({"job": "../x"}, b"", 422, "job: String should match pattern"),
         ({}, bytes(1_000_001), 413, "more than the 1 megabytes"),
-        ({"scale": 16}, None, 413, "expected at most 2. Send a smaller one"),
+        ({"scale": 16}, None, 413, "expected at most 2. Send it at 95 % of its width and height"),
     ],
 )
 def test_what_is_wrong_is_said(query, data, status, words, port, photo):

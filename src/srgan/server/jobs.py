@@ -71,7 +71,7 @@ class Jobs:
     async def close(self) -> None:
         """Waits until all are let go."""
         self.end()
-        await asyncio.gather(*(task for *_, task in self._running.values()))
+        await asyncio.gather(*(task for *_, task in self._running.values()), return_exceptions=True)
         await asyncio.to_thread(self._store.close)
 
     async def sweep(self) -> None:
@@ -134,8 +134,9 @@ class Jobs:
         if running := self._running.get(job.id):
             running[1].set()
             await asyncio.wait({running[2]})
-        else:
-            await asyncio.to_thread(self._drop, job, "cancelled")
+        left = await asyncio.to_thread(self._store.get, job.id)  # it may have been done just then
+        if left and left.bytes and not self._ends:
+            await asyncio.to_thread(self._drop, left, "cancelled")
 
     def result(self, job: Job) -> Path:
         """Returns the file that came of a job."""
@@ -156,6 +157,7 @@ class Jobs:
     def _start(self, job: Job) -> None:
         ticket, unwanted = Ticket(), asyncio.Event()
         task = asyncio.create_task(self._run(job, ticket, unwanted))
+        task.add_done_callback(_report)
         self._running[job.id] = ticket, unwanted, task
 
     async def _run(self, job: Job, ticket: Ticket, unwanted: asyncio.Event) -> None:
@@ -252,6 +254,11 @@ class Jobs:
         if found:
             _log.info("%d jobs of the last time go on.", len(found))
         return found
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("What became of a job could not be written down.", exc_info=error)
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+import urllib.parse
 import uuid
 from contextvars import ContextVar
 
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from srgan.server.metrics import Metrics
 
 _ID = "X-Request-ID"
+_METHODS = {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request that is answered."""
@@ -51,15 +53,16 @@ class Observer:
             await self._app(scope, receive, pass_on)
         finally:
             seconds = time.perf_counter() - began
-            path = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if path != "other" else ""
+            path = getattr(scope.get("route"), "path_format", "other")
+            method = scope["method"] if path != "other" and scope["method"] in _METHODS else ""
             self._metrics.count_request(method, path, code, model, seconds)
+            written = urllib.parse.quote(scope["path"])  # which a line of the log cannot end
             client = ":".join(map(str, scope["client"] or ("", "")))
             _log.info(
                 '%s - "%s %s HTTP/%s" %d %.3f s',
-                *(client, scope["method"], scope["path"], scope["http_version"], code, seconds),
+                *(client, scope["method"], written, scope["http_version"], code, seconds),
                 extra={
-                    **{"client": client, "method": scope["method"], "path": scope["path"]},
+                    **{"client": client, "method": scope["method"], "path": written},
                     **{"code": code, "seconds": round(seconds, 6), "model": model},
                 },
             )

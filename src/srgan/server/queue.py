@@ -267,7 +267,7 @@ class Queue:
 
     def _end(self, entry: _Entry, job: Future[Any]) -> None:
         error = job.exception()
-        if entry.result.done():  # it was given up
+        if entry.result.done():  # it was given up, and nobody asks any more
             pass
         elif error:
             entry.result.set_exception(error)

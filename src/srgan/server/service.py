@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from srgan.server.store import Job, Store
 from srgan.server.transfer import Result, Uploads
 from srgan.server.work import Worker
 from srgan.server.workspace import claimed, workspace
+
+_log = logging.getLogger(__name__)
 
 
 class Service:
@@ -81,8 +84,12 @@ class Service:
         return self.catalogue.without_folders(text)
 
     async def _warm(self) -> None:
-        await asyncio.to_thread(self.worker.warm)
-        self.is_warm = True
+        try:
+            await asyncio.to_thread(self.worker.warm)
+        except Exception:  # whatever a model or an engine raises
+            _log.exception("The models could not be made ready.")
+        else:
+            self.is_warm = True
 
     def _make(self, job: Job, data: bytes, folder: Path, ticket: Ticket) -> Result:
         do = self.worker.upscale if job.kind == "upscale" else self.worker.draw_map

@@ -1,8 +1,8 @@
 """The paths of work that outlives its request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path as File
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Path, Query, Request, Response
@@ -31,26 +31,12 @@ _Key = Annotated[
 
 def add(app: FastAPI, service: Service) -> None:
     """Adds them."""
+    _add_accepting(app, service)
+    _add_telling(app, service)
+    _add_ending(app, service)
 
-    async def find(request: Request, id: str) -> tuple[Job, Status]:
-        found = await service.jobs.get(id, request.state.owner)
-        if not found:
-            raise HTTPException(404, f"There is no job {id!r}, or it ended long ago.")
-        return found
 
-    def told(job: Job, status: Status) -> JobStatus:
-        has_result = status.state == "done"
-        return JobStatus(
-            **vars(status),
-            id=job.id,
-            created=_time(job.created),
-            expires=_time((job.finished or 0) + service.limits.keep) if has_result else None,
-            bytes=job.bytes if has_result else None,
-            model=job.headers.get("Srgan-Model", ""),
-            notes=job.headers.get("Srgan-Notes", ""),
-            detail=service.without_folders(job.detail),
-        )
-
+def _add_accepting(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/jobs",
         status_code=202,
@@ -80,14 +66,16 @@ def add(app: FastAPI, service: Service) -> None:
         response.headers["Location"] = f"/v1/jobs/{job.id}"
         if not is_new:
             response.status_code = 200
-        return told(*await find(request, job.id))
+        return _told(service, *await _find(service, request, job.id))
 
+
+def _add_telling(app: FastAPI, service: Service) -> None:
     @app.get("/v1/jobs/{job}", responses=documented(401, 404, 422))
     async def show_job(request: Request, job: _Name) -> JobStatus:
         """How far a job is, or a request that named itself by `job`."""
         status = service.queue.status(job)
         if not status:
-            return told(*await find(request, job))
+            return _told(service, *await _find(service, request, job))
         return JobStatus(
             **vars(status),
             id=job,
@@ -106,17 +94,20 @@ def add(app: FastAPI, service: Service) -> None:
 
         `curl -N http://127.0.0.1:8000/v1/jobs/JOB/events`
         """
-        await find(request, job)
+        await _find(service, request, job)
 
         async def events() -> AsyncIterator[bytes]:
             async for found in service.jobs.watch(job, request.state.owner, _EVENT):
-                yield format_sse_event(event="status", data_str=told(*found).model_dump_json())
+                data = _told(service, *found).model_dump_json()
+                yield format_sse_event(event="status", data_str=data)
 
         return StreamingResponse(
             events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )
 
-    gone: dict[str, Any] = {
+
+def _add_ending(app: FastAPI, service: Service) -> None:
+    sent: dict[str, Any] = {
         "response_class": Response,
         "responses": {
             200: {"content": {"image/*": {}}, "description": "The picture.", "headers": TOLD}
@@ -124,26 +115,48 @@ def add(app: FastAPI, service: Service) -> None:
         | documented(401, 404, 409, 410, 413, 422, 503, 504, 507),
     }
 
-    @app.get("/v1/jobs/{job}/result", **gone)
+    @app.get("/v1/jobs/{job}/result", **sent)
     async def send_result(request: Request, job: _Name) -> Response:
         """What came of a job, as often as it is asked for; of one that failed, the error."""
-        row, status = await find(request, job)
+        row, status = await _find(service, request, job)
         if status.state in ("waiting", "running"):
             raise HTTPException(409, "The job has not finished yet.", {"Retry-After": "2"})
         if status.state == "failed":
             raise HTTPException(row.code, service.without_folders(row.detail))
         if status.state != "done":
             raise HTTPException(410, f"The result is gone: the job is {status.state}.")
-        path: File = service.jobs.result(row)
-        result = Result(path, row.bytes, row.headers)
+        result = Result(service.jobs.result(row), row.bytes, row.headers)
+        if not await asyncio.to_thread(result.path.is_file):
+            raise HTTPException(410, "The result is gone from the disk of the server.")
         return ResultResponse(result, service.limits.body_timeout, is_last=False)
 
     @app.delete("/v1/jobs/{job}", responses=documented(401, 404, 422))
     async def cancel(request: Request, job: _Name) -> JobStatus:
         """Ends a job within a tile, or removes its result."""
-        row, _ = await find(request, job)
+        row, _ = await _find(service, request, job)
         await service.jobs.cancel(row)
-        return told(*await find(request, job))
+        return _told(service, *await _find(service, request, job))
+
+
+async def _find(service: Service, request: Request, id: str) -> tuple[Job, Status]:
+    found = await service.jobs.get(id, request.state.owner)
+    if not found:
+        raise HTTPException(404, f"There is no job {id!r}, or it ended long ago.")
+    return found
+
+
+def _told(service: Service, job: Job, status: Status) -> JobStatus:
+    has_result = status.state == "done"
+    return JobStatus(
+        **vars(status),
+        id=job.id,
+        created=_time(job.created),
+        expires=_time((job.finished or 0) + service.limits.keep) if has_result else None,
+        bytes=job.bytes if has_result else None,
+        model=job.headers.get("Srgan-Model", ""),
+        notes=job.headers.get("Srgan-Notes", ""),
+        detail=service.without_folders(job.detail),
+    )
 
 
 def _time(seconds: float) -> datetime:

@@ -16,6 +16,7 @@ import numpy as np
 from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from srgan.server.errors import documented, fault_of
 from srgan.server.queue import Ticket
@@ -31,8 +32,23 @@ _INSTANCES = 64
 _MEGAPIXELS = 2.0  # of results in floats, of which each takes thirty bytes of JSON
 _DIGITS = 7  # after the point: all that float32 in [0, 1] has
 
-_Name = Annotated[str, Path(pattern=r"^[^/:]+$", description="From /v1/models.")]
+_Name = Annotated[str, Path(description="From /v1/models.")]
 _Version = Annotated[int, Path(ge=1, le=1, description="There is one.")]
+
+
+class _Model(Convertor[str]):
+    """The name of a model in a path, which ends where `:predict` begins."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("model", _Model())
 
 
 class PredictRequest(BaseModel):
@@ -64,7 +80,7 @@ def add(app: FastAPI, service: Service) -> None:
     """Adds it."""
 
     @app.post(
-        "/v1/models/{name}:predict",
+        "/v1/models/{name:model}:predict",
         response_model=PredictResponse,
         openapi_extra={
             "requestBody": {
@@ -88,14 +104,14 @@ def add(app: FastAPI, service: Service) -> None:
             # "error" is what its clients look for, and "detail" what ours do.
             return JSONResponse({"error": text, "detail": text}, fault.code, fault.headers)
 
-    @app.get("/v1/models/{name}", responses=documented(401, 404, 422))
+    @app.get("/v1/models/{name:model}", responses=documented(401, 404, 422))
     async def show_versions(name: _Name) -> dict[str, Any]:
         """Whether a model can be asked for, as TensorFlow Serving tells it."""
         _check(service, name)
         status = {"error_code": "OK", "error_message": ""}
         return {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": status}]}
 
-    @app.get("/v1/models/{name}/metadata", responses=documented(401, 404, 422))
+    @app.get("/v1/models/{name:model}/metadata", responses=documented(401, 404, 422))
     async def show_signatures(name: _Name) -> dict[str, Any]:
         """The signatures of a model, as TensorFlow Serving tells them."""
         _check(service, name)
@@ -104,11 +120,11 @@ def add(app: FastAPI, service: Service) -> None:
             "metadata": {"signature_def": {"signature_def": _signatures()}},
         }
 
-    @app.post("/v1/models/{name}/versions/{version}:predict", include_in_schema=False)
+    @app.post("/v1/models/{name:model}/versions/{version:int}:predict", include_in_schema=False)
     async def predict_version(request: Request, name: _Name, version: _Version) -> Response:
         return await predict(request, name)
 
-    @app.get("/v1/models/{name}/versions/{version}", include_in_schema=False)
+    @app.get("/v1/models/{name:model}/versions/{version:int}", include_in_schema=False)
     async def show_version(name: _Name, version: _Version) -> dict[str, Any]:
         return await show_versions(name)
 
