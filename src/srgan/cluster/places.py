@@ -4,9 +4,11 @@ import os
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import ArrowException, fs
@@ -117,8 +119,15 @@ class Place(NamedTuple):
         """Has a file appear in one step."""
         parent = self.path.rpartition("/")[0]
         if self.files.type_name in _STORES:
-            with self.files.open_output_stream(self.path) as stream:
+            stream = self.files.open_output_stream(self.path)
+            try:
                 write(stream)
+            except BaseException:  # closing makes an object of what was sent so far
+                with suppress(OSError):
+                    stream.close()
+                    self.files.delete_file(self.path)
+                raise
+            stream.close()
             return
         self.files.create_dir(parent, recursive=True)
         partial = f"{parent}/.{os.urandom(8).hex()}.partial"  # as `util.files` calls them
@@ -142,7 +151,7 @@ class Place(NamedTuple):
 def explain(uri: str, error: Exception) -> OSError:
     """Returns an error of a file system in words for people."""
     scheme, text = uri.partition("://")[0], str(error)
-    if "NO_SUCH_BUCKET" in text or re.search(r"[Bb]ucket.*(not found|does not exist)", text):
+    if re.search(r"NO_SUCH_BUCKET|Bucket .* not found", text):
         return FileNotFoundError(f"There is no bucket for {uri}. Create it, or check the name.")
     if scheme in _CREDENTIALS and re.search(_REFUSED, text):
         return PermissionError(
@@ -170,7 +179,7 @@ def place(uri: str) -> Place:
     if not rest.strip("/"):
         raise ValueError(f"{uri} names no place; expected one as {scheme}://bucket/folder.")
     try:
-        files, path = fs.FileSystem.from_uri(uri)
+        files, path = fs.FileSystem.from_uri(f"{scheme}://{quote(rest.rstrip('/'))}")
     except (OSError, ArrowException) as error:
         if not isinstance(error, ValueError):
             raise explain(uri, error) from error

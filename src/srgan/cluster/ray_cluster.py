@@ -69,6 +69,11 @@ def _check(address: str) -> None:
 
 def _explained(address: str, error: Exception) -> Exception:
     text = " ".join(str(error).split())
+    if re.search("AuthToken|Unauthenticated", f"{error.__cause__} {text}"):
+        return PermissionError(
+            f"The cluster at {address} wants its token. Set RAY_AUTH_MODE=token, and "
+            "RAY_AUTH_TOKEN to what the cluster was started with."
+        )
     if "ersion mismatch" in text:
         return ValueError(
             f"The cluster at {address} runs other versions: {text} Install the same on "

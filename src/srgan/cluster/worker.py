@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from srgan.cluster import places, shards
@@ -190,7 +191,7 @@ class Worker:
         with _temporary(PurePosixPath(item.place).name) as picture:
             if item.cell:
                 group, row, column = item.cell
-                data = self._cells(source, group, column)[row].as_py()
+                data = self._cells(item.uri, group, column)[row].as_py()
                 if data is None:
                     raise ValueError(f"{item.source} is empty.")
                 picture.write_bytes(data)
@@ -199,10 +200,11 @@ class Worker:
             yield picture
 
 
-def _column(source: Place, group: int, column: str) -> pa.ChunkedArray:
+def _column(uri: str, group: int, column: str) -> pa.ChunkedArray:
+    source = place(uri)
     with source.files.open_input_file(source.path) as stream:
         found = pq.ParquetFile(stream).read_row_group(group, columns=[column]).column(0)
-    return pa.compute.struct_field(found, "bytes") if pa.types.is_struct(found.type) else found
+    return pc.struct_field(found, "bytes") if pa.types.is_struct(found.type) else found
 
 
 def _patiently(work) -> None:
