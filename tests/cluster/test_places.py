@@ -61,7 +61,7 @@ def test_credentials_that_are_refused_name_their_variables(bucket, s3_server):
 
 @pytest.mark.parametrize("uri", ["s3://", "nothing://bucket/folder"])
 def test_what_names_no_place_is_refused(uri):
-    with pytest.raises(ValueError, match="names no place|is no place that is known here"):
+    with pytest.raises(ValueError, match=r"names no place|is no place that is known here"):
         place(uri)
 
 
@@ -69,7 +69,7 @@ def test_two_batches_cannot_hold_one_destination(folder):
     held = folder / ".srgan-batch"
     with (
         lease.hold(held),
-        pytest.raises(BlockingIOError, match="Another batch.*writes to.*folder"),
+        pytest.raises(BlockingIOError, match=r"Another batch.*writes to.*folder"),
         lease.hold(held),
     ):
         pass

@@ -138,9 +138,9 @@ def test_a_full_disk_is_the_worker_s_trouble_and_not_the_picture_s(worker, full_
         noise = np.random.default_rng(seed).random((24, 32, 3))
         images.write(full_disk / f"{seed}.png", noise)
     works = worker(full_disk / "large", options=UpscaleOptions(scale=4))
+    items = list(sources.find(str(full_disk), include=("?.png",)))
     with pytest.raises(Unwritable, match=r"No space left|File too large") as caught:
-        for item in sources.find(str(full_disk), include=("?.png",)):
-            works.upscale(item, False)
+        [works.upscale(item, False) for item in items]
     assert caught.value.errno
     assert not list(full_disk.rglob("*.partial"))
 
@@ -154,7 +154,7 @@ def test_a_worker_with_another_srgan_or_python_says_so(task, tmp_path):
 
 def test_a_worker_without_the_model_says_so(task, tmp_path):
     for changes in ({"model": "/nowhere/m.onnx"}, {"fingerprint": "0123"}):
-        with pytest.raises(ValueError, match="does not have the model .*Put the same file"):
+        with pytest.raises(ValueError, match=r"does not have the model .*Put the same file"):
             Worker(task(tmp_path, **changes)).start()
 
 

@@ -1,8 +1,10 @@
 """`srgan batch`."""
 
 import json
+import sys
 import threading
-from typing import TYPE_CHECKING, Annotated, Literal
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
 
@@ -102,11 +104,17 @@ def batch(
         workers,
         retry,
     )
-    with batch.opened(plan) as job, ray_cluster.connected(cluster), progress.tally() as tally:
+    results = sys.stdout
+    with (
+        batch.opened(plan) as job,
+        redirect_stdout(sys.stderr),  # where Ray tells of workers that died
+        ray_cluster.connected(cluster),
+        progress.tally() as tally,
+    ):
         threading.Thread(target=_count, args=(find, tally), daemon=True).start()
         for row in job.run(find()):
             tally.add(row.status == "done", row.megapixels, job.skipped)
-            _tell(row, as_json)
+            _tell(row, as_json, results)
         tally.skipped = job.skipped
     _finish(tally, as_json)
 
@@ -119,12 +127,12 @@ def _count(find, tally: "Tally") -> None:
         return
 
 
-def _tell(row: "Row", as_json: bool) -> None:
+def _tell(row: "Row", as_json: bool, results: TextIO) -> None:
     if as_json:
         kept = {name: value for name, value in row._asdict().items() if value not in (None, ())}
-        print(json.dumps(kept, default=str), flush=True)
+        print(json.dumps(kept, default=str), flush=True, file=results)
     elif row.status == "done":
-        print(row.output, flush=True)
+        print(row.output, flush=True, file=results)
         messages.note(row.source, row.notes)
     else:
         messages.fail(f"{row.source}: {row.error}")

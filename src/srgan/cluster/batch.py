@@ -5,6 +5,7 @@ from there to its place, so that nothing of it passes through Ray's object store
 which pictures in hand is known, and which one is to blame (docs/scale.md has the figures).
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -236,10 +237,11 @@ class Batch:
             self._tries.setdefault(item.key, 0)  # its result may be there
             self._next.append(item)
         if not self._members and not self._starting:
-            advice = "What was done is in the manifest: the same command goes on with the rest"
+            advice = "what was done stays, and the same command goes on with the rest"
             if error.errno:
-                raise OSError(error.errno, f"{error.strerror}. {advice}", error.filename)
-            raise OSError(f"{error}. {advice}.")
+                reason = f"{os.strerror(error.errno)}; {advice}"
+                raise OSError(error.errno, reason, error.filename)
+            raise OSError(f"{str(error).rstrip('.')}; {advice}.")
 
     def _staff(self) -> None:
         """Starts workers for what the cluster has, and in place of dead ones."""

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-
 from srgan.cluster.places import Place
 from srgan.util import locks
 

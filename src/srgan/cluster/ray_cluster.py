@@ -1,4 +1,4 @@
-"""A Ray cluster: one that is there, or one of this machine's cores, for as long as a block lasts."""
+"""A Ray cluster: one that is there, or one of this machine alone, while a block lasts."""
 
 import os
 import re
