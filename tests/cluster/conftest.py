@@ -68,6 +68,11 @@ def free_port():
         return listening.getsockname()[1]
 
 
+@pytest.fixture
+def unused_port():
+    return free_port()
+
+
 class Cluster:
     """A Ray cluster of one machine, in processes of its own.
 

@@ -188,6 +188,7 @@ class Batch:
         member = next((m for m in self._members if ref in m.hands), None)
         if member is None:  # what died with another
             return
+        row: Any
         try:
             row = ray.get(ref)
         except RayTaskError as error:

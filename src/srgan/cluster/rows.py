@@ -8,6 +8,8 @@ import pyarrow as pa
 
 DONE, FAILED, QUARANTINED = "done", "failed", "quarantined"
 
+Key = bytes
+
 
 class Row(NamedTuple):
     """What became of one picture.
@@ -57,7 +59,7 @@ class Row(NamedTuple):
     ended: datetime.datetime | None = None
 
     @property
-    def key(self) -> bytes:
+    def key(self) -> Key:
         return key(self.source, self.changed)
 
     @property
@@ -87,7 +89,7 @@ def table(rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist([row._asdict() for row in rows], SCHEMA)
 
 
-def key(source: str, changed: int | None) -> bytes:
+def key(source: str, changed: int | None) -> Key:
     """Returns what stands for a picture in sets of millions: 16 bytes."""
     return hashlib.blake2b(f"{source}\0{changed}".encode(), digest_size=16).digest()
 
