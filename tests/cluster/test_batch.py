@@ -84,7 +84,7 @@ def workers():
     return found
 
 
-def wait_for(what, seconds=120):
+def wait_for(what, seconds=400):  # the machine may be busy
     deadline = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < deadline, "nothing happened"
@@ -265,6 +265,13 @@ def test_a_full_object_store_is_in_nobody_s_way(cluster, batch, photos, tmp_path
     assert (code, lines[-1]["done"], len(kept)) == (0, 6, 7)
 
 
+def test_a_source_without_pictures_is_refused(batch, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, said = batch(tmp_path / "empty", tmp_path / "large")
+    assert code == 2
+    assert f"There are no pictures in {tmp_path / 'empty'}" in said
+
+
 def test_an_address_without_a_cluster_is_named(batch, photos, tmp_path):
     for address, expected in {
         "127.0.0.1:9": "There is no Ray cluster at 127.0.0.1:9: ",
@@ -275,9 +282,10 @@ def test_an_address_without_a_cluster_is_named(batch, photos, tmp_path):
         assert (code, expected in said) == (2, True)
 
 
-def test_the_same_command_works_by_a_client_of_ray(batch, cluster, photos, tmp_path, tiny_model):
-    code, lines, _ = batch(photos, tmp_path / "large", address=cluster.client)
-    assert (code, lines[-1]["done"]) == (0, 6)
+def test_the_same_command_works_by_a_client_of_ray(begin, cluster, photos, tmp_path, tiny_model):
+    process = begin(photos, tmp_path / "large", "--cluster", cluster.client)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
     check_exact(photos, tmp_path / "large", tiny_model, tmp_path)
 
 

@@ -30,6 +30,11 @@ def test_patterns_choose_among_them(photos):
     ]
 
 
+def test_results_that_lie_in_the_source_are_no_pictures_of_it(photos):
+    found = places(photos, destination=f"{photos}/inside")
+    assert found == ["photo0.png", "photo2.png", "photo4.png"]
+
+
 def test_a_list_names_paths_and_addresses(photos, tmp_path):
     (tmp_path / "list.txt").write_text(f"{photos}/photo0.png\n\ns3://bucket/some/photo.jpg\n")
     found = list(sources.find(str(tmp_path / "list.txt")))

@@ -10,6 +10,7 @@ import typer
 
 from srgan.cli import messages
 from srgan.cli.options import AsJson, Engine, Precision, takes_upscale_options
+from srgan.io.kinds import EXPECTED
 from srgan.upscaling.options import UpscaleOptions
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def batch(
     from srgan.cluster import batch, ray_cluster, sources
 
     def find():
-        return sources.find(source, column, tuple(include or ()), tuple(exclude or ()))
+        patterns = tuple(include or ()), tuple(exclude or ())
+        return sources.find(source, column, *patterns, destination)
 
     plan = batch.Plan(
         destination,
@@ -116,6 +118,8 @@ def batch(
             tally.add(row.status == "done", row.megapixels, job.skipped)
             _tell(row, as_json, results)
         tally.skipped = job.skipped
+    if not tally.done + tally.failed + tally.skipped:
+        raise ValueError(f"There are no pictures in {source}; expected {EXPECTED} files.")
     _finish(tally, as_json)
 
 

@@ -32,12 +32,20 @@ def connected(address: str | None) -> Iterator[None]:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if not address:
         os.environ.setdefault("RAY_agent_register_timeout_ms", "180000")  # of a busy machine
-        ray.init(
-            num_cpus=parallel.available_cores(),
-            include_dashboard=False,
-            object_store_memory=_STORE,
-            **quiet,
-        )
+        try:
+            ray.init(
+                num_cpus=parallel.available_cores(),
+                include_dashboard=False,
+                object_store_memory=_STORE,
+                **quiet,
+            )
+        except Exception as error:  # Ray raises it bare where its processes take too long
+            if type(error) is not Exception:
+                raise
+            raise RuntimeError(
+                f"Ray does not start on this machine: {error} Is it busy, or short of memory? Try "
+                "again, or name a cluster that is there: --cluster ADDRESS."
+            ) from error
     else:
         _check(address)
         try:

@@ -43,7 +43,11 @@ class Item(NamedTuple):
 
 
 def find(
-    source: str, column: str = "", include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
+    source: str,
+    column: str = "",
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    destination: str = "",
 ) -> Iterator[Item]:
     """Yields the pictures of a source, as they are found.
 
@@ -54,6 +58,7 @@ def find(
             path, uri, url, file, image and bytes.
         include: Take only what fits one of these patterns, as "*.jpg".
         exclude: And leave out what fits one of these.
+        destination: Of the results, which are left out where they lie in the source.
 
     Raises:
         FileNotFoundError: If there is no such source.
@@ -72,8 +77,11 @@ def find(
                 f"{root.uri} is no source; expected a folder, a list of paths (.txt), a table "
                 f"(.parquet), a .tar, or a picture ({kinds.EXPECTED})."
             )
+    results = f"{place(destination).uri}/" if destination else None
     for item in found:
         path = PurePosixPath(item.place)
+        if results and item.uri.startswith(results):
+            continue
         if (not include or fits(path, include)) and not fits(path, exclude):
             yield item
 
