@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -20,15 +20,10 @@ from ray.exceptions import RayError, RayTaskError
 from srgan.cluster import lease, shards
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.places import Place, place
+from srgan.cluster.plan import Plan, prepared, settings_of, task_of
 from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row, key, now
 from srgan.cluster.sources import Item
 from srgan.cluster.worker import Task, Unwritable, Worker
-from srgan.models import engines
-from srgan.upscaling import manifest
-from srgan.upscaling.choice import Models
-from srgan.upscaling.inputs import check_pattern
-from srgan.upscaling.options import DEFAULTS, UpscaleOptions
-from srgan.util import versions
 
 _AT_ONCE = 2  # pictures in a worker's hands: one is read or written while the other is enlarged
 _TRIES = 2  # of a picture whose worker dies
@@ -37,43 +32,12 @@ _FLUSH = 2.0  # seconds until rows are written
 _LOOK = 10.0  # seconds until it is seen that the cluster has grown
 
 
-class Plan(NamedTuple):
-    """What is asked of a batch.
-
-    Attributes:
-        destination: Where the results go, as a path or an address.
-        model: As `choice.Models` takes it.
-        options: What is asked of each result.
-        engine: What runs the model.
-        precision: Of the arithmetic.
-        name: Pattern of the results' names.
-        layout: A tree of files as in the source, or files of many results.
-        shard: So many results go into such a file.
-        cores: Of each worker.
-        workers: How many; by default as many as the cluster has cores for.
-        retry: Try again what failed before.
-    """
-
-    destination: str
-    model: str = "auto"
-    options: UpscaleOptions = DEFAULTS
-    engine: engines.Kind = "onnxruntime"
-    precision: engines.Precision = "float32"
-    name: str = ""
-    layout: shards.Layout = "tree"
-    shard: int = 256
-    cores: int = 1
-    workers: int | None = None
-    retry: bool = False
-
-
 @dataclass
 class _Member:
     """A worker, and what is in its hands, by the promise of its result."""
 
     actor: Any
     hands: dict[Any, Item] = field(default_factory=dict)
-    is_ready: bool = False
     is_alone: bool = False  # with a picture that is suspected of ending workers
 
 
@@ -94,6 +58,7 @@ class Batch:
         self._places: set[bytes] = set()
         self._made: list[Row] = []  # and not packed
         self._packing: dict[Any, list[Row]] = {}
+        self._owners: dict[Any, _Member] = {}
         self._looked = -_LOOK
         self._failures = self._retired = 0
         self.skipped = 0
@@ -110,14 +75,15 @@ class Batch:
         try:
             while True:
                 yield from self._give(found)
-                hands = [ref for member in self._members for ref in member.hands]
-                left = self._next or self._suspects or hands
+                left = self._next or self._suspects or self._owners
                 self._pack(self._plan.shard if left else 1)
-                if not left and not self._packing:
+                if not left and not self._packing and not self._made:
                     break
                 self._book.flush(_FLUSH)
-                pending = [*self._starting, *self._packing, *hands]
-                if ray.wait(pending, num_returns=1, timeout=1.0)[0]:
+                pending = [*self._starting, *self._packing, *self._owners]
+                if not pending:  # workers are about to be started
+                    time.sleep(0.1)
+                elif ray.wait(pending, num_returns=1, timeout=1.0)[0]:
                     for ref in ray.wait(pending, num_returns=len(pending), timeout=0)[0]:
                         yield from self._take(ref)
             self._book.finish()
@@ -152,7 +118,7 @@ class Batch:
         """Fills the workers' hands."""
         while not self._next and (item := next(found, None)):
             yield from self._queued(item)
-        if self._next or self._suspects:
+        if self._next or self._suspects or self._made:
             self._staff()
         for member in self._members:
             while len(member.hands) < _AT_ONCE and not member.is_alone:
@@ -177,7 +143,8 @@ class Batch:
 
     def _hand(self, member: _Member, item: Item) -> None:
         may_exist = self._book.resumes or item.key in self._tries
-        member.hands[member.actor.upscale.remote(item, may_exist)] = item
+        ref = member.actor.upscale.remote(item, may_exist)
+        member.hands[ref], self._owners[ref] = item, member
 
     def _take(self, ref: Any) -> Iterator[Row]:
         """Takes what a worker has made, or what became of the worker."""
@@ -185,7 +152,7 @@ class Batch:
             self._welcome(ref)
         if ref in self._packing:
             yield from self._packed(ref)
-        member = next((m for m in self._members if ref in m.hands), None)
+        member = self._owners.get(ref)
         if member is None:  # what died with another
             return
         row: Any
@@ -200,7 +167,7 @@ class Batch:
         except RayError as error:
             yield from self._bury(member, error)
             return
-        del member.hands[ref]
+        del member.hands[ref], self._owners[ref]
         member.is_alone = False
         if row.status == DONE and self._plan.layout != "tree":
             self._made.append(row)
@@ -216,8 +183,7 @@ class Batch:
 
     def _bury(self, member: _Member, error: RayError) -> Iterator[Row]:
         """What was in a dead worker's hands is tried once more, each alone with its worker."""
-        self._members.remove(member)
-        ray.kill(member.actor)  # if it was only out of reach
+        self._dismiss(member)
         self._looked = -_LOOK
         for item in member.hands.values():
             tries = self._tries[item.key] = self._tries.get(item.key, 0) + 1
@@ -231,8 +197,7 @@ class Batch:
 
     def _retire(self, member: _Member, error: Unwritable) -> None:
         """Does without a worker that cannot write; the others do its work."""
-        self._members.remove(member)
-        ray.kill(member.actor)
+        self._dismiss(member)
         self._retired += 1
         for item in member.hands.values():
             self._tries.setdefault(item.key, 0)  # its result may be there
@@ -243,6 +208,12 @@ class Batch:
                 reason = f"{os.strerror(error.errno)}; {advice}"
                 raise OSError(error.errno, reason, error.filename)
             raise OSError(f"{str(error).rstrip('.')}; {advice}.")
+
+    def _dismiss(self, member: _Member) -> None:
+        self._members.remove(member)
+        for ref in member.hands:
+            del self._owners[ref]
+        ray.kill(member.actor)  # it may be only out of reach
 
     def _staff(self) -> None:
         """Starts workers for what the cluster has, and in place of dead ones."""
@@ -322,27 +293,12 @@ def opened(plan: Plan) -> Iterator[Batch]:
         OSError: If the model is missing, or the destination cannot be reached.
         ValueError: If the destination was made with other settings, or its manifest is damaged.
     """
-    check_pattern(plan.name)
-    models = Models(plan.model, plan.options, plan.engine, plan.precision)
-    made = manifest.settings_of(models.fingerprint, plan.precision, plan.options)
-    found = versions.installed("srgan")
-    settings = made | {"name": plan.name, "layout": plan.layout, "srgan": found["srgan"]}
+    models = prepared(plan)
+    settings = settings_of(plan, models)
     destination = place(plan.destination)
     with lease.hold(destination / FOLDER):
         book = Manifest(destination, settings, plan.retry)
         results = destination.uri
         if plan.layout != "tree":
             results = f"{destination.uri}/{FOLDER}/results"
-        task = Task(
-            results=results,
-            name=plan.name,
-            model=plan.model,
-            fingerprint=models.fingerprint,
-            options=plan.options,
-            engine=plan.engine,
-            precision=plan.precision,
-            cores=plan.cores,
-            settings=book.options,
-            versions=found,
-        )
-        yield Batch(plan, task, book, destination)
+        yield Batch(plan, task_of(plan, models, results, book.options), book, destination)
