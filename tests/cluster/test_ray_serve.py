@@ -13,7 +13,11 @@ import pytest
 
 from srgan.upscaling import pipeline
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Ray's own code
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 APP = Path(__file__).parents[2] / "deploy" / "ray-serve" / "app.py"
 
