@@ -88,11 +88,11 @@ class Gate:
             except RayActorError:
                 continue
             except BackPressureError:
-                break
+                return _refused(503, "All are busy; try again later.")
             response = Response(data, status)
             response.raw_headers = headers
             return response
-        return _refused(503, "All are busy; try again later.")
+        return _refused(502, f"{_TRIES} replicas died of this request.")
 
 
 def _refused(status: int, detail: str) -> Response:
