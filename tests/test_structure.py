@@ -16,7 +16,17 @@ from srgan.models import engines
 from srgan.verification import certificate, probes
 
 SOURCES = sorted(Path(srgan.__file__).parent.rglob("*.py"))
-HEAVY = {"keras", "numpy", "onnxruntime", "openvino", "pyvips", "rich", "tensorflow"}
+HEAVY = {
+    "keras",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "pyarrow",
+    "pyvips",
+    "ray",
+    "rich",
+    "tensorflow",
+}
 
 
 def modules_after(*arguments):
@@ -33,7 +43,7 @@ def modules_after(*arguments):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "upscale", "train", "export", "verify", "serve", "convert"]
+    "command", ["", "upscale", "batch", "train", "export", "verify", "serve", "convert"]
 )
 def test_help_imports_nothing_heavy(command):
     assert modules_after(*command.split(), "--help") & HEAVY == set()

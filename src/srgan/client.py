@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     self_ensemble: bool
     strip_metadata: bool
     srgb: bool
+    pyramid: bool
 
 
 class ServiceError(Exception):

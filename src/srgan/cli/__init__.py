@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from srgan.cli import (
+    batch,
     check,
     convert,
     degrade,
@@ -154,6 +155,7 @@ def _options(
 
 for command, example in (
     (upscale.upscale, "srgan upscale holiday more/photo.jpg -o large --overwrite"),
+    (batch.batch, "srgan batch s3://bucket/photos s3://bucket/large --cluster auto"),
     (demo.demo, "srgan demo -o demo"),
     (evaluate.evaluate, "srgan evaluate --data Set5 Set14 --model srgan-x4 srgan-psnr-x4"),
     (train.train, "srgan train photos -o runs/first --recipe residual-x4"),

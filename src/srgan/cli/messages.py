@@ -8,11 +8,14 @@ from collections.abc import Iterable
 _SERVICE = ("The service", "serve")
 _TRAINING = ("Training", "train")
 _CONVERTING = ("Converting models of PyTorch", "convert")
+_CLUSTER = ("A batch", "ray")
 _EXTRAS = {  # by module that may be missing: what needs it, and what installs it
     "cv2": ("The audit of photos", "check"),
     "fastapi": _SERVICE,
     "h5py": _TRAINING,
     "keras": _TRAINING,
+    "pyarrow": _CLUSTER,
+    "ray": _CLUSTER,
     "spandrel": _CONVERTING,
     "tensorboard": _TRAINING,
     "tensorflow": _TRAINING,

@@ -114,3 +114,68 @@ def _terms(state: "Progress") -> tuple[str, str]:
         text = f"{name.removeprefix(prefix)} {value:.4g}"
         (scores if name.startswith(prefix) else terms).append(text)
     return "  ".join(terms), "  ".join(scores)
+
+
+@contextmanager
+def tally() -> Iterator["Tally"]:
+    """Shows a batch until the block ends: a bar on a terminal, and else a line now and then."""
+    console = Console(stderr=True)
+    with progress.Progress(
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.description}", markup=False),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+    ) as display:
+        yield Tally(console, display)
+
+
+class Tally:
+    """How far a batch is, and how fast.
+
+    Attributes:
+        total: How many pictures there are, once that is known.
+        done: Results.
+        failed: Pictures without one.
+        skipped: Pictures that were done before.
+    """
+
+    def __init__(self, console: Console, display: progress.Progress) -> None:
+        self.total: int | None = None
+        self.done = self.failed = self.skipped = 0
+        self._megapixels, self._began = 0.0, time.monotonic()
+        self._console, self._display, self._last = console, display, self._began
+        self._bar = display.add_task("", total=None)
+
+    def __str__(self) -> str:
+        rates, failed = self.rates(), f", {self.failed:,} failed" if self.failed else ""
+        return (
+            f"{rates['pictures_per_second']:,g} pictures/s, "
+            f"{rates['megapixels_per_second']:,g} megapixels/s{failed}"
+        )
+
+    def add(self, is_done: bool, megapixels: float, skipped: int) -> None:
+        """Counts a picture, and tells how far the batch is."""
+        self.done, self.failed = self.done + is_done, self.failed + (not is_done)
+        self.skipped, self._megapixels = skipped, self._megapixels + megapixels
+        seen = self.done + self.failed + skipped
+        self._display.update(self._bar, completed=seen, total=self.total, description=str(self))
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._last > _LINE_EVERY:
+            self._last, left = now, ""
+            if self.total:
+                pace = (now - self._began) / (self.done + self.failed)
+                left = f", {timedelta(seconds=round(pace * (self.total - seen)))} left"
+            self._console.out(f"{seen:,} of {self.total or '?'}{left}: {self}", highlight=False)
+
+    def rates(self) -> dict[str, float]:
+        """Seconds, and pictures and megapixels of results a second."""
+        seconds = time.monotonic() - self._began
+        return {
+            "seconds": round(seconds, 1),
+            "pictures_per_second": round((self.done + self.failed) / seconds, 2),
+            "megapixels_per_second": round(self._megapixels / seconds, 2),
+        }

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from srgan.io import kinds, opening
 from srgan.io.find import find_images
@@ -109,8 +109,8 @@ class Inputs:
                 f"There are no {what} in {given}; expected {', '.join(kinds.SUFFIXES)}."
             )
         places = [path.relative_to(given) for path in found]
-        places = [place for place in places if not self._include or _fits(place, self._include)]
-        places = [place for place in places if not _fits(place, self._exclude)]
+        places = [place for place in places if not self._include or fits(place, self._include)]
+        places = [place for place in places if not fits(place, self._exclude)]
         if not places:
             raise ValueError(f"None of the {len(found)} images in {given} fits the patterns.")
         return [(given / place, place) for place in places]
@@ -156,5 +156,6 @@ def _is_beside(path: Path, photos: dict[Path, list[Path]]) -> bool:
     return False
 
 
-def _fits(place: Path, patterns: Sequence[str]) -> bool:
+def fits(place: PurePath, patterns: Sequence[str]) -> bool:
+    """Whether a name, or a path in a folder, fits one of some patterns."""
     return any(fnmatch(text, p) for p in patterns for text in (place.name, place.as_posix()))

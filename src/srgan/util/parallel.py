@@ -18,6 +18,13 @@ _Result = TypeVar("_Result")
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
+_allowed: list[int] = []  # cores, if this process shares a machine with others of its kind
+
+
+def use_cores(count: int) -> None:
+    """Has this process take no more cores than that; to be said before anything is opened."""
+    _allowed[:] = [count]
+
 
 def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Returns the number of processor cores that this process may use.
@@ -30,7 +37,7 @@ def available_cores(limit: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     with suppress(OSError, ValueError):  # not in a container, or "max" for no limit
         share, period = map(int, limit.read_text().split())
         cores = min(cores, -(-share // period))
-    return cores
+    return min([cores, *_allowed])
 
 
 def available_memory(

@@ -1,0 +1,259 @@
+"""Compares `srgan batch` with `srgan upscale`, kills its workers, and loads its driver.
+
+    python benchmarks/batch.py pictures PHOTOS --count 10000
+    python benchmarks/batch.py scheduling --workers 10 100 1000
+
+`pictures` cuts pictures of mixed sizes from photos, of which some are corrupt, and, for the batch,
+adds five named pipes: who opens one is killed, as by a fault in a decoder. It prints a table: wall
+and processor time of both, the memory of the driver, and whether all results are the same; then it
+does the batch again with a worker killed every so many seconds. Exit code 1 if anything differs.
+
+`scheduling` hands out pictures that only take time to as many simulated workers, which share two
+processes, and prints how many a driver can keep busy. Linux only; needs `pip install srgan[ray]`.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pyarrow.parquet as pq
+from PIL import Image
+
+MODEL = "srgan-fast-x4"
+PIPES = 5
+
+
+class Run(NamedTuple):
+    """What a command took.
+
+    Attributes:
+        seconds: By the clock.
+        processor: Seconds of processor time, of all its processes.
+        memory: Resident MiB of its first process, by how many results there were.
+        code: Its exit code.
+    """
+
+    seconds: float
+    processor: float
+    memory: dict[int, float]
+    code: int
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="what", required=True)
+    pictures = commands.add_parser("pictures")
+    pictures.add_argument("photos", type=Path)
+    pictures.add_argument("--count", type=int, default=10_000)
+    pictures.add_argument("--corrupt", type=int, default=20)
+    pictures.add_argument("--every", type=float, default=60.0, help="seconds between kills")
+    pictures.add_argument("--seed", type=int, default=0)
+    scheduling = commands.add_parser("scheduling")
+    scheduling.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
+    scheduling.add_argument("--seconds", type=float, default=2.0, help="that a picture takes")
+    scheduling.add_argument("--each", type=int, default=20, help="pictures for each worker")
+    arguments = parser.parse_args()
+    if arguments.what == "scheduling":
+        return simulate(arguments.workers, arguments.seconds, arguments.each)
+    with tempfile.TemporaryDirectory() as folder:
+        return compare(Path(folder), arguments)
+
+
+def compare(root: Path, arguments: argparse.Namespace) -> int:
+    folder = root / "pictures"
+    cut(arguments.photos, folder, arguments.count, arguments.corrupt, arguments.seed)
+    pipes = [root / f"pipe{number}.png" for number in range(PIPES)]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    names = sorted(map(str, folder.glob("*.png"))) + list(map(str, pipes))
+    random.Random(arguments.seed).shuffle(names)
+    (root / "all.txt").write_text("\n".join(names))
+
+    alone = run(["upscale", folder, "-o", root / "alone"], root / "alone")
+    same = run(["batch", folder, root / "batch"], root / "batch")
+    ended = threading.Event()
+    for pipe in pipes:
+        threading.Thread(target=crash, args=(pipe,), daemon=True).start()
+    kills: list[int] = []
+    killer = threading.Thread(target=kill, args=(arguments.every, ended, kills))
+    killer.start()
+    killed = run(["batch", root / "all.txt", root / "killed"], root / "killed")
+    ended.set()
+    killer.join()
+
+    expected = results(root / "alone")
+    wrong = results(root / "batch") != expected or results(root / "killed") != expected
+    rows = pq.read_table(root / "killed" / "manifest.parquet").column("status").to_pylist()
+    good = len(expected)
+    wrong |= sorted(rows) != sorted(
+        ["done"] * good + ["failed"] * (len(names) - PIPES - good) + ["quarantined"] * PIPES
+    )
+    print(
+        "| run | results | s | processor s | ms a picture | driver MiB |\n|---|---|---|---|---|---|"
+    )
+    for name, one in (("upscale", alone), ("batch", same), ("batch, killed", killed)):
+        memory = ", ".join(f"{mib:.0f} at {count:,}" for count, mib in one.memory.items())
+        milliseconds = 1000 * one.processor / good
+        print(
+            f"| {name} | {good} | {one.seconds:.0f} | {one.processor:.0f} | {milliseconds:.1f} | "
+            f"{memory} |"
+        )
+    counted = ", ".join(f"{rows.count(one)} {one}" for one in sorted(set(rows)))
+    print(f"\n{len(kills)} workers killed; {counted}; results {'DIFFER' if wrong else 'the same'}")
+    return 1 if wrong else 0
+
+
+def cut(photos: Path, folder: Path, count: int, corrupt: int, seed: int) -> None:
+    """Writes crops of mixed sizes, some of which are cut short."""
+    rng = random.Random(seed)
+    folder.mkdir()
+    found = sorted(p for p in photos.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".webp"))
+    opened = [Image.open(path).convert("RGB") for path in rng.sample(found, min(24, len(found)))]
+    for number in range(count):
+        photo = rng.choice(opened)
+        width, height = (min(rng.choice([24, 32, 48, 64, 96]), side) for side in photo.size)
+        left, top = rng.randint(0, photo.width - width), rng.randint(0, photo.height - height)
+        photo.crop((left, top, left + width, top + height)).save(folder / f"{number:06}.png")
+    for path in rng.sample(sorted(folder.iterdir()), corrupt):
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 3])
+
+
+def run(arguments: list, output: Path) -> Run:
+    """Runs a command of srgan, and looks at its processes now and then."""
+    command = [sys.executable, "-m", "srgan", *map(str, arguments), "--model", MODEL, "--json"]
+    began, times, memory = time.monotonic(), {}, {}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        process = psutil.Process(child.pid)
+        marks = [1000, 2000, 5000, 10_000]
+        while child.poll() is None:
+            for one in [process, *children(process)]:
+                try:
+                    used = one.cpu_times()
+                    times[one.pid] = used.user + used.system
+                except psutil.Error:
+                    continue
+            count = sum(1 for _ in output.rglob("*.png")) if output.exists() else 0
+            reached = [mark for mark in marks if count >= mark - 50]
+            for mark in reached or [0]:
+                with_memory(process, memory, mark)
+            time.sleep(1)
+        with_memory(process, memory, -1)
+    return Run(time.monotonic() - began, sum(times.values()), memory, child.returncode)
+
+
+def with_memory(process: psutil.Process, memory: dict[int, float], mark: int) -> None:
+    """Notes the memory of a process at a count of results, once."""
+    try:
+        if mark not in memory or mark == 0:
+            memory[mark] = process.memory_info().rss / 2**20
+    except psutil.Error:
+        return
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def workers() -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if (process.info["cmdline"] or [""])[0].startswith("ray::Worker"):
+            found.append(process.pid)
+    return found
+
+
+def kill(every: float, ended: threading.Event, kills: list[int]) -> None:
+    """Kills a worker now and then."""
+    while not ended.wait(every):
+        if found := workers():
+            os.kill(found[0], signal.SIGKILL)
+            kills.append(found[0])
+
+
+def crash(pipe: Path) -> None:
+    """Kills whoever reads a pipe, as a fault in a decoder would."""
+    while True:
+        with pipe.open("wb"):  # waits for a reader
+            for pid in workers():
+                try:
+                    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+                except OSError:
+                    continue
+                if str(pipe) in links:
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(1)
+
+
+def results(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.png")
+    }
+
+
+class Idle:
+    """Workers whose pictures take time and nothing else; one process is many of them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def start(self) -> str:
+        return ""
+
+    async def upscale(self, item, may_exist: bool):
+        """The row of a picture."""
+        from srgan.cluster.rows import Row, now
+
+        await asyncio.sleep(2 * self._seconds)  # two are in its hands
+        return Row(item.source, output=item.place, output_bytes=1, ended=now())
+
+
+def simulate(counts: list[int], seconds: float, each: int) -> int:
+    import ray
+
+    from srgan.cluster import batch, ray_cluster
+    from srgan.cluster.sources import Item
+
+    class Simulated(batch.Batch):
+        def _staff(self) -> None:
+            if not self._members:
+                idle = ray.remote(Idle).options(num_cpus=0, max_concurrency=10_000)
+                actors = [idle.remote(seconds) for _ in range(2)]
+                ray.get([actor.start.remote() for actor in actors])
+                self._members = [batch._Member(actors[n % 2]) for n in range(self._plan.workers)]
+
+    print("| workers | pictures | s | busy | driver ms a picture |\n|---|---|---|---|---|")
+    with ray_cluster.connected(None), tempfile.TemporaryDirectory() as folder:
+        for count in counts:
+            plan = batch.Plan(f"{folder}/{count}", MODEL, workers=count)
+            with batch.opened(plan) as job:
+                job.__class__ = Simulated
+                job._staff()  # which is not what is measured
+                items = (Item(f"/{n}.png", f"{n}.png", f"/{n}.png") for n in range(count * each))
+                began, used = time.monotonic(), time.process_time()
+                done = sum(1 for _ in job.run(items))
+                took, used = time.monotonic() - began, time.process_time() - used
+            busy = seconds * each / took
+            print(
+                f"| {count:,} | {done:,} | {took:.1f} | {busy:.0%} | {1000 * used / done:.2f} |",
+                flush=True,
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""What was done of a batch, in Parquet: small parts while it runs, and one file at its end.
+
+A result gets its name in one step, and then its row is written. What a kill leaves in between, a
+result without a row, is whole, and was made with the same settings, since the header says so: it
+is found by the worker that would make it, and gets its row then.
+"""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from srgan.cluster.places import Place
+from srgan.cluster.rows import DONE, SCHEMA, Row, key, table
+from srgan.util import files
+
+FOLDER = ".srgan-batch"  # in the destination; hidden, since it is no result
+NAME = "manifest.parquet"
+_PARTS = 64  # that become one
+_ROWS = 2**16  # in memory at a time
+
+
+class Manifest:
+    """The rows of one destination, and what they were made with.
+
+    Args:
+        destination: Of the results.
+        settings: What the results depend on; written before the first of them.
+        retry: Whether pictures that failed are to be tried again.
+
+    Attributes:
+        done: Keys of the pictures that need no more work.
+        shards: Names of files into which results were packed.
+        resumes: Whether an earlier batch has begun this.
+        options: The hash of the settings.
+
+    Raises:
+        FileExistsError: If something else is there.
+        ValueError: If it was made with other settings, or is damaged.
+    """
+
+    def __init__(
+        self, destination: Place, settings: Mapping[str, Any], retry: bool = False
+    ) -> None:
+        self._destination, self._folder = destination, destination / FOLDER
+        self._whole = destination / NAME
+        self._waiting: list[Row] = []
+        self._last = time.monotonic()
+        text = json.dumps(settings, sort_keys=True)
+        self.options = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.resumes = self._check_header(json.loads(text))
+        self.done: set[bytes] = set()
+        self.shards: set[str] = set()
+        if self.resumes:
+            self._remove_partial()
+            self._load(retry)
+
+    def note(self, *rows: Row) -> None:
+        """Adds rows, which wait for `flush`."""
+        self._waiting += rows
+
+    def flush(self, every: float = 0.0) -> None:
+        """Writes what waits, unless that was done within so many seconds."""
+        if not self._waiting or time.monotonic() - self._last < every:
+            return
+        self._write(table(self._waiting), "0")
+        self._waiting = []
+        parts = [part for part in self._parts() if part.path.endswith("-0.parquet")]
+        if len(parts) >= _PARTS:
+            self._write(pa.concat_tables([_read(part) for part in parts]), "1")
+            for part in parts:
+                part.remove()
+        self._last = time.monotonic()
+
+    def finish(self) -> None:
+        """Makes one file of all parts."""
+        self.flush()
+        parts = self._parts()
+        if not parts and self._whole.is_file():
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / NAME
+            with pq.ParquetWriter(whole, SCHEMA, compression="zstd") as writer:
+                for batch in self._latest():
+                    writer.write_batch(batch)
+            self._whole.send(whole)
+        for part in parts:
+            part.remove()
+
+    def rows(self) -> Iterator[Row]:
+        """Yields the last row of each picture."""
+        for batch in self._latest():
+            yield from (Row.of(values) for values in batch.to_pylist())
+
+    def _load(self, retry: bool) -> None:
+        """Which pictures are done: those with a row, and with the result that it names."""
+        sizes = {_digest(path): info.size for path, info in self._destination.walk()}
+        for row in self.rows():
+            if row.status != DONE:
+                is_done = not retry
+            elif row.shard:
+                is_done = _digest(row.shard) in sizes
+                self.shards.add(row.shard)
+            else:
+                is_done = sizes.get(_digest(row.output or "")) == row.output_bytes
+            if is_done:
+                self.done.add(row.key)
+
+    def _latest(self) -> Iterator[pa.RecordBatch]:
+        """All rows, a picture's last one alone; the newest first."""
+        seen: set[bytes] = set()
+        newest = sorted(self._parts(), key=lambda part: part.path, reverse=True)
+        for part in [*newest, *([self._whole] if self._whole.is_file() else ())]:
+            # The whole has one row for each picture, and may not fit into memory.
+            for batch in _batches(part) if part is self._whole else [*_batches(part)][::-1]:
+                keep = [False] * batch.num_rows
+                for index in reversed(range(batch.num_rows)):
+                    digest = key(batch["source"][index].as_py(), None)
+                    keep[index] = digest not in seen
+                    seen.add(digest)
+                yield batch.filter(pa.array(keep))
+
+    def _check_header(self, settings: dict[str, Any]) -> bool:
+        """Writes what this is made with, or compares it; returns whether it was there."""
+        header, where = self._folder / "header.json", self._destination.uri
+        if not header.is_file():
+            others = [i.base_name for i in self._destination.children() if i.base_name != FOLDER]
+            if others:
+                raise FileExistsError(
+                    f"{where} holds {others[0]!r}, and no batch has made it. Name a folder that is "
+                    "empty, or not there yet."
+                )
+            header.write(json.dumps(settings, indent=1).encode())
+            return False
+        try:
+            made = json.loads(header.read())
+        except ValueError:
+            raise _damaged(header, "it is no JSON") from None
+        if made != settings:
+            names = [name for name in settings | made if settings.get(name) != made.get(name)]
+            differ = "; ".join(f"{n} was {made.get(n)}, now {settings.get(n)}" for n in names)
+            raise ValueError(
+                f"{where} was begun with other settings: {differ}. Take those again, or choose "
+                "another destination."
+            )
+        return True
+
+    def _remove_partial(self) -> None:
+        """Removes what kills left, where files get their names by being renamed."""
+        if local := self._destination.local:
+            for folder in (local, *(path for path in local.rglob("*") if path.is_dir())):
+                files.remove_partial(folder)
+
+    def _parts(self) -> list[Place]:
+        names = (info.base_name for info in self._folder.children())
+        return [self._folder / name for name in names if name.startswith("rows-")]
+
+    def _write(self, rows: pa.Table, level: str) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(rows, sink, compression="zstd")
+        part = self._folder / f"rows-{time.time_ns():020}-{level}.parquet"
+        part.write(sink.getvalue().to_pybytes())
+
+
+def _batches(part: Place) -> Iterator[pa.RecordBatch]:
+    try:
+        with part.files.open_input_file(part.path) as stream:
+            file = pq.ParquetFile(stream)
+            if file.schema_arrow.names != SCHEMA.names:
+                raise _damaged(part, f"its columns are {', '.join(file.schema_arrow.names)}")
+            yield from file.iter_batches(_ROWS)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(part, str(error)) from error
+
+
+def _read(part: Place) -> pa.Table:
+    return pa.Table.from_batches(list(_batches(part)), SCHEMA)
+
+
+def _damaged(part: Place, reason: str) -> ValueError:
+    return ValueError(
+        f"{part.uri} is damaged: {reason.splitlines()[0].rstrip('.')}. Restore it from a copy, or "
+        "remove it: results without a row are found again, and keep what they are."
+    )
+
+
+def _digest(path: str) -> bytes:
+    return key(path, None)

@@ -1,0 +1,204 @@
+"""Files and folders on any file system: local ones, S3, and what pyarrow and fsspec know."""
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import pyarrow as pa
+from pyarrow import ArrowException, fs
+
+_CREDENTIALS = {  # by scheme: what has to be set
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "gcs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "abfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "abfss": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+_REFUSED = r"ACCESS_DENIED|FORBIDDEN|status (401|403)|credential|AccessDenied|INVALID_ACCESS_KEY"
+_STORES = ("s3", "gcs", "abfs")  # a file appears there in one step, when all of it was sent
+_PIECE = 2**22  # bytes that are copied at a time
+
+
+class Place(NamedTuple):
+    """A file or folder.
+
+    Attributes:
+        uri: As people write it; local ones are absolute paths.
+        files: The file system.
+        path: There.
+    """
+
+    uri: str
+    files: fs.FileSystem
+    path: str
+
+    @property
+    def local(self) -> Path | None:
+        """The path, if it is on this machine's file system."""
+        return Path(self.path) if isinstance(self.files, fs.LocalFileSystem) else None
+
+    def __truediv__(self, name: str) -> "Place":
+        return Place(f"{self.uri.rstrip('/')}/{name}", self.files, f"{self.path}/{name}")
+
+    def info(self) -> fs.FileInfo:
+        """What is there, if anything.
+
+        Raises:
+            OSError: If that cannot be found out: the credentials are missing, say.
+        """
+        return self._explained(lambda: self.files.get_file_info(self.path))
+
+    def is_file(self) -> bool:
+        return self.info().type == fs.FileType.File
+
+    def children(self) -> list[fs.FileInfo]:
+        """What lies in a folder, sorted; nothing if there is none."""
+        selector = fs.FileSelector(self.path, allow_not_found=True)
+        found = self._explained(lambda: self.files.get_file_info(selector))
+        return sorted(found, key=lambda info: info.path)
+
+    def walk(self) -> Iterator[tuple[str, fs.FileInfo]]:
+        """Yields all files below, without hidden ones, each with its path from here."""
+        for info in self.children():
+            if info.base_name.startswith("."):
+                continue
+            if info.type == fs.FileType.Directory:
+                inner = ((f"{info.base_name}/{p}", i) for p, i in (self / info.base_name).walk())
+                yield from inner
+            elif info.type == fs.FileType.File:
+                yield info.base_name, info
+
+    def read(self) -> bytes:
+        """Returns what is in a file."""
+        return self._explained(lambda: self.files.open_input_file(self.path).read())
+
+    def write(self, data: bytes) -> None:
+        """Writes a small file, whole or not at all."""
+        self._explained(lambda: self._put(lambda stream: stream.write(data)))
+
+    def send(self, file: Path) -> None:
+        """Makes this a copy of a local file, whole or not at all."""
+
+        def copy(stream: pa.NativeFile) -> None:
+            with file.open("rb") as source:
+                while piece := source.read(_PIECE):
+                    stream.write(piece)
+
+        self._explained(lambda: self._put(copy))
+
+    def fetch(self, file: Path, offset: int = 0, size: int | None = None) -> None:
+        """Copies this, or a part of it, into a local file."""
+
+        def copy() -> None:
+            with self.files.open_input_file(self.path) as source, file.open("wb") as target:
+                source.seek(offset)
+                left = source.size() - offset if size is None else size
+                while left and (piece := source.read(min(left, _PIECE))):
+                    left -= len(piece)
+                    target.write(piece)
+
+        self._explained(copy)
+
+    def remove(self) -> None:
+        """Removes a file, if it is there."""
+        if self.is_file():
+            self._explained(lambda: self.files.delete_file(self.path))
+
+    def remove_folder(self) -> None:
+        """Removes a folder with all that is in it, if it is there."""
+        if self.info().type == fs.FileType.Directory:
+            self._explained(lambda: self.files.delete_dir(self.path))
+
+    def _put(self, write) -> None:
+        """Has a file appear in one step."""
+        parent = self.path.rpartition("/")[0]
+        if self.files.type_name in _STORES:
+            stream = self.files.open_output_stream(self.path)
+            try:
+                write(stream)
+            except BaseException:  # closing makes an object of what was sent so far
+                with suppress(OSError):
+                    stream.close()
+                    self.files.delete_file(self.path)
+                raise
+            stream.close()
+            return
+        self.files.create_dir(parent, recursive=True)
+        partial = f"{parent}/.{os.urandom(8).hex()}.partial"  # as `util.files` calls them
+        try:
+            with self.files.open_output_stream(partial) as stream:
+                write(stream)
+            self.files.move(partial, self.path)
+        except BaseException:
+            if self.files.get_file_info(partial).type == fs.FileType.File:
+                self.files.delete_file(partial)
+            raise
+
+    def _explained(self, work):
+        """Does something, and names the place and what to do about it where that fails."""
+        try:
+            return work()
+        except (OSError, ArrowException) as error:
+            raise explain(self.uri, error) from error
+
+
+def explain(uri: str, error: Exception) -> OSError:
+    """Returns an error of a file system in words for people."""
+    scheme, text = uri.partition("://")[0], str(error)
+    if re.search(r"NO_SUCH_BUCKET|Bucket .* not found", text):
+        return FileNotFoundError(f"There is no bucket for {uri}. Create it, or check the name.")
+    if scheme in _CREDENTIALS and re.search(_REFUSED, text):
+        return PermissionError(
+            f"{uri} is refused. Set {_CREDENTIALS[scheme]}, here and on all workers, to what may "
+            f"read and write there. The service says: {text}"
+        )
+    if isinstance(error, OSError) and error.errno:
+        return type(error)(error.errno, error.strerror or text, uri)
+    return OSError(f"{uri}: {text}")
+
+
+@cache
+def place(uri: str) -> Place:
+    """Returns the place of a path, or of an address as s3://bucket/folder.
+
+    Raises:
+        ValueError: If nothing knows such addresses.
+        OSError: If there is no such bucket, or it may not be asked.
+    """
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        path = os.path.abspath(uri)
+        return Place(path, fs.LocalFileSystem(), path)
+    uri = uri.rstrip("/")
+    if not rest.strip("/"):
+        raise ValueError(f"{uri} names no place; expected one as {scheme}://bucket/folder.")
+    try:
+        files, path = fs.FileSystem.from_uri(f"{scheme}://{quote(rest.rstrip('/'))}")
+    except (OSError, ArrowException) as error:
+        if not isinstance(error, ValueError):
+            raise explain(uri, error) from error
+        files, path = _by_fsspec(uri)
+    if isinstance(files, fs.LocalFileSystem):
+        return Place(path, files, path)
+    return Place(uri, files, path.rstrip("/"))
+
+
+def _by_fsspec(uri: str) -> tuple[fs.FileSystem, str]:
+    import fsspec.core
+
+    try:
+        found, path = fsspec.core.url_to_fs(uri)
+    except (ValueError, ImportError) as error:
+        raise ValueError(f"{uri} is no place that is known here: {error}") from error
+    return fs.PyFileSystem(fs.FSSpecHandler(found)), path
+
+
+def here() -> str:
+    """The name of this machine and the number of this process, for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"

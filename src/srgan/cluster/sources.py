@@ -1,0 +1,168 @@
+"""Which pictures there are: in folders, lists, tables and tars. None of them is opened here."""
+
+import tarfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from srgan.cluster.places import Place, place
+from srgan.cluster.rows import key
+from srgan.io import kinds
+from srgan.upscaling.inputs import fits
+
+_PATHS = ("path", "uri", "url", "file", "image", "bytes")  # columns, where none is named
+_ROWS = 2**14  # of a column, at a time
+
+
+class Item(NamedTuple):
+    """A picture, and where to read it.
+
+    Attributes:
+        source: Its name in the manifest.
+        place: Its path in the destination, before its suffix is known.
+        uri: Of the file that holds it.
+        changed: When that was last changed, in nanoseconds, if its list says so.
+        part: Of a tar, the first byte and how many.
+        cell: Of a table, the row group, the row in it, and the column.
+    """
+
+    source: str
+    place: str
+    uri: str
+    changed: int | None = None
+    part: tuple[int, int] | None = None
+    cell: tuple[int, int, str] | None = None
+
+    @property
+    def key(self) -> bytes:
+        return key(self.source, self.changed)
+
+
+def find(
+    source: str,
+    column: str = "",
+    include: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    destination: str = "",
+) -> Iterator[Item]:
+    """Yields the pictures of a source, as they are found.
+
+    Args:
+        source: A folder, of which pictures, tars and tables are taken; a picture; a tar; a table
+            (.parquet); or a list of paths and addresses, one a line (.txt).
+        column: Of tables, the one with paths, or with what is in files; by default one of
+            path, uri, url, file, image and bytes.
+        include: Take only what fits one of these patterns, as "*.jpg".
+        exclude: And leave out what fits one of these.
+        destination: Of the results, which are left out where they lie in the source.
+
+    Raises:
+        FileNotFoundError: If there is no such source.
+        ValueError: If it is none of these.
+    """
+    root = place(source)
+    info = root.info()
+    if info.type == fs.FileType.NotFound:
+        raise FileNotFoundError(f"There is no file or folder {root.uri}. Check the name.")
+    if info.type == fs.FileType.Directory:
+        found = _in_folder(root, column)
+    else:
+        found = _in_file(root, info.base_name, _changed(info), column)
+        if found is None:
+            raise ValueError(
+                f"{root.uri} is no source; expected a folder, a list of paths (.txt), a table "
+                f"(.parquet), a .tar, or a picture ({kinds.EXPECTED})."
+            )
+    results = f"{place(destination).uri}/" if destination else None
+    for item in found:
+        path = PurePosixPath(item.place)
+        if results and item.uri.startswith(results):
+            continue
+        if (not include or fits(path, include)) and not fits(path, exclude):
+            yield item
+
+
+def _in_folder(root: Place, column: str) -> Iterator[Item]:
+    for path, info in root.walk():
+        yield from _in_file(root / path, path, _changed(info), column, False) or ()
+
+
+def _in_file(
+    file: Place, path: str, changed: int | None, column: str, lists: bool = True
+) -> Iterator[Item] | None:
+    """The pictures of one file, or None if it is of no such kind."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in kinds.SUFFIXES:
+        return iter([Item(file.uri, path, file.uri, changed)])
+    if suffix == ".tar":
+        return _in_tar(file, path.removesuffix(PurePosixPath(path).suffix), changed)
+    if suffix == ".parquet":
+        return _in_table(file, path.removesuffix(PurePosixPath(path).suffix), changed, column)
+    if suffix == ".txt" and lists:
+        return _in_list(file)
+    return None
+
+
+def _in_list(file: Place) -> Iterator[Item]:
+    for line in file.read().decode().splitlines():
+        if line.strip():
+            yield _named(line.strip())
+
+
+def _named(path: str) -> Item:
+    """A picture of which only the path is known; its place is all of that."""
+    _, separator, rest = path.partition("://")
+    uri = path if separator else place(path).uri
+    parts = PurePosixPath(rest if separator else uri).parts
+    return Item(uri, "/".join(part for part in parts if part not in ("/", "..")), uri)
+
+
+def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
+    """The pictures of a tar; only the headers of its members are read."""
+    with file.files.open_input_file(file.path) as stream:
+        try:
+            with tarfile.open(fileobj=stream, mode="r:") as tar:
+                for member in tar:
+                    name = member.name.removeprefix("./")
+                    if member.isfile() and name.lower().endswith(kinds.SUFFIXES):
+                        part = member.offset_data, member.size
+                        inner = "/".join(p for p in PurePosixPath(name).parts if p not in "/..")
+                        yield Item(f"{file.uri}!{name}", f"{stem}/{inner}", file.uri, changed, part)
+        except tarfile.TarError as error:
+            raise ValueError(f"{file.uri} is damaged, or no tar: {error}.") from error
+
+
+def _in_table(file: Place, stem: str, changed: int | None, column: str) -> Iterator[Item]:
+    """The pictures of a table: what a column of paths names, or what is in one of bytes."""
+    with file.files.open_input_file(file.path) as stream:
+        try:
+            table = pq.ParquetFile(stream)
+        except (OSError, pa.ArrowException) as error:
+            raise ValueError(f"{file.uri} is damaged, or no Parquet: {error}.") from error
+        schema = table.schema_arrow
+        name = next((n for n in ((column,) if column else _PATHS) if n in schema.names), None)
+        if name is None:
+            raise ValueError(
+                f"{file.uri} has no column {column or ' or '.join(_PATHS)!r}; it has "
+                f"{', '.join(schema.names)}. Name the one with paths or bytes: --column NAME."
+            )
+        kind = schema.field(name).type
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            for batch in table.iter_batches(_ROWS, columns=[name]):
+                yield from (_named(path) for path in batch[name].to_pylist() if path)
+            return
+        inner = f"{name}.bytes" if pa.types.is_struct(kind) else name  # as Hugging Face has them
+        number = 0
+        for group in range(table.num_row_groups):
+            for row in range(table.metadata.row_group(group).num_rows):
+                cell, label = (group, row, inner), f"{stem}/{number:08}"
+                yield Item(f"{file.uri}#{number}", label, file.uri, changed, cell=cell)
+                number += 1
+
+
+def _changed(info: fs.FileInfo) -> int | None:
+    return info.mtime_ns

@@ -1,0 +1,275 @@
+"""Makes the results of a batch: one process, on whatever machine, with some cores of it."""
+
+import errno
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from srgan.cluster import places, shards
+from srgan.cluster.places import Place, place
+from srgan.cluster.rows import FAILED, Row, now
+from srgan.cluster.sources import Item
+from srgan.io import kinds, opening
+from srgan.models import engines
+from srgan.upscaling import inputs, pipeline
+from srgan.upscaling.choice import Models
+from srgan.upscaling.options import UpscaleOptions
+from srgan.util import files, parallel, versions
+
+_TRIES = 3  # of reading from a store
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+class Unwritable(OSError):  # noqa: N818 - it says what the worker is
+    """This worker cannot write, which has nothing to do with the picture."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is the same for all pictures of a batch.
+
+    Attributes:
+        results: The folder of the results, as an address.
+        name: Pattern of their names, as `batch.plan` of `upscaling` takes it.
+        model: Its name, or its path on the workers.
+        fingerprint: Of its file.
+        options: What is asked of each result.
+        engine: What runs the model.
+        precision: Of the arithmetic.
+        cores: Of a worker.
+        settings: The hash of all that, for the rows.
+        versions: Of srgan and Python, where the batch was begun.
+    """
+
+    results: str
+    name: str
+    model: str
+    fingerprint: str
+    options: UpscaleOptions
+    engine: engines.Kind
+    precision: engines.Precision
+    cores: int
+    settings: str
+    versions: dict[str, str]
+
+
+class Worker:
+    """What Ray runs as an actor; two of its calls may run at once."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._folder = place(task.results)
+        self._models: Models | None = None
+        self._cells = lru_cache(2)(_column)
+
+    def start(self) -> str:
+        """Opens the model, and returns where this is.
+
+        Raises:
+            ValueError: If srgan, Python or the model are others than where the batch was begun.
+        """
+        task, found = self._task, versions.installed("srgan")
+        for name, version in task.versions.items():
+            if _minor(name, found[name]) != _minor(name, version):
+                raise ValueError(
+                    f"The worker {places.here()} has {name} {found[name]}; expected {version}, as "
+                    "where the batch was begun. Install the same on all machines."
+                )
+        parallel.use_cores(task.cores)
+        parallel.return_memory()
+        models = Models(task.model, task.options, task.engine, task.precision)
+        try:
+            if models.fingerprint != task.fingerprint:
+                raise FileNotFoundError("it is another file")
+            _ = models.default
+        except FileNotFoundError as error:
+            raise ValueError(
+                f"The worker {places.here()} does not have the model {task.model}: {error}. Put "
+                "the same file at the same path on all machines."
+            ) from error
+        self._models = models
+        return places.here()
+
+    def upscale(self, item: Item, may_exist: bool) -> Row:
+        """Makes one result, unless it is there, and returns its row.
+
+        Args:
+            item: The picture.
+            may_exist: Whether somebody may have made it whose row was lost.
+
+        Raises:
+            Unwritable: If there is no way to write here.
+        """
+        began = time.perf_counter()
+        row = Row(item.source, item.changed, options=self._task.settings, worker=places.here())
+        try:
+            with self._fetched(item) as picture:
+                row = self._made(item, picture, row, may_exist)
+        except Unwritable:
+            raise
+        except (ValueError, OSError, MemoryError) as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise Unwritable(error.errno, error.strerror, error.filename) from error
+            row = row._replace(status=FAILED, error=_said(error))
+        if row.seconds is not None or row.error:
+            row = row._replace(seconds=time.perf_counter() - began)
+        return row._replace(ended=now())
+
+    def pack(self, rows: list[Row], shard: str, destination: str) -> list[Row]:
+        """Puts results into one file; see `shards.pack`."""
+        return shards.pack(rows, self._folder, place(destination) / shard, shard)
+
+    def drop(self, outputs: list[str]) -> None:
+        """Removes results that were packed."""
+        for output in outputs:
+            (self._folder / output).remove()
+
+    def _made(self, item: Item, picture: Path, row: Row, may_exist: bool) -> Row:
+        models, options = self._models, self._task.options
+        if models is None:
+            raise RuntimeError("start() comes first.")
+        path = Path(item.place)
+        if item.cell:
+            with picture.open("rb") as stream:
+                path = path.with_name(path.name + _suffix(stream.read(kinds.HEAD)))
+        output = inputs.named(path, picture, self._task.name, models.label_for, options)
+        row = row._replace(
+            output=output.as_posix(), sha256=files.sha256(picture), bytes=picture.stat().st_size
+        )
+        target = self._folder / output.as_posix()
+        if may_exist and self._is_there(target, item):
+            return self._adopted(target, picture, models, row)
+        with _writing(target) as result:
+            job = pipeline.prepare(picture, result, models, options, True, self._task.cores)
+            job.run()
+            width, height = job.picture.width, job.picture.height
+            return row._replace(
+                width=width,
+                height=height,
+                output_sha256=files.sha256(result),
+                output_bytes=result.stat().st_size,
+                output_width=job.width,
+                output_height=job.height,
+                model=job.choice.model,
+                notes=job.notes,
+                seconds=0.0,  # which the caller knows
+            )
+
+    def _is_there(self, target: Place, item: Item) -> bool:
+        info = target.info()
+        return info.is_file and (item.changed is None or (info.mtime_ns or 0) >= item.changed)
+
+    def _adopted(self, target: Place, picture: Path, models: Models, row: Row) -> Row:
+        """The row of a result that was made, and whose row was lost."""
+        with _local(target) as result:
+            (width, height), (output_width, output_height) = map(opening.size, (picture, result))
+            return row._replace(
+                width=width,
+                height=height,
+                output_sha256=files.sha256(result),
+                output_bytes=result.stat().st_size,
+                output_width=output_width,
+                output_height=output_height,
+                model=models.label_for(picture),
+            )
+
+    @contextmanager
+    def _fetched(self, item: Item) -> Iterator[Path]:
+        """The picture as a local file."""
+        source = place(item.uri)
+        if source.local and not item.part and not item.cell:
+            yield source.local
+            return
+        with _temporary(PurePosixPath(item.place).name) as picture:
+            if item.cell:
+                group, row, column = item.cell
+                data = self._cells(item.uri, group, column)[row].as_py()
+                if data is None:
+                    raise ValueError(f"{item.source} is empty.")
+                picture.write_bytes(data)
+            else:
+                _patiently(lambda: source.fetch(picture, *(item.part or ())))
+            yield picture
+
+
+def _column(uri: str, group: int, column: str) -> pa.ChunkedArray:
+    source = place(uri)
+    with source.files.open_input_file(source.path) as stream:
+        found = pq.ParquetFile(stream).read_row_group(group, columns=[column]).column(0)
+    return pc.struct_field(found, "bytes") if pa.types.is_struct(found.type) else found
+
+
+def _patiently(work) -> None:
+    """Tries again what a store may refuse for a moment."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return work()
+        except (FileNotFoundError, PermissionError):
+            raise
+        except OSError as error:
+            if not left or error.errno in _FULL:
+                raise
+            time.sleep(_TRIES - left)
+
+
+@contextmanager
+def _temporary(name: str) -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
+            yield Path(folder) / name
+    except OSError as error:
+        if error.errno in _FULL and not isinstance(error, Unwritable):
+            raise Unwritable(error.errno, error.strerror, error.filename) from error
+        raise
+
+
+@contextmanager
+def _writing(target: Place) -> Iterator[Path]:
+    """A local file that becomes the target: it is that, or is sent there after the block."""
+    if target.local:
+        try:
+            target.local.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unwritable(error.errno, error.strerror, error.filename) from error
+        yield target.local
+        return
+    with _temporary(PurePosixPath(target.path).name) as result:
+        yield result
+        try:
+            _patiently(lambda: target.send(result))
+        except OSError as error:
+            raise Unwritable(str(error)) from error
+
+
+@contextmanager
+def _local(target: Place) -> Iterator[Path]:
+    if target.local:
+        yield target.local
+        return
+    with _temporary(PurePosixPath(target.path).name) as result:
+        target.fetch(result)
+        yield result
+
+
+def _suffix(head: bytes) -> str:
+    kind = kinds.recognise(head)
+    return kind.suffixes[0] if kind else ""
+
+
+def _minor(name: str, version: str) -> str:
+    """Of Python, the part of a version that has to be the same."""
+    return version.rpartition(".")[0] if name == "python" else version
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    return str(error) or "There is not enough memory."

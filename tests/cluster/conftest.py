@@ -1,0 +1,158 @@
+"""Pictures, an S3 server, and a Ray cluster."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from srgan.io import images
+
+pytest.importorskip("ray", reason="needs srgan[ray]")
+
+
+def draw(path, seed, height=24, width=32):
+    """Writes a picture that differs from those of other seeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.write(path, np.random.default_rng(seed).random((height, width, 3)))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of six pictures, three of them in a folder inside."""
+    folder = tmp_path / "photos"
+    for seed in range(6):
+        draw(folder / ("inside" if seed % 2 else "") / f"photo{seed}.png", seed)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The address of a server that speaks S3."""
+    server = pytest.importorskip("moto.server", reason="needs moto").ThreadedMotoServer(
+        "127.0.0.1", 0, verbose=False
+    )
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_server, monkeypatch):
+    """The address of a new bucket, and the environment that reaches it."""
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"photos-{os.urandom(4).hex()}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return f"s3://{name}"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+@pytest.fixture
+def unused_port():
+    return free_port()
+
+
+class Cluster:
+    """A Ray cluster of one machine, in processes of its own.
+
+    Args:
+        folder: Where Ray keeps its files.
+        environment: Of its processes, beside that of this one.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder, port = folder, free_port()
+        self.address = f"127.0.0.1:{port}"
+        self.client = f"ray://127.0.0.1:{free_port()}"
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from ray.scripts.scripts import main; main()",
+                *("start", "--head", "--block", f"--port={port}", "--num-cpus=2"),
+                *("--node-ip-address=127.0.0.1", f"--temp-dir={folder}"),
+                *("--include-dashboard=false", "--object-store-memory=80000000"),
+                f"--ray-client-server-port={self.client.rpartition(':')[2]}",
+            ],
+            env=os.environ
+            | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "180000"}
+            | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for address in (self.address, self.client.removeprefix("ray://")):
+            self._wait(int(address.rpartition(":")[2]))
+
+    def _wait(self, port: int) -> None:
+        deadline = time.monotonic() + 180  # the machine may be busy
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port)).close()
+            except OSError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    self.end()
+                    raise
+                time.sleep(0.2)
+
+    def end(self) -> None:
+        """Kills all of its processes."""
+        for pid in self.processes():
+            os.kill(pid, 9)
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def processes(self) -> list[int]:
+        """Those that this began."""
+        session = self._process.pid  # which it leads
+        return [pid for pid in processes() if _session(pid) == session and pid != os.getpid()]
+
+
+def processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A Ray cluster that all tests share: that of RAY_ADDRESS, or else a new one."""
+    if address := os.environ.get("RAY_ADDRESS"):
+        yield SimpleNamespace(address=address, client=os.environ.get("RAY_CLIENT_ADDRESS"))
+        return
+    if not sys.platform.startswith("linux"):
+        pytest.skip("kills processes as Linux names them")
+    folder = Path(f"/tmp/ray-{os.urandom(4).hex()}")  # paths of sockets are short
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("RAY_AUTH_MODE", "token")
+        context.setenv("RAY_AUTH_TOKEN", os.urandom(32).hex())
+        running = Cluster(folder)
+        yield running
+        running.end()

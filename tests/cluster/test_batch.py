@@ -1,0 +1,332 @@
+"""Whatever dies, and whenever: every picture is there once. With real clusters and real kills."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from srgan.cli import main
+from srgan.io import images
+from srgan.upscaling import pipeline
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def batch(cluster, tiny_model, capfd):
+    """Runs a batch in this process; returns its exit code, its lines, and what it complains of."""
+
+    def run(source, destination, *options, address=cluster.address):
+        arguments = ["batch", source, destination, "--model", tiny_model, "--cluster", address]
+        code = main([str(argument) for argument in (*arguments, "--json", *options)])
+        said = capfd.readouterr()
+        lines = [json.loads(line) for line in said.out.splitlines()]
+        assert lines or code == 2, said.err
+        return code, lines, said.err
+
+    return run
+
+
+@pytest.fixture
+def begin(cluster, tiny_model):
+    """Begins a batch in a process of its own."""
+    begun = []
+
+    def start(source, destination, *options):
+        command = [sys.executable, "-m", "srgan", "batch", source, destination]
+        command += ["--model", tiny_model, "--cluster", cluster.address, *options]
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        return process
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def many(tmp_path):
+    """A folder of forty pictures, each of which takes a while."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for seed in range(40):
+        images.write(folder / f"{seed:02}.png", np.random.default_rng(seed).random((200, 260, 3)))
+    return folder
+
+
+def workers():
+    """The processes of workers, as Ray names them."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if Path(f"/proc/{name}/cmdline").read_bytes().startswith(b"ray::Worker"):
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(what, seconds=400):  # the machine may be busy
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.05)
+    return found
+
+
+def results(folder):
+    return sorted(path for path in folder.rglob("*.png") if ".srgan-batch" not in path.parts)
+
+
+def check_exact(source, destination, model, tmp_path):
+    """Every picture has one result, which is that of `srgan upscale`, and one row."""
+    rows = pq.read_table(destination / "manifest.parquet").to_pylist()
+    photos = results(source)
+    assert sorted(row["source"] for row in rows) == sorted(map(str, photos))
+    assert [path.relative_to(destination) for path in results(destination)] == [
+        path.relative_to(source) for path in photos
+    ]
+    for row in rows:
+        pipeline.upscale_file(row["source"], tmp_path / "x.png", str(model), overwrite=True)
+        made = (destination / row["output"]).read_bytes()
+        assert made == (tmp_path / "x.png").read_bytes()
+        assert hashlib.sha256(made).hexdigest() == row["output_sha256"]
+    assert not list(destination.rglob("*.partial"))
+
+
+def test_a_folder_becomes_a_folder_and_a_second_time_nothing_is_done(
+    batch, photos, tmp_path, tiny_model
+):
+    (photos / "photo0.jpg").write_bytes(b"\xff\xd8\xff broken")
+    code, lines, _ = batch(photos, tmp_path / "large", "--include", "*.png")
+    assert code == 0
+    assert (lines[-1]["done"], lines[-1]["failed"], lines[-1]["skipped"]) == (6, 0, 0)
+    (photos / "photo0.jpg").unlink()
+    check_exact(photos, tmp_path / "large", tiny_model, tmp_path)
+    code, lines, _ = batch(photos, tmp_path / "large")
+    assert (code, lines[-1]["done"], lines[-1]["skipped"]) == (0, 0, 6)
+
+
+def test_bad_pictures_and_shared_names_are_rows_and_the_rest_goes_on(batch, photos, tmp_path):
+    (photos / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (photos / "photo0.jpg").write_bytes((photos / "photo2.png").read_bytes())
+    code, lines, _ = batch(photos, tmp_path / "large")
+    failed = {Path(line["source"]).name: line["error"] for line in lines if "error" in line}
+    assert (code, lines[-1]["done"], lines[-1]["failed"]) == (1, 6, 2)
+    assert "damaged or cut short" in failed["bad.png"]
+    assert (
+        'Another picture becomes photo0, too. Rename one of them, or use --name "{stem}-{ext}"'
+        in (failed["photo0.png"])
+    )
+
+
+@pytest.mark.parametrize("layout", ["tar", "parquet"])
+def test_results_are_packed(batch, photos, tmp_path, layout, tiny_model):
+    large = tmp_path / "large"
+    code, lines, _ = batch(photos, large, "--layout", layout, "--shard", "4")
+    assert (code, lines[-1]["done"]) == (0, 6)
+    packed = {}
+    for path in sorted(large.glob(f"shard-*.{layout}")):
+        if layout == "tar":
+            with tarfile.open(path) as tar:
+                members = {m.name: tar.extractfile(m).read() for m in tar}
+            for name in [name for name in members if name.endswith(".png")]:
+                assert json.loads(members[name.replace(".png", ".json")])["output"] == name
+                packed[name] = members[name]
+        else:
+            for row in pq.read_table(path).to_pylist():
+                packed[row["output"]] = row["image"]
+    rows = pq.read_table(large / "manifest.parquet").to_pylist()
+    assert {row["shard"] for row in rows} == {f"shard-{n:06}.{layout}" for n in range(2)}
+    for row in rows:
+        pipeline.upscale_file(row["source"], tmp_path / "x.png", str(tiny_model), overwrite=True)
+        assert packed.pop(row["output"]) == (tmp_path / "x.png").read_bytes()
+    assert not packed
+    assert not (large / ".srgan-batch" / "results").exists()
+    assert batch(photos, large, "--layout", layout, "--shard", "4")[1][-1]["skipped"] == 6
+
+
+def test_workers_that_are_killed_cost_nothing(batch, many, tmp_path, tiny_model):
+    killed = []
+
+    def kill():
+        for _ in range(3):
+            wait_for(lambda: len(results(tmp_path / "large")) > 8 * len(killed))
+            victim = wait_for(lambda: [pid for pid in workers() if pid not in killed])[0]
+            os.kill(victim, signal.SIGKILL)
+            killed.append(victim)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    code, lines, _ = batch(many, tmp_path / "large")
+    thread.join()
+    assert (code, lines[-1]["done"], lines[-1]["failed"], len(killed)) == (0, 40, 0, 3)
+    check_exact(many, tmp_path / "large", tiny_model, tmp_path)
+
+
+def test_a_picture_that_ends_its_worker_twice_is_quarantined(batch, photos, tmp_path):
+    """A pipe stands for the picture: who has opened it for reading is killed."""
+    poison, large = tmp_path / "poison.png", tmp_path / "large"
+    os.mkfifo(poison)
+    names = [*map(str, results(photos)), str(poison)]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    killed = []
+
+    def kill():
+        while len(killed) < 2:
+            with poison.open("wb"):  # waits for a reader
+                killed.append(wait_for(lambda: readers(poison))[0])
+                os.kill(killed[-1], signal.SIGKILL)
+
+    threading.Thread(target=kill, daemon=True).start()
+    code, lines, _ = batch(tmp_path / "list.txt", large)
+    (row,) = [line for line in lines if line.get("status") == "quarantined"]
+    assert (code, lines[-1]["done"], lines[-1]["failed"]) == (1, 6, 1)
+    assert row["source"] == str(poison)
+    assert "It ended its worker 2 times: " in row["error"]
+    code, lines, _ = batch(tmp_path / "list.txt", large)
+    assert (code, lines[-1]["skipped"]) == (0, 7)
+
+
+def readers(path):
+    found = []
+    for pid in workers():
+        try:
+            links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+        except OSError:
+            continue
+        if str(path) in links:
+            found.append(pid)
+    return found
+
+
+def test_a_driver_that_is_killed_goes_on_where_it_was(begin, batch, many, tmp_path, tiny_model):
+    large = tmp_path / "large"
+    for share in (8, 20):
+        process = begin(many, large)
+        wait_for(lambda share=share: len(results(large)) >= share)
+        process.kill()
+        process.communicate()
+    made = {path: path.stat().st_ino for path in results(large)}
+    code, lines, _ = batch(many, large)
+    assert code == 0
+    assert lines[-1]["done"] + lines[-1]["skipped"] == 40
+    assert all(path.stat().st_ino == inode for path, inode in made.items())
+    check_exact(many, large, tiny_model, tmp_path)
+
+
+def test_all_processes_killed_at_once_go_on_where_they_were(many, tmp_path, tiny_model):
+    """On a cluster of its own, all of which dies."""
+    large = tmp_path / "large"
+    command = [sys.executable, "-m", "srgan", "batch", many, large, "--model", tiny_model]
+    command = [str(word) for word in command]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, start_new_session=True, **quiet) as process:
+        wait_for(lambda: len(results(large)) >= 10)
+        for pid in members(process.pid):
+            os.kill(pid, signal.SIGKILL)
+    assert 10 <= len(results(large)) < 40
+    made = {path: path.stat().st_ino for path in results(large)}
+    subprocess.run(command, check=True, **quiet)
+    assert all(path.stat().st_ino == inode for path, inode in made.items())
+    check_exact(many, large, tiny_model, tmp_path)
+
+
+def members(session):
+    """The processes of a session."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(name)) == session:
+                found.append(int(name))
+    return found
+
+
+def test_two_batches_do_not_write_to_one_destination(begin, batch, many, tmp_path):
+    large = tmp_path / "large"
+    process = begin(many, large)
+    wait_for(lambda: results(large))
+    code, _, said = batch(many, large)
+    assert code == 2
+    assert f"Another batch writes to {large}. Wait until it ends" in said
+    process.terminate()
+    assert "interrupted" in process.communicate()[1]
+    assert process.returncode == 130
+
+
+def test_a_destination_on_a_full_disk_loses_nothing(batch, tmp_path_factory, full_disk):
+    photos = tmp_path_factory.mktemp("photos")
+    for seed in range(8):
+        images.write(photos / f"{seed}.png", np.random.default_rng(seed).random((60, 60, 3)))
+    code, _, said = batch(photos, full_disk / "large")
+    assert code == 2
+    assert "No space left on device; what was done stays, and the same command goes on" in said
+    assert not list(full_disk.rglob("*.partial"))
+
+
+def test_a_full_object_store_is_in_nobody_s_way(cluster, batch, photos, tmp_path):
+    import ray
+
+    ray.init(cluster.address, log_to_driver=False, logging_level="error")
+    kept = [ray.put(np.zeros(10_000_000, np.uint8)) for _ in range(7)]  # of 80 MB
+    ray.shutdown()
+    code, lines, _ = batch(photos, tmp_path / "large")
+    assert (code, lines[-1]["done"], len(kept)) == (0, 6, 7)
+
+
+def test_a_source_without_pictures_is_refused(batch, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, said = batch(tmp_path / "empty", tmp_path / "large")
+    assert code == 2
+    assert f"There are no pictures in {tmp_path / 'empty'}" in said
+
+
+def test_an_address_without_a_cluster_is_named(batch, photos, tmp_path):
+    for address, expected in {
+        "127.0.0.1:9": "There is no Ray cluster at 127.0.0.1:9: ",
+        "ray://127.0.0.1:9": "There is no Ray cluster at ray://127.0.0.1:9: ",
+        "here": "here is no address of a Ray cluster; expected auto, ray://host:10001",
+    }.items():
+        code, _, said = batch(photos, tmp_path / "large", address=address)
+        assert (code, expected in said) == (2, True)
+
+
+def test_the_same_command_works_by_a_client_of_ray(begin, cluster, photos, tmp_path, tiny_model):
+    process = begin(photos, tmp_path / "large", "--cluster", cluster.client)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    check_exact(photos, tmp_path / "large", tiny_model, tmp_path)
+
+
+def test_from_s3_to_s3(batch, bucket, photos, tmp_path, tiny_model):
+    from srgan.cluster.places import place
+
+    for path in results(photos):
+        place(f"{bucket}/in/{path.name}").write(path.read_bytes())
+    code, lines, said = batch(f"{bucket}/in", f"{bucket}/out")
+    assert (code, lines[-1]["done"]) == (0, 6), said
+    for path in results(photos):
+        pipeline.upscale_file(path, tmp_path / "x.png", str(tiny_model), overwrite=True)
+        assert place(f"{bucket}/out/{path.name}").read() == (tmp_path / "x.png").read_bytes()
+    table = pa.BufferReader(place(f"{bucket}/out/manifest.parquet").read())
+    assert pq.read_table(table).num_rows == 6

@@ -1,0 +1,116 @@
+"""A manifest forgets nothing, and refuses what is not its own."""
+
+import pyarrow.parquet as pq
+import pytest
+
+from srgan.cluster import manifest
+from srgan.cluster.manifest import FOLDER, NAME, Manifest
+from srgan.cluster.places import place
+from srgan.cluster.rows import FAILED, Row, key
+
+SETTINGS = {"model": "a", "options": {"scale": 2.0}}
+
+
+@pytest.fixture
+def large(tmp_path):
+    return tmp_path / "large"
+
+
+def opened(folder, settings=SETTINGS, retry=False):
+    return Manifest(place(str(folder)), settings, retry)
+
+
+def made(folder, name, **values):
+    """The row of a result that is there."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"result")
+    return Row(f"/photos/{name}", 1, output=name, output_bytes=6, **values)
+
+
+@pytest.mark.parametrize("finishes", [False, True])
+def test_what_is_done_is_known_to_the_next_batch(large, finishes):
+    book = opened(large)
+    book.note(made(large, "a.png", notes=("one", "two")), made(large, "b.png"))
+    book.finish() if finishes else book.flush()
+    again = opened(large)
+    assert (book.resumes, again.resumes) == (False, True)
+    assert again.done == {key("/photos/a.png", 1), key("/photos/b.png", 1)}
+    assert {row.source: row.notes for row in again.rows()}["/photos/a.png"] == ("one", "two")
+    assert (large / NAME).exists() == finishes
+
+
+def test_a_result_that_is_gone_or_cut_short_is_not_done(large):
+    book = opened(large)
+    book.note(*(made(large, name) for name in ("a.png", "b.png", "c.png")))
+    book.flush()
+    (large / "a.png").unlink()
+    (large / "b.png").write_bytes(b"cut")
+    assert opened(large).done == {key("/photos/c.png", 1)}
+
+
+def test_a_failure_is_tried_again_if_asked(large):
+    book = opened(large)
+    book.note(Row("/photos/bad.png", 1, status=FAILED, error="It is damaged."))
+    book.flush()
+    assert opened(large).done == {key("/photos/bad.png", 1)}
+    assert opened(large, retry=True).done == set()
+
+
+def test_the_last_row_of_a_picture_counts(large):
+    for error in ("first", "second", None):
+        book = opened(large)
+        status = FAILED if error else "done"
+        book.note(made(large, "a.png", status=status, error=error))
+        book.finish() if error == "first" else book.flush()
+    assert [row.error for row in opened(large).rows()] == [None]
+    book.finish()
+    assert pq.read_table(large / NAME).column("error").to_pylist() == [None]
+
+
+def test_many_parts_become_one_and_lose_nothing(large, monkeypatch):
+    monkeypatch.setattr(manifest, "_PARTS", 3)
+    book = opened(large)
+    for number in range(7):
+        book.note(made(large, f"{number}.png"))
+        book.flush()
+    assert len(list((large / FOLDER).glob("rows-*"))) == 3
+    assert len(opened(large).done) == 7
+    book.finish()
+    assert not list((large / FOLDER).glob("rows-*"))
+    assert pq.read_table(large / NAME).num_rows == 7
+
+
+def test_other_settings_are_refused_with_what_differs(large):
+    opened(large)
+    with pytest.raises(ValueError, match=r"other settings: model was a, now b\. Take those"):
+        opened(large, SETTINGS | {"model": "b"})
+    with pytest.raises(ValueError, match=r"options was .*2\.0.*, now .*3\.0"):
+        opened(large, SETTINGS | {"options": {"scale": 3.0}})
+
+
+def test_a_folder_that_no_batch_has_made_is_refused_and_left_alone(large):
+    large.mkdir()
+    (large / "mine.png").write_bytes(b"mine")
+    with pytest.raises(FileExistsError, match=r"holds 'mine.png', and no batch has made it"):
+        opened(large)
+    assert [path.name for path in large.iterdir()] == ["mine.png"]
+
+
+@pytest.mark.parametrize("victim", ["header.json", "rows-*", NAME])
+def test_a_damaged_manifest_is_named(large, victim):
+    book = opened(large)
+    book.note(made(large, "a.png"))
+    book.finish() if victim == NAME else book.flush()
+    (path,) = large.glob(f"**/{victim}")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match=rf"{path.name} is damaged: .*Restore it from a copy"):
+        opened(large)
+
+
+def test_what_kills_left_half_written_is_removed(large):
+    opened(large)
+    (large / "inside").mkdir()
+    half = large / "inside" / ".0123456789abcdef.partial"
+    half.write_bytes(b"half")
+    opened(large)
+    assert not half.exists()

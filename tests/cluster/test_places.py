@@ -1,0 +1,96 @@
+"""Local files, S3 and what fsspec knows behave alike, and say what is wrong in words."""
+
+import pytest
+
+from srgan.cluster import lease
+from srgan.cluster.places import place
+
+
+@pytest.fixture(params=["local", "s3", "fsspec"])
+def folder(request, tmp_path):
+    if request.param == "s3":
+        return place(request.getfixturevalue("bucket")) / "some" / "folder"
+    prefix = "" if request.param == "local" else "local://"
+    return place(f"{prefix}{tmp_path}/folder")
+
+
+def test_what_is_written_is_listed_and_read(folder, tmp_path):
+    (folder / "b" / "two words.png").write(b"0123456789")
+    (folder / "a.png").write(b"a")
+    (folder / ".hidden").write(b"h")
+    assert [path for path, _ in folder.walk()] == ["a.png", "b/two words.png"]
+    found = folder / "b" / "two words.png"
+    assert (found.read(), found.info().size, found.is_file()) == (b"0123456789", 10, True)
+    found.fetch(tmp_path / "part", 2, 3)
+    assert (tmp_path / "part").read_bytes() == b"234"
+    found.remove()
+    assert [path for path, _ in folder.walk()] == ["a.png"]
+    assert place(folder.uri).read is not None
+
+
+def test_a_file_is_sent_whole_or_not_at_all(folder, tmp_path):
+    (tmp_path / "photo.png").write_bytes(b"x" * 9_000_000)
+    (folder / "photo.png").send(tmp_path / "photo.png")
+    assert (folder / "photo.png").read() == b"x" * 9_000_000
+    with pytest.raises(FileNotFoundError):
+        (folder / "other.png").send(tmp_path / "missing.png")
+    assert [path for path, _ in folder.walk()] == ["photo.png"]
+
+
+def test_a_folder_that_is_not_there_is_empty(folder):
+    assert list(folder.walk()) == []
+    assert not folder.is_file()
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket):
+    with pytest.raises(FileNotFoundError, match=r"no bucket for s3://nowhere-at-all/x"):
+        place("s3://nowhere-at-all/x/a.png").write(b"a")
+
+
+def test_credentials_that_are_refused_name_their_variables(bucket, s3_server):
+    import requests
+
+    place(f"{bucket}/x").write(b"x")
+    requests.post(f"{s3_server}/moto-api/reset-auth", data=b"0", timeout=9)
+    try:
+        with pytest.raises(PermissionError, match="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS"):
+            place(f"{bucket}/y").write(b"y")
+    finally:
+        requests.post(f"{s3_server}/moto-api/reset-auth", data=b"inf", timeout=9)
+
+
+@pytest.mark.parametrize("uri", ["s3://", "nothing://bucket/folder"])
+def test_what_names_no_place_is_refused(uri):
+    with pytest.raises(ValueError, match=r"names no place|is no place that is known here"):
+        place(uri)
+
+
+def test_two_batches_cannot_hold_one_destination(folder):
+    held = folder / ".srgan-batch"
+    with (
+        lease.hold(held),
+        pytest.raises(BlockingIOError, match=r"Another batch.*writes to.*folder"),
+        lease.hold(held),
+    ):
+        pass
+    with lease.hold(held):  # it is free again
+        pass
+
+
+def test_a_batch_that_was_killed_on_this_machine_holds_nothing(bucket, monkeypatch):
+    held = place(bucket) / "folder" / ".srgan-batch"
+    dead = held / "lease-0123.json"
+    import socket
+
+    dead.write(f'{{"host": "{socket.gethostname()}", "process": 999999999}}'.encode())
+    with lease.hold(held):
+        assert not dead.is_file()
+    dead.write(b'{"host": "elsewhere", "process": 1}')
+    with (
+        pytest.raises(BlockingIOError, match=r"elsewhere, process 1.*for 60 seconds"),
+        lease.hold(held),
+    ):
+        pass
+    monkeypatch.setattr(lease, "_DEAD", -1)
+    with lease.hold(held):
+        assert not dead.is_file()

@@ -1,0 +1,96 @@
+"""Pictures are found in folders, lists, tables and tars, and no source is taken for another."""
+
+import tarfile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from srgan.cluster import sources
+
+
+def places(source, **options):
+    return [item.place for item in sources.find(str(source), **options)]
+
+
+def test_a_folder_has_its_pictures_and_those_in_folders_inside(photos):
+    (photos / "readme.md").write_text("no picture")
+    (photos / ".hidden.png").write_bytes(b"")
+    found = list(sources.find(str(photos)))
+    names = ["inside/photo1.png", "inside/photo3.png", "inside/photo5.png"]
+    assert [item.place for item in found] == [*names, "photo0.png", "photo2.png", "photo4.png"]
+    assert [item.source for item in found] == [str(photos / item.place) for item in found]
+    assert all(item.changed == (photos / item.place).stat().st_mtime_ns for item in found)
+
+
+def test_patterns_choose_among_them(photos):
+    assert places(photos, include=("photo?.png",), exclude=("inside/*", "*2*")) == [
+        "photo0.png",
+        "photo4.png",
+    ]
+
+
+def test_results_that_lie_in_the_source_are_no_pictures_of_it(photos):
+    found = places(photos, destination=f"{photos}/inside")
+    assert found == ["photo0.png", "photo2.png", "photo4.png"]
+
+
+def test_a_list_names_paths_and_addresses(photos, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{photos}/photo0.png\n\ns3://bucket/some/photo.jpg\n")
+    found = list(sources.find(str(tmp_path / "list.txt")))
+    assert [item.uri for item in found] == [f"{photos}/photo0.png", "s3://bucket/some/photo.jpg"]
+    assert [item.place for item in found] == [
+        f"{photos}/photo0.png".removeprefix("/"),
+        "bucket/some/photo.jpg",
+    ]
+
+
+def test_a_tar_has_its_pictures_with_their_places_in_it(photos, tmp_path):
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        tar.add(photos / "photo0.png", "a/photo0.png")
+        tar.add(photos / "photo2.png", "../../photo2.png")
+        tar.add(__file__, "code.py")
+    found = list(sources.find(str(tmp_path / "shard.tar")))
+    assert [item.place for item in found] == ["shard/a/photo0.png", "shard/photo2.png"]
+    data = (tmp_path / "shard.tar").read_bytes()
+    offset, size = found[0].part
+    assert data[offset : offset + size] == (photos / "photo0.png").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["bytes", "struct"])
+def test_a_table_of_bytes_has_a_picture_in_each_row(photos, tmp_path, form):
+    data = [path.read_bytes() for path in sorted(photos.glob("*.png"))]
+    values = data if form == "bytes" else [{"bytes": one, "path": "x.png"} for one in data]
+    pq.write_table(pa.table({"image": values}), tmp_path / "t.parquet", row_group_size=2)
+    found = list(sources.find(str(tmp_path / "t.parquet")))
+    column = "image" if form == "bytes" else "image.bytes"
+    assert [item.cell for item in found] == [(0, 0, column), (0, 1, column), (1, 0, column)]
+    assert [item.place for item in found] == ["t/00000000", "t/00000001", "t/00000002"]
+
+
+def test_a_table_of_paths_names_pictures(photos, tmp_path):
+    names = [str(path) for path in sorted(photos.glob("*.png"))]
+    pq.write_table(pa.table({"where": names, "label": ["a", "b", "c"]}), tmp_path / "t.parquet")
+    found = sources.find(str(tmp_path / "t.parquet"), column="where")
+    assert [item.uri for item in found] == names
+
+
+def test_a_table_without_such_a_column_says_which_there_are(tmp_path):
+    pq.write_table(pa.table({"label": ["a"]}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"no column .*it has label.*--column NAME"):
+        places(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.tar"])
+def test_a_damaged_table_or_tar_is_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"damaged" * 100)
+    with pytest.raises(ValueError, match=rf"{name} is damaged, or no"):
+        places(tmp_path / name)
+
+
+def test_what_is_no_source_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file or folder"):
+        places(tmp_path / "missing")
+    (tmp_path / "code.py").write_text("")
+    with pytest.raises(ValueError, match="is no source; expected a folder"):
+        places(tmp_path / "code.py")

@@ -1,0 +1,172 @@
+"""A worker makes what `srgan upscale` makes, and tells its own troubles from a picture's."""
+
+import hashlib
+import tarfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from srgan.cluster import sources
+from srgan.cluster.places import place
+from srgan.cluster.worker import Task, Unwritable, Worker
+from srgan.io import images
+from srgan.models import catalogue
+from srgan.upscaling import pipeline
+from srgan.upscaling.options import UpscaleOptions
+from srgan.util import parallel, versions
+
+
+@pytest.fixture(autouse=True)
+def _cores(monkeypatch):
+    monkeypatch.setattr(parallel, "_allowed", [])
+
+
+@pytest.fixture
+def task(tiny_model):
+    def make(results, **changes):
+        values = {
+            "results": str(results),
+            "name": "",
+            "model": str(tiny_model),
+            "fingerprint": catalogue.fingerprint(tiny_model),
+            "options": UpscaleOptions(),
+            "engine": "onnxruntime",
+            "precision": "float32",
+            "cores": 1,
+            "settings": "hash",
+            "versions": versions.installed("srgan"),
+        }
+        return Task(**values | changes)
+
+    return make
+
+
+@pytest.fixture
+def worker(task):
+    def start(results, **changes):
+        worker = Worker(task(results, **changes))
+        worker.start()
+        return worker
+
+    return start
+
+
+def expected(photo, model, tmp_path, **options):
+    path = tmp_path / "expected.png"
+    pipeline.upscale_file(photo, path, str(model), UpscaleOptions(**options), overwrite=True)
+    return path.read_bytes()
+
+
+def test_a_result_and_its_row_are_those_of_srgan_upscale(worker, photos, tmp_path, tiny_model):
+    (item,) = sources.find(str(photos / "photo0.png"))
+    row = worker(tmp_path / "large", options=UpscaleOptions(scale=1.5)).upscale(item, False)
+    result = (tmp_path / "large" / "photo0.png").read_bytes()
+    assert result == expected(photos / "photo0.png", tiny_model, tmp_path, scale=1.5)
+    assert row.sha256 == hashlib.sha256((photos / "photo0.png").read_bytes()).hexdigest()
+    assert row.output_sha256 == hashlib.sha256(result).hexdigest()
+    sizes = row.width, row.height, row.output_width, row.output_height
+    assert (sizes, row.output_bytes) == ((32, 24, 48, 36), len(result))
+    assert (row.status, row.output, row.model, row.options) == (
+        "done",
+        "photo0.png",
+        "tiny",
+        "hash",
+    )
+    assert row.seconds > 0
+
+
+def test_tars_and_tables_give_the_same_results(worker, photos, tmp_path, tiny_model):
+    photo = photos / "photo0.png"
+    with tarfile.open(tmp_path / "t.tar", "w") as tar:
+        tar.add(photos / "photo2.png", "other.png")
+        tar.add(photo, "photo0.png")
+    values = [{"bytes": (photos / "photo2.png").read_bytes()}, {"bytes": photo.read_bytes()}]
+    pq.write_table(pa.table({"image": values}), tmp_path / "p.parquet")
+    works = worker(tmp_path / "large")
+    for source, output in (("t.tar", "t/photo0.png"), ("p.parquet", "p/00000001.png")):
+        _, item = sources.find(str(tmp_path / source))
+        assert works.upscale(item, False).output == output
+        result = (tmp_path / "large" / output).read_bytes()
+        assert result == expected(photo, tiny_model, tmp_path)
+
+
+def test_names_follow_the_pattern_and_the_format(worker, photos, tmp_path):
+    (item,) = sources.find(str(photos / "photo0.png"))
+    works = worker(tmp_path, name="{stem}-{ext}-{model}", options=UpscaleOptions(format="webp"))
+    assert works.upscale(item, False).output == "photo0-png-tiny.webp"
+
+
+def test_a_bad_picture_is_a_row_and_nothing_else(worker, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (item,) = sources.find(str(bad))
+    row = worker(tmp_path / "large").upscale(item, False)
+    assert (row.status, row.output_sha256) == ("failed", None)
+    assert "is damaged or cut short" in row.error
+    assert not [path for path in (tmp_path / "large").rglob("*") if path.is_file()]
+
+
+def test_a_picture_that_is_not_there_is_a_row(worker, photos, tmp_path):
+    (item,) = sources.find(str(photos / "photo0.png"))
+    (photos / "photo0.png").unlink()
+    row = worker(tmp_path / "large").upscale(item, False)
+    assert (row.status, row.error) == ("failed", f"No such file or directory: {item.uri}.")
+
+
+def test_a_result_whose_row_was_lost_is_found_and_not_made_again(worker, photos, tmp_path):
+    works = worker(tmp_path / "large")
+    (item,) = sources.find(str(photos / "photo0.png"))
+    first = works.upscale(item, False)
+    before = (tmp_path / "large" / "photo0.png").stat()
+    found = works.upscale(item, True)
+    assert (tmp_path / "large" / "photo0.png").stat().st_ino == before.st_ino
+    assert found == first._replace(seconds=None, ended=found.ended)
+
+
+def test_a_result_that_is_older_than_its_picture_is_made_again(worker, photos, tmp_path):
+    works = worker(tmp_path / "large")
+    (item,) = sources.find(str(photos / "photo0.png"))
+    works.upscale(item, False)
+    row = works.upscale(item._replace(changed=item.changed + 10**12), True)
+    assert row.seconds is not None
+
+
+def test_a_full_disk_is_the_worker_s_trouble_and_not_the_picture_s(worker, full_disk):
+    for seed in range(3):
+        noise = np.random.default_rng(seed).random((24, 32, 3))
+        images.write(full_disk / f"{seed}.png", noise)
+    works = worker(full_disk / "large", options=UpscaleOptions(scale=4))
+    items = list(sources.find(str(full_disk), include=("?.png",)))
+    with pytest.raises(Unwritable, match=r"No space left|File too large") as caught:
+        [works.upscale(item, False) for item in items]
+    assert caught.value.errno
+    assert not list(full_disk.rglob("*.partial"))
+
+
+def test_a_worker_with_another_srgan_or_python_says_so(task, tmp_path):
+    for name, other in (("srgan", "0.0.1"), ("python", "2.7.18")):
+        found = versions.installed("srgan") | {name: other}
+        with pytest.raises(ValueError, match=rf"has {name} .*expected {other}.*Install the same"):
+            Worker(task(tmp_path, versions=found)).start()
+
+
+def test_a_worker_without_the_model_says_so(task, tmp_path):
+    for changes in ({"model": "/nowhere/m.onnx"}, {"fingerprint": "0123"}):
+        with pytest.raises(ValueError, match=r"does not have the model .*Put the same file"):
+            Worker(task(tmp_path, **changes)).start()
+
+
+def test_a_picture_comes_from_s3_and_its_result_goes_there(
+    worker, photos, tmp_path, tiny_model, bucket
+):
+    source = place(f"{bucket}/photos/a b.png")
+    source.write((photos / "photo0.png").read_bytes())
+    works = worker(f"{bucket}/large")
+    (item,) = sources.find(f"{bucket}/photos")
+    row = works.upscale(item, False)
+    result = place(f"{bucket}/large/a b.png")
+    assert result.read() == expected(photos / "photo0.png", tiny_model, tmp_path)
+    found = works.upscale(item, True)
+    assert found == row._replace(seconds=None, ended=found.ended)
