@@ -55,8 +55,15 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Training starts from a shipped model, a model.onnx, a best.npz, or the "
-            ".pth or .safetensors file of a community model, whose network is then trained.",
+            help="Training starts from a shipped model, a model.onnx, .keras or best.npz of a run, "
+            "or the .pth or .safetensors file of a community model, whose network is then trained.",
+        ),
+    ] = None,
+    generator: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The .keras file of a network of your own takes the place of the configuration's.",
         ),
     ] = None,
     teacher: Annotated[
@@ -104,6 +111,7 @@ def train(
                 photos,
                 output,
                 settings,
+                generator=generator,
                 validation=validation,
                 lr_photos=lr_photos,
                 init=init,

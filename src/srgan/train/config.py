@@ -226,6 +226,11 @@ class Adversarial(Schedule):
     generator_every: Count = 1  # updates of the discriminator for one of the generator
 
     @property
+    def total_steps(self) -> int:
+        """Steps of the discriminator, those that it learns alone included."""
+        return self.discriminator_steps + self.steps * self.generator_every
+
+    @property
     def looks_through_vgg(self) -> bool:
         """Whether the loss or the discriminator needs VGG's features."""
         return bool(self.perceptual_weight) or self.discriminator_head == "features"

@@ -4,17 +4,19 @@ RUN/config.toml      the configuration
 RUN/run.json         what the run depends on: see `record`
 RUN/cache/           decoded photos, and what a teacher makes of them, unless it is elsewhere
 RUN/pretrain/        stage one: log.csv, validation.csv, samples/, tensorboard/,
-RUN/adversarial/     stage two: checkpoints/ (to resume), best.npz and model.onnx (of the best);
-                     also gradient_norms.csv
-RUN/model.onnx       the model of the last stage
+RUN/adversarial/     stage two: checkpoints/ (to resume), best.npz, model.onnx and model.keras (of
+                     the best); also gradient_norms.csv
+RUN/model.onnx       the model of the last stage; model.keras, likewise
 """
 
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import keras
 
 from srgan.io.find import find_images
 from srgan.quality import metrics
@@ -23,15 +25,18 @@ from srgan.train import (
     config_file,
     data,
     fitting,
+    own,
     precision,
     preflight,
     record,
     result,
+    streams,
     teaching,
     validation,
 )
 from srgan.train.callbacks import Progress
 from srgan.train.fitting import Interrupted
+from srgan.train.stage import Stage
 from srgan.util import files, locks
 
 __all__ = ["Interrupted", "Progress", "train"]
@@ -43,10 +48,15 @@ _VALIDATION_PHOTOS = 8
 
 
 def train(
-    photos: Path | None,
-    folder: Path,
+    photos: str | os.PathLike[str] | None,
+    folder: str | os.PathLike[str],
     settings: config.Config,
     *,
+    generator: keras.Model | str | os.PathLike[str] | None = None,
+    discriminator: keras.Model | str | os.PathLike[str] | None = None,
+    losses: own.Losses | None = None,
+    dataset: streams.Batches | Mapping[str, streams.Batches] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     validation: Path | None = None,
     lr_photos: Path | None = None,
     init: str | os.PathLike[str] | None = None,
@@ -60,9 +70,23 @@ def train(
     All that does not need the photos is tried before they are read, a step of each stage included.
 
     Args:
-        photos: Tree of hr photos; None for those of the run that is resumed.
+        photos: Tree of hr photos; None for those of the run that is resumed, or if `dataset` has
+            all batches and `validation` is named.
         folder: The run's folder; created.
         settings: What to train, and how.
+        generator: Takes the place of `settings.generator`: any model, functional or subclassed, or
+            its `.keras` file, from lr `(batch, height, width, 3)` in [0, 1] to sr, `scale` times as
+            large. It is trained in place, from the weights that it has.
+        discriminator: Takes the place of that of the settings: from images `(batch, window, window,
+            3)` to logits of each.
+        losses: Further terms of the loss: `{name: (function, weight)}`, where the function maps
+            `(hr, sr)` to a scalar. They belong to both stages, or to one, as "adversarial.edges".
+        dataset: Takes the place of crops of the photos: batches `(lr, hr)`, float32 in [0, 1], as a
+            `tf.data.Dataset`, or as a function of a step that returns an iterator of the batches
+            from there on; or a mapping of these from "pretrain" and "adversarial". A run resumes
+            exactly if the batches after `dataset.skip(step)` are the same each time.
+        callbacks: Called beside the run's own; `self.model` is the stage, whose `step` counts. A
+            stage is one epoch.
         validation: Tree of hr photos that choose the best weights, of which the first eight are
             used; None holds back some of `photos`.
         lr_photos: Tree of lr photos that pair with `photos`; None makes them.
@@ -85,8 +109,11 @@ def train(
     """
     report = progress or (lambda _: None)
     folder = Path(folder)
-    if not resume and photos is None:
-        raise ValueError("A new run needs photos; expected the folder of those to train on.")
+    if not resume and photos is None and (dataset is None or validation is None):
+        raise ValueError(
+            "A new run needs photos; expected the folder of those to train on, or a data set and "
+            "the folder of a validation set."
+        )
     known = record.read(folder) if resume else None
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
@@ -102,16 +129,20 @@ def train(
             _change_settings(folder, settings)
         teacher = preflight.teacher(settings, known)
         computed_in = precision.choose(known.precision if known else settings.precision)
-        networks = preflight.make(settings, vgg_weights, known)
+        brought = own.bring(settings, generator, discriminator, losses, dataset)
+        networks = preflight.make(settings, vgg_weights, known, brought)
         initial = preflight.initialise(networks, folder, settings, init, known)
-        preflight.rehearse(networks.stages, settings)
+        preflight.rehearse(networks.stages, settings, brought)
         preflight.check_room(folder, networks.stages)
 
         inputs = _inputs(photos, lr_photos, validation, cache, folder, known)
         pairs, validating = _photos(inputs, settings, report)
         preflight.check_room(folder, networks.stages)  # beside the decoded photos, too
+        training = record.data_of(pairs, brought.streams)
+        described = own.describe(brought.generator, brought.discriminator, losses)
         if known:
-            record.check_data("The photos", known.data, pairs.fingerprint)
+            record.check_own(known.own, described)
+            record.check_data("The photos", known.data, training.fingerprint)
             pixels = record.fingerprint(validating)
             record.check_data("The validation photos", known.validation, pixels)
             record.warn_of_versions(known)
@@ -119,12 +150,37 @@ def train(
         else:
             taught_by = teacher and teacher.source
             found = record.make(
-                computed_in, inputs, initial, networks.vgg, taught_by, pairs, validating
+                computed_in,
+                inputs,
+                initial,
+                networks.vgg,
+                taught_by,
+                described,
+                training,
+                validating,
             )
         record.write(folder, settings, found)
-        lessons = teacher and _lessons(teacher, pairs, settings.teacher, inputs.cache, report)
-        source = fitting.Source(pairs, lessons)
-        return _run(networks, folder, settings, source, validating, report)
+        lessons = None
+        if teacher and pairs:
+            lessons = _lessons(teacher, pairs, settings.teacher, inputs.cache, report)
+        sources = {
+            name: brought.streams.get(name) or _stream(name, stage, pairs, lessons, settings)
+            for name, stage in networks.stages.items()
+        }
+        return _run(networks, folder, settings, sources, found, validating, report, callbacks)
+
+
+def _stream(
+    name: str,
+    stage: Stage,
+    pairs: data.Photos | None,
+    lessons: teaching.Lessons | None,
+    settings: config.Config,
+) -> streams.Stream:
+    if pairs is None:
+        raise ValueError(f"The data set has no batches for {name}, and there are no photos.")
+    schedule = getattr(settings, name)
+    return streams.PhotoStream(pairs, lessons, schedule, stage.taught, settings)
 
 
 @contextmanager
@@ -148,15 +204,18 @@ def _run(
     networks: preflight.Networks,
     folder: Path,
     settings: config.Config,
-    source: fitting.Source,
+    sources: Mapping[str, streams.Stream],
+    known: record.Record,
     validating: list[data.Pair],
     report: Callable[[Progress], None],
+    further: Sequence[keras.callbacks.Callback],
 ) -> Path:
     """Trains what is left of each stage, and writes their models."""
     schedules: dict[str, config.Schedule] = {
         "pretrain": settings.pretrain,
         "adversarial": settings.adversarial,
     }
+    trained_on = result.describe_data(known.data)
     rank, psnr_model = validation.accuracy_rule, ""
     halvings: dict[str, int] = {}
     floor = float("-inf")
@@ -166,17 +225,29 @@ def _run(
         if name == "adversarial":
             rank, psnr_model = validation.perception_rule(floor), _PSNR_MODEL
             result.write_model(
-                networks.generator, folder / f"{psnr_model}.onnx", settings, source.photos, halvings
+                networks.generator, folder / f"{psnr_model}.onnx", settings, trained_on, halvings
             )
-        fitting.fit(stage, place, schedules[name], settings, source, validating, rank, report)
+        fitting.fit(
+            stage,
+            place,
+            schedules[name],
+            settings,
+            sources[name],
+            validating,
+            rank,
+            report,
+            further,
+        )
         floor = float(stage.best_rank) - validation.PSNR_LOSS
         halvings[name] = int(stage.halvings)
         scores = result.validation_scores(place / "validation.csv", int(stage.best_step))
         model = place / "model.onnx"
         result.write_model(
-            networks.generator, model, settings, source.photos, halvings, scores, psnr_model
+            networks.generator, model, settings, trained_on, halvings, scores, psnr_model
         )
-        files.write_bytes(folder / "model.onnx", model.read_bytes())
+        for kind in (".onnx", ".keras"):
+            copy = model.with_suffix(kind)
+            files.write_bytes(folder / copy.name, copy.read_bytes())
     if psnr_model and settings.projection:
         result.calibrate(folder / "model.onnx", validating)
     return folder / "model.onnx"
@@ -190,7 +261,7 @@ def _change_settings(folder: Path, settings: config.Config) -> None:
 
 
 def _inputs(
-    photos: Path | None,
+    photos: str | os.PathLike[str] | None,
     lr_photos: Path | None,
     validating: Path | None,
     cache: Path | None,
@@ -200,13 +271,11 @@ def _inputs(
     """What was named now, and else when the run began."""
     before = known.inputs if known else None
 
-    def choose(now: Path | None, then: Path | None) -> Path | None:
+    def choose(now: str | os.PathLike[str] | None, then: Path | None) -> Path | None:
         return Path(now).resolve() if now else then
 
-    chosen = choose(photos, before and before.photos)
-    assert chosen is not None
     return record.Inputs(
-        photos=chosen,
+        photos=choose(photos, before and before.photos),
         lr_photos=choose(lr_photos, before and before.lr_photos),
         validation=choose(validating, before and before.validation),
         cache=choose(cache, before and before.cache) or (folder / "cache").resolve(),
@@ -215,20 +284,22 @@ def _inputs(
 
 def _photos(
     inputs: record.Inputs, settings: config.Config, report: Callable[[Progress], None]
-) -> tuple[data.Photos, list[data.Pair]]:
-    """The photos to train on, and the pairs of the validation set."""
+) -> tuple[data.Photos | None, list[data.Pair]]:
+    """The photos to train on, if there are any, and the pairs of the validation set."""
     stages = (settings.pretrain, settings.adversarial)
     if inputs.validation:
         find_images(inputs.validation)  # said before the photos are decoded
-    pairs = data.prepare(
-        inputs.photos,
-        inputs.cache,
-        settings.scale,
-        inputs.lr_photos,
-        max(stage.hr_patch for stage in stages if stage.steps) // settings.scale,
-        settings.degradation,
-        lambda done, total: report(Progress("data", done, total, {})),
-    )
+    pairs = held_out = None
+    if inputs.photos:
+        pairs = data.prepare(
+            inputs.photos,
+            inputs.cache,
+            settings.scale,
+            inputs.lr_photos,
+            max(stage.hr_patch for stage in stages if stage.steps) // settings.scale,
+            settings.degradation,
+            lambda done, total: report(Progress("data", done, total, {})),
+        )
     if inputs.validation:
         held_out = data.prepare(
             inputs.validation,
@@ -239,9 +310,10 @@ def _photos(
         )
         for name, reason in held_out.skipped:
             _logger.warning("Left out of validation: %s: %s", name, reason)
-    else:
+    elif pairs:
         pairs, held_out = pairs.hold_back(_VALIDATION_PHOTOS)
-    for name, reason in pairs.skipped:
+    assert held_out
+    for name, reason in pairs.skipped if pairs else ():
         _logger.warning("Left out %s: %s", name, reason)
     return pairs, [held_out[i] for i in range(min(len(held_out), _VALIDATION_PHOTOS))]
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from srgan.train import config
+from srgan.train import config, own
 
 WORST_ERROR = 0.5
 """Mean absolute error of a generator that has diverged: plain grey errs by no more on any image."""
@@ -28,6 +28,7 @@ class Stage(keras.Model):
         settings: Of the stage.
         steps: That the stage has in all.
         taught: How many crops of a batch the teacher teaches.
+        losses: A caller's own terms.
 
     Attributes:
         halvings: How often the learning rate was halved, since the training diverged.
@@ -38,14 +39,20 @@ class Stage(keras.Model):
     """
 
     def __init__(
-        self, generator: keras.Model, settings: config.Schedule, steps: int, taught: int
+        self,
+        generator: keras.Model,
+        settings: config.Schedule,
+        steps: int,
+        taught: int,
+        losses: own.Losses | None = None,
     ) -> None:
         super().__init__()
+        own.build(generator)
         self.generator = generator
         self.taught = taught
+        self.own_losses = dict(losses or {})
         self.total_steps = steps
-        self.ema = keras.models.clone_model(generator)
-        self.ema.set_weights(generator.get_weights())
+        self.ema = own.copy(generator)
         self.best = [keras.Variable(weight, trainable=False) for weight in generator.get_weights()]
         self.decay = settings.ema
         self.step = self._number("step", 0)
@@ -140,8 +147,17 @@ class Stage(keras.Model):
         for name, variable in self.state().items():
             variable.assign(before[name])
         for term, value in terms.items():
+            if np.ndim(value):
+                raise ValueError(f"the loss term {term!r} has the shape {np.shape(value)}, not ()")
             if not np.isfinite(value):
                 raise ValueError(f"the loss term {term!r} is {float(value)}")
+
+    def own_terms(self, hr, sr) -> dict:
+        """The caller's terms of the loss, with their weights."""
+        return {
+            name: weight * ops.cast(function(hr, sr), "float32")
+            for name, (function, weight) in self.own_losses.items()
+        }
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The stage's optimizers by name."""

@@ -12,11 +12,12 @@ import tensorflow as tf
 from keras import ops
 
 from srgan.networks.consistency import Projection
-from srgan.train import config, losses
+from srgan.train import config, losses, own
 from srgan.train.optimizers import WarmCosine, make
 from srgan.train.stage import Stage
 
 _NO_TEACHER = config.Teacher()
+_TERMS = ("pixel", "chroma", "perceptual", "adversarial", "grid")
 
 
 class Pretraining(Stage):
@@ -26,6 +27,7 @@ class Pretraining(Stage):
         generator: Maps lr to sr; trained in place.
         settings: Of this stage.
         teacher: Of the run.
+        own_losses: Terms beside the pixel loss, as `losses` of `run.train`.
     """
 
     def __init__(
@@ -33,9 +35,10 @@ class Pretraining(Stage):
         generator: keras.Model,
         settings: config.Pretrain,
         teacher: config.Teacher = _NO_TEACHER,
+        own_losses: own.Losses | None = None,
     ) -> None:
         taught = teacher.taught(teacher.pixel, settings.batch_size)
-        super().__init__(generator, settings, settings.steps, taught)
+        super().__init__(generator, settings, settings.steps, taught, own_losses)
         self.pixel = getattr(losses, settings.pixel)
         self.generator_optimizer = make(settings, self.halvings)
         self.generator_optimizer.build(generator.trainable_variables)
@@ -46,11 +49,13 @@ class Pretraining(Stage):
     def train_step(self, data):
         target = self.target(data, self.taught)
         with tf.GradientTape() as tape:
-            pixel = self.pixel(target, self.generator(data[0], training=True))
-        norm = _descend(self.generator, self.generator_optimizer, tape, pixel)
+            sr = ops.cast(self.generator(data[0], training=True), "float32")
+            terms = {"pixel": self.pixel(target, sr)} | self.own_terms(target, sr)
+            loss = sum(terms.values())
+        norm = _descend(self.generator, self.generator_optimizer, tape, loss)
         self.step.assign_add(1)
         self.average()
-        return {"pixel": pixel, "gradient": norm}
+        return terms | {"gradient": norm}
 
 
 class Adversarial(Stage):
@@ -64,8 +69,8 @@ class Adversarial(Stage):
 
     Args:
         generator: Maps lr to sr; trained in place.
-        discriminator: Maps images to logits, or features of them if it is `on_features`; trained in
-            place.
+        discriminator: Maps images to logits, or features of them if its inputs have the names of
+            such; trained in place.
         features: Maps images to the features of the perceptual loss, see `features.vgg`; None
             leaves that loss out.
         settings: Of this stage.
@@ -73,6 +78,7 @@ class Adversarial(Stage):
         projection: Rounds of the consistency projection.
         seed: Of the windows.
         teacher: Of the run. What it teaches takes the place of hr in one loss, and not in another.
+        own_losses: Further terms, as `losses` of `run.train`; they see the window.
     """
 
     def __init__(
@@ -85,15 +91,17 @@ class Adversarial(Stage):
         projection: int = 4,
         seed: int = 0,
         teacher: config.Teacher = _NO_TEACHER,
+        own_losses: own.Losses | None = None,
     ) -> None:
-        steps = settings.discriminator_steps + settings.steps * settings.generator_every
+        steps = settings.total_steps
         self.taught_pixel, self.taught_perceptual, self.taught_adversarial = counts = [
             teacher.taught(share, settings.batch_size)
             for share in (teacher.pixel, teacher.perceptual, teacher.adversarial)
         ]
-        super().__init__(generator, settings, steps, max(counts))
+        super().__init__(generator, settings, steps, max(counts), own_losses)
         self.discriminator = discriminator
-        self.on_features = settings.discriminator_head == "features"
+        inputs = {tensor.name for tensor in getattr(discriminator, "inputs", None) or ()}
+        self.on_features = features is not None and bool(inputs) and inputs <= {*settings.taps}
         self.features = features
         self.settings = settings
         self.scale = scale
@@ -198,6 +206,7 @@ class Adversarial(Stage):
             "perceptual": weights.perceptual_weight * self._perceptual(hr_features, features),
             "adversarial": self._ramp() * self.generator_loss(real, fake),
             "grid": weights.grid_weight * losses.grid(sr, self.scale),
+            **self.own_terms(hr, sr),
         }
         return terms, real, fake
 
@@ -220,9 +229,7 @@ class Adversarial(Stage):
             real, fake = self._judge(*judged)
             loss = self.discriminator_loss(real, fake)
         _descend(self.discriminator, self.discriminator_optimizer, tape, loss)
-        idle = dict.fromkeys(
-            ("pixel", "chroma", "perceptual", "adversarial", "grid"), tf.constant(0.0)
-        )
+        idle = dict.fromkeys((*_TERMS, *self.own_losses), tf.constant(0.0))
         return idle | _opinion(real, fake, loss) | {"gradient": tf.constant(0.0)}
 
     def _results(self, batch, training):
@@ -268,7 +275,8 @@ class Adversarial(Stage):
 
     def _window(self, image):
         """The same random window of every image of this step."""
-        size, room = self.settings.window, self.settings.hr_patch - self.settings.window
+        size = self.settings.window
+        room = tf.reduce_min(tf.shape(image)[1:3]) - size
         margin = room // 4  # at least a quarter of the room on every side
         offset = tf.random.stateless_uniform(
             (2,),
