@@ -771,7 +771,7 @@ def trained(monkeypatch):
 
 def test_train_passes_every_option_on(trained, capsys):
     options = ["--recipe", "srgan-paper-x4", "--validation", "v", "--lr-photos", "l", "--init", "i"]
-    options += ["--cache", "c", "--vgg-weights", "w"]
+    options += ["--cache", "c", "--vgg-weights", "w", "--generator", "g.keras"]
     assert cli.main(["train", "photos", "-o", "run", *options]) == 0
     assert capsys.readouterr().out == f"{Path('run', 'model.onnx')}\n"
     assert callable(trained.pop("progress"))
@@ -785,7 +785,22 @@ def test_train_passes_every_option_on(trained, capsys):
         "cache": Path("c"),
         "vgg_weights": Path("w"),
         "resume": False,
+        "generator": Path("g.keras"),
     }
+
+
+def test_values_are_set_on_top_of_a_recipe_and_a_teacher(trained):
+    options = ["--recipe", "esrgan-paper-x4", "--teacher", "t.onnx"]
+    options += ["--set", "pretrain.steps=7", "--set", "seed=3"]
+    assert cli.main(["train", "photos", "-o", "run", *options]) == 0
+    settings, recipe = trained["settings"], RECIPES["esrgan-paper-x4"]
+    assert (settings.pretrain.steps, settings.seed, settings.teacher.model) == (7, 3, "t.onnx")
+    assert settings.generator == recipe.generator
+
+
+def test_a_value_that_is_set_by_a_misspelt_key_is_refused(fails):
+    error = fails("train", "photos", "-o", "run", "--set", "pretrain.learningrate=1")
+    assert "did you mean learning_rate?" in error
 
 
 def test_a_run_is_resumed_with_its_own_configuration(trained, tmp_path):

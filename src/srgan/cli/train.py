@@ -44,6 +44,14 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="A TOML file takes the place of a recipe.")
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A value of the configuration is changed, as pretrain.steps=2000; repeatable.",
+        ),
+    ] = None,
     validation: Annotated[
         Path | None,
         typer.Option(help="The folder of the validation set; else some photos are held back."),
@@ -94,9 +102,13 @@ def train(
     the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly, and
     `srgan train --resume -o RUN` continues it.
     """
+    from srgan.train import config_file
+
     settings = _settings(recipe, config, output if resume else None)
+    settings = config_file.override(settings, changes or ())
     if teacher:
-        settings = _taught_by(settings, teacher)
+        chosen = f"teacher.model={json.dumps(teacher)}"
+        settings = config_file.override(settings, [chosen], "--teacher")
     frameworks.import_tensorflow()
     from srgan.cli import progress
     from srgan.train import community, run
@@ -140,12 +152,6 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
     if run and not recipe and (run / "config.toml").exists():
         return config_file.read(run / "config.toml")
     return _recipe(recipe or "residual-x4")
-
-
-def _taught_by(settings: "Config", teacher: str) -> "Config":
-    table = settings.model_dump(exclude_unset=True)
-    table["teacher"] = settings.teacher.model_dump(exclude_unset=True) | {"model": teacher}
-    return type(settings).model_validate(table)
 
 
 def _recipe(name: str) -> "Config":
