@@ -223,3 +223,21 @@ def test_the_network_that_was_called_compact_is_read_by_its_old_name(tmp_path, c
     found = read(tmp_path, '[generator]\narchitecture = "compact"\nfilters = 32\n')
     assert found.generator == config.Residual(filters=32)
     assert "The architecture compact is now called residual." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("table", "match"),
+    [
+        ("milestones = [5]", r'milestones has no effect; set schedule to "step"'),
+        ('schedule = "step"', "needs decay_every, or milestones"),
+        ('schedule = "step"\nmilestones = [7, 3]', "do not rise"),
+        ('schedule = "step"\nmilestones = [9000]', "not all before steps=5000"),
+        ("accumulate = 3", "steps=5000 is no multiple of accumulate=3; try 4998"),
+        ("r1_weight = 1", "set discriminator_normalised to false"),
+        ('discriminator_head = "unet"\nwindow = 92', "window=92 is no multiple of 8"),
+        ("cutblur = 0.5", "cutblur has no effect on LR images that are not degraded"),
+    ],
+)
+def test_what_has_no_effect_or_cannot_work_in_stage_two_is_refused(tmp_path, table, match):
+    with pytest.raises(ValueError, match=match):
+        read(tmp_path, f"[adversarial]\n{table}\n")

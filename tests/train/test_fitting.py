@@ -10,7 +10,7 @@ import pytest
 
 from srgan.networks.generators import residual
 from srgan.train import config, data, fitting, streams, validation
-from srgan.train.training import Pretraining
+from srgan.train.pretraining import Pretraining
 
 STEPS = 16
 RATE = 0.05  # too high, but not after one or two halvings

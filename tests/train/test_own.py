@@ -11,7 +11,8 @@ from keras import layers, ops
 import srgan
 from srgan.io import images
 from srgan.networks.layers import PixelShuffle
-from srgan.train import build, config, own, run, streams, training
+from srgan.train import build, config, own, run, streams
+from srgan.train.pretraining import Pretraining
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -113,14 +114,14 @@ def test_an_own_term_is_part_of_the_loss_with_its_weight():
     for weight in (1.0, 3.0):
         keras.utils.set_random_seed(0)
         settings = config.Pretrain(steps=9, warmup=0)
-        stage = training.Pretraining(Net(), settings, own_losses={"edges": (edges, weight)})
+        stage = Pretraining(Net(), settings, own_losses={"edges": (edges, weight)})
         terms.append(stage.train_step((tf.constant(lr), tf.constant(hr))))
     assert float(terms[1]["edges"]) == pytest.approx(3 * float(terms[0]["edges"]))
     assert float(terms[1]["gradient"]) > 1.5 * float(terms[0]["gradient"])
 
 
 def test_a_stage_can_be_fitted_alone():
-    stage = training.Pretraining(Net(), config.Pretrain(steps=4, warmup=0))
+    stage = Pretraining(Net(), config.Pretrain(steps=4, warmup=0))
     stage.compile()
     lr, hr = next(pairs(0))
     stage.fit(tf.data.Dataset.from_tensors((lr, hr)).repeat(4), epochs=1, verbose=0)

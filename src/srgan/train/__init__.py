@@ -13,17 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srgan.train.adversarial import Adversarial
     from srgan.train.config import Config
+    from srgan.train.pretraining import Pretraining
     from srgan.train.recipes import RECIPES
     from srgan.train.run import train
-    from srgan.train.training import Adversarial, Pretraining
 
 __all__ = ["RECIPES", "Adversarial", "Config", "Pretraining", "train"]
 
 _HOMES = {
-    "Adversarial": "training",
+    "Adversarial": "adversarial",
     "Config": "config",
-    "Pretraining": "training",
+    "Pretraining": "pretraining",
     "RECIPES": "recipes",
     "train": "run",
 }

@@ -37,14 +37,16 @@ def generator(settings: config.Generator, scale: int) -> keras.Model:
 
 def discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
     """Returns the untrained discriminator of a configuration; `features` if it looks at those."""
-    filters = settings.discriminator_filters
+    filters, normalised = settings.discriminator_filters, settings.discriminator_normalised
     match settings.discriminator_head:
         case "features":
-            return discriminators.feature_heads(cast(keras.Model, features), filters)
+            return discriminators.feature_heads(cast(keras.Model, features), filters, normalised)
         case "dense":
-            return discriminators.vgg_style(settings.window, filters)
+            return discriminators.vgg_style(settings.window, filters, normalised)
         case "pooled":
-            return discriminators.vgg_style(None, filters)
+            return discriminators.vgg_style(None, filters, normalised)
+        case "unet":
+            return discriminators.unet(filters)
 
 
 def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:

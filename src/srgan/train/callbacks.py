@@ -47,8 +47,8 @@ class Sentry(keras.callbacks.Callback):
     Args:
         every: Steps between checks of all variables and of the results.
         batch: What the results are checked on.
-        patience: Steps over which the discriminator's loss is averaged. Within 3 % of chance,
-            2 log 2, it teaches nothing, and the perceptual term alone draws the texture.
+        patience: Steps over which the discriminator's loss is averaged. Within 3 % of chance it
+            teaches nothing, and the perceptual term alone draws the texture.
     """
 
     def __init__(self, every: int, batch: tuple, patience: int = 200) -> None:
@@ -69,11 +69,13 @@ class Sentry(keras.callbacks.Callback):
             self._average += (float(logs["discriminator"]) - self._average) / min(
                 self._steps, self._patience
             )
-            if self._steps % self._patience == 0 and self._average > 0.97 * 2 * math.log(2):
+            chance = self.model.kind.chance
+            if self._steps % self._patience == 0 and self._average > 0.97 * chance:
                 _logger.warning(
-                    "The discriminator is at chance (loss %.3f of 1.386 over %d steps): raise "
+                    "The discriminator is at chance (loss %.3f of %.3f over %d steps): raise "
                     "discriminator_learning_rate, discriminator_steps or generator_every.",
                     self._average,
+                    chance,
                     self._patience,
                 )
 

@@ -9,11 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from srgan.train import callbacks, config, data
+from srgan.train.adversarial import Adversarial
 from srgan.train.callbacks import Diverged, Progress
 from srgan.train.checkpoints import Checkpoints
 from srgan.train.stage import Stage
 from srgan.train.streams import Stream
-from srgan.train.training import Adversarial
 from srgan.train.validation import Rank, Validation
 from srgan.util import files
 

@@ -26,8 +26,9 @@ from srgan.train import (
     record,
     teaching,
 )
+from srgan.train.adversarial import Adversarial
+from srgan.train.pretraining import Pretraining
 from srgan.train.stage import Stage
-from srgan.train.training import Adversarial, Pretraining
 
 _logger = logging.getLogger(__name__)
 

@@ -1,9 +1,11 @@
 """What both stages of a training share: a generator, its moving average, and a state to save."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from srgan.train import config, own
@@ -178,3 +180,11 @@ class Stage(keras.Model):
         )
         number.assign(value)  # in all its digits, which an initializer rounds to float32
         return number
+
+
+def descend(model, optimizer, tape, loss):
+    """One step of the optimizer; returns the norm of the gradients before clipping."""
+    weights = cast(list, model.trainable_variables)
+    gradients = tape.gradient(loss, weights)
+    optimizer.apply(gradients, weights)
+    return tf.linalg.global_norm(gradients)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from srgan.train import batches, config, data
+from srgan.train import batches, config, data, mixing
 from srgan.train.teaching import Lessons
 
 Batch = tuple[np.ndarray, ...]
@@ -113,6 +113,15 @@ class PhotoStream:
         return self._clock.time(partial(self._batch, k))
 
     def _batch(self, k: int) -> Batch:
+        lr, hr, *pictures = self._crops(k)
+        rng = np.random.default_rng((self._seed, int(k), 1))
+        if self._schedule.cutblur:
+            lr = mixing.cutblur(lr, hr, rng, self._schedule.cutblur)
+        if rng.random() < self._schedule.mixup:
+            lr, hr = mixing.mixup((lr, hr), rng)
+        return lr, hr, *pictures
+
+    def _crops(self, k: int) -> Batch:
         schedule, taught = self._schedule, self._taught
         cut = partial(
             batches.batch,
