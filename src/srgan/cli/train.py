@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from srgan.train.config import Config
 
 
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="A named configuration; srgan recipes lists them. [residual-x4]"),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file takes the place of a recipe.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A value of the configuration is changed, as pretrain.steps=2000; repeatable.",
+    ),
+]
+VggWeights = Annotated[
+    Path | None,
+    typer.Option(help="The file of ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded."),
+]
+
 _RENAMED = {  # recipes; the old names work until 0.3
     "srgan-x4": "srgan-paper-x4",
     "esrgan-x4": "esrgan-paper-x4",
@@ -37,21 +57,9 @@ def train(
             show_default=False,
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="A named configuration; srgan recipes lists them. [residual-x4]"),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file takes the place of a recipe.")
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A value of the configuration is changed, as pretrain.steps=2000; repeatable.",
-        ),
-    ] = None,
+    recipe: Recipe = None,
+    config: ConfigFile = None,
+    changes: Changes = None,
     validation: Annotated[
         Path | None,
         typer.Option(help="The folder of the validation set; else some photos are held back."),
@@ -87,10 +95,7 @@ def train(
             "--resume", help="The run in the folder goes on, with all that it began with."
         ),
     ] = False,
-    vgg_weights: Annotated[
-        Path | None,
-        typer.Option(help="The file of ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded."),
-    ] = None,
+    vgg_weights: VggWeights = None,
     cache: Annotated[
         Path | None, typer.Option(help="The folder for decoded photos; else one in the run's.")
     ] = None,
@@ -104,19 +109,17 @@ def train(
     """
     from srgan.train import config_file
 
-    settings = _settings(recipe, config, output if resume else None)
+    settings = settings_of(recipe, config, output if resume else None)
     settings = config_file.override(settings, changes or ())
     if teacher:
         chosen = f"teacher.model={json.dumps(teacher)}"
         settings = config_file.override(settings, [chosen], "--teacher")
     frameworks.import_tensorflow()
     from srgan.cli import progress
-    from srgan.train import community, run
+    from srgan.train import run
 
-    if init and community.is_community(init) and not resume:
-        found = community.read(init)
-        settings = community.adopt(settings, found, settings.model_fields_set if config else ())
-        messages.notice(f"The network is that of {init}: x{found.scale}, {_network(settings)}.")
+    if not resume:
+        settings = adopted(settings, init, config)
     with progress.training(as_json) as report:
         try:
             result = run.train(
@@ -138,7 +141,7 @@ def train(
     print(json.dumps({"model": str(result)}) if as_json else result)
 
 
-def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Config":
+def settings_of(recipe: str | None, config: Path | None, run: Path | None) -> "Config":
     """The configuration of a new run, or of the one in the folder `run`."""
     from srgan.train import config_file
 
@@ -152,6 +155,18 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
     if run and not recipe and (run / "config.toml").exists():
         return config_file.read(run / "config.toml")
     return _recipe(recipe or "residual-x4")
+
+
+def adopted(settings: "Config", init: str | None, config: Path | None) -> "Config":
+    """The configuration with the network of a community model, if that is what it starts from."""
+    from srgan.train import community
+
+    if not init or not community.is_community(init):
+        return settings
+    found = community.read(init)
+    settings = community.adopt(settings, found, settings.model_fields_set if config else ())
+    messages.notice(f"The network is that of {init}: x{found.scale}, {_network(settings)}.")
+    return settings
 
 
 def _recipe(name: str) -> "Config":

@@ -138,7 +138,7 @@ class Adversarial(Stage):
         """The gradients of each term, by its name; zeros of a term that is off."""
         weights = cast(list, self.generator.trainable_variables)
         with tf.GradientTape(persistent=True) as tape:
-            terms, _, _ = self._forward(batch, training=False)
+            terms, *_ = self._forward(batch, training=False)
         found = {name: tape.gradient(term, weights) for name, term in terms.items()}
         return {
             name: [
@@ -172,11 +172,12 @@ class Adversarial(Stage):
             terms["artifact"] = weights.artifact_weight * losses.artifact(hr, sr, average)
         if weights.frequency_weight:
             terms["frequency"] = weights.frequency_weight * losses.focal_frequency(hr, sr)
-        return terms | self.own_terms(hr, sr), judged, (real, fake)
+        watched = self.observed(hr, sr, self.scale)
+        return terms | self.own_terms(hr, sr), judged, (real, fake), watched
 
     def _update_both(self, batch):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            terms, judged, (real, fake) = self._forward(batch)
+            terms, judged, (real, fake), watched = self._forward(batch)
             g_loss = sum(terms.values())
             d_loss = self.kind.discriminator(real, fake)
             with g_tape.stop_recording():
@@ -187,7 +188,8 @@ class Adversarial(Stage):
         norm = descend(self.generator, self.generator_optimizer, g_tape, g_loss)
         self._teach_discriminator(d_tape, d_total)
         self.average()
-        return terms | self._opinion(real, fake, d_loss, penalty) | {"gradient": norm}
+        said = self._opinion(real, fake, d_loss, penalty) | {"gradient": norm}
+        return terms | said | watched
 
     def _update_discriminator(self, batch):
         sr = self._results(batch, training=False)
@@ -199,8 +201,8 @@ class Adversarial(Stage):
             total = loss + penalty
         self._teach_discriminator(tape, total)
         idle = dict.fromkeys(self._weighted(), tf.constant(0.0))
-        opinion = self._opinion(real, fake, loss, penalty)
-        return idle | opinion | {"gradient": tf.constant(0.0)}
+        said = self._opinion(real, fake, loss, penalty) | {"gradient": tf.constant(0.0)}
+        return idle | said | self.observed(self._truth(batch, self.taught_pixel), sr, self.scale)
 
     def _teach_discriminator(self, tape, loss):
         """One step of the discriminator, unless it has won: then it waits for the generator."""

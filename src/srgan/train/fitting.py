@@ -103,7 +103,7 @@ def _run(
     every, steps, done = settings.validate_every, stage.total_steps, int(stage.step)
     judge, *further, interruption = watching
     first = stream.head(4)
-    watching = [callbacks.Sentry(every, first[0]), callbacks.Log(folder), judge]
+    watching = [callbacks.Sentry(every, first[0]), callbacks.Log(folder, stream.waited), judge]
     if isinstance(stage, Adversarial):
         watching.append(callbacks.GradientNorms(folder, first, every))
     try:

@@ -7,7 +7,6 @@ The generator's loss is the sum over terms of weight x term (SRGAN, Ledig et al.
 ESRGAN, Wang et al. 2018, eq. 3).
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -110,7 +109,7 @@ def hinge_discriminator(real, fake):
     return ops.mean(ops.relu(1 - real)) + ops.mean(ops.relu(1 + fake))
 
 
-def hinge_generator(real, fake):
+def hinge_generator(fake):
     """The generator's side of the hinge loss (eq. 17): -E[D(sr)]."""
     return -ops.mean(fake)
 
@@ -120,7 +119,7 @@ def least_squares_discriminator(real, fake):
     return 0.5 * ops.mean(ops.square(real - 1)) + 0.5 * ops.mean(ops.square(fake))
 
 
-def least_squares_generator(real, fake):
+def least_squares_generator(fake):
     """The generator's side of LSGAN (eq. 9): E[(D(sr) - 1)^2] / 2."""
     return 0.5 * ops.mean(ops.square(fake - 1))
 
@@ -145,36 +144,31 @@ class AdversarialLoss(NamedTuple):
     Attributes:
         discriminator: Of `(real, fake)`.
         generator: Likewise.
-        chance: The discriminator's loss if it cannot tell.
         margins: From `(real, fake)` to what is positive for hr, and negative for sr, where the
             discriminator is right.
     """
 
     discriminator: Callable[[Any, Any], Any]
     generator: Callable[[Any, Any], Any]
-    chance: float
     margins: Callable[[Any, Any], tuple[Any, Any]] = lambda real, fake: (real, fake)
 
 
 ADVERSARIAL = {
-    "vanilla": AdversarialLoss(discriminator, lambda real, fake: generator(fake), 2 * math.log(2)),
-    "hinge": AdversarialLoss(hinge_discriminator, hinge_generator, 2.0),
+    "vanilla": AdversarialLoss(discriminator, lambda real, fake: generator(fake)),
+    "hinge": AdversarialLoss(hinge_discriminator, lambda real, fake: hinge_generator(fake)),
     "least_squares": AdversarialLoss(
         least_squares_discriminator,
-        least_squares_generator,
-        0.25,
+        lambda real, fake: least_squares_generator(fake),
         lambda real, fake: (real - 0.5, fake - 0.5),
     ),
     "relativistic": AdversarialLoss(
         relativistic_discriminator,
         relativistic_generator,
-        2 * math.log(2),
         lambda real, fake: (real - ops.mean(fake), fake - ops.mean(real)),
     ),
     "relativistic_paired": AdversarialLoss(
         paired_discriminator,
         paired_generator,
-        math.log(2),
         lambda real, fake: (real - fake, fake - real),
     ),
 }

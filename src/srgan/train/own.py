@@ -26,7 +26,10 @@ Losses = Mapping[str, tuple[Loss, float]]
 """Terms of a loss by name, each with its weight."""
 
 TERMS = ("pixel", "chroma", "perceptual", "adversarial", "grid", "artifact", "frequency")
-_LOGGED = ("gradient", "discriminator", "accuracy", "real", "fake", "step")
+_LOGGED = (
+    *("gradient", "discriminator", "accuracy", "real", "fake", "penalty", "step"),
+    *("colour_drift", "grid_energy", "learning_rate", "step_seconds", "data_seconds"),
+)
 _STAGES = ("pretrain", "adversarial")
 _SIZES = ((13, 9), (16, 24))  # of lr images that a generator is tried on
 

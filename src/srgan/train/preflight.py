@@ -214,17 +214,27 @@ def check_room(folder: Path, stages: dict[str, Stage]) -> None:
     Raises:
         OSError: If there is no room for the checkpoints of all stages, and their models.
     """
-    needed = 0
-    for name, stage in stages.items():
-        size = sum(np.asarray(variable).nbytes for variable in stage.state().values())
-        weights = sum(weight.nbytes for weight in stage.generator.get_weights())
-        needed += (checkpoints.KEPT + 1) * size + 3 * weights  # one more while it is written
-        kept = (folder / name / "checkpoints").glob("*.npz")
-        needed -= sum(path.stat().st_size for path in kept)
+    kept = [path for name in stages for path in (folder / name / "checkpoints").glob("*.npz")]
+    room = needed(stages) - sum(path.stat().st_size for path in kept)
     free = shutil.disk_usage(folder).free
-    if free < needed:
+    if free < room:
         raise OSError(
             f"{folder} has {free / 2**20:,.1f} MiB left on its disk, and the run needs "
-            f"{needed / 2**20:,.1f} MiB for checkpoints and models. Free some space, or choose "
+            f"{room / 2**20:,.1f} MiB for checkpoints and models. Free some space, or choose "
             "another folder."
         )
+
+
+def size_of(stage: Stage) -> int:
+    """Returns the bytes of a checkpoint."""
+    return sum(np.asarray(variable).nbytes for variable in stage.state().values())
+
+
+def needed(stages: dict[str, Stage]) -> int:
+    """Returns the bytes that checkpoints and models of a run take."""
+    total = 0
+    for stage in stages.values():
+        weights = sum(weight.nbytes for weight in stage.generator.get_weights())
+        # One checkpoint more while it is written; models of ONNX and Keras, twice each.
+        total += (checkpoints.KEPT + 1) * size_of(stage) + 6 * weights
+    return total

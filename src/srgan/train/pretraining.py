@@ -39,6 +39,7 @@ class Pretraining(Stage):
 
     def train_step(self, data):
         target = self.target(data, self.taught)
+        scale = (data[1].shape[1] or 0) // (data[0].shape[1] or 1)
         with tf.GradientTape() as tape:
             sr = ops.cast(self.generator(data[0], training=True), "float32")
             terms = {"pixel": self.pixel(target, sr)} | self.own_terms(target, sr)
@@ -46,4 +47,4 @@ class Pretraining(Stage):
         norm = descend(self.generator, self.generator_optimizer, tape, loss)
         self.step.assign_add(1)
         self.average()
-        return terms | {"gradient": norm}
+        return terms | {"gradient": norm} | self.observed(target, sr, scale)

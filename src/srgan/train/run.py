@@ -18,13 +18,12 @@ from pathlib import Path
 
 import keras
 
-from srgan.io.find import find_images
-from srgan.quality import metrics
 from srgan.train import (
     config,
     config_file,
     data,
     fitting,
+    inputs,
     own,
     precision,
     preflight,
@@ -44,7 +43,6 @@ __all__ = ["Interrupted", "Progress", "train"]
 _logger = logging.getLogger(__name__)
 
 _PSNR_MODEL = "model-psnr"  # what stage two starts from: what realism 0 of its model gives
-_VALIDATION_PHOTOS = 8
 
 
 def train(
@@ -135,8 +133,8 @@ def train(
         preflight.rehearse(networks.stages, settings, brought)
         preflight.check_room(folder, networks.stages)
 
-        inputs = _inputs(photos, lr_photos, validation, cache, folder, known)
-        pairs, validating = _photos(inputs, settings, report)
+        chosen = inputs.choose(photos, lr_photos, validation, cache, folder, known)
+        pairs, validating = inputs.prepare(chosen, settings, report)
         preflight.check_room(folder, networks.stages)  # beside the decoded photos, too
         training = record.data_of(pairs, brought.streams)
         described = own.describe(brought.generator, brought.discriminator, losses)
@@ -146,12 +144,12 @@ def train(
             pixels = record.fingerprint(validating)
             record.check_data("The validation photos", known.validation, pixels)
             record.warn_of_versions(known)
-            found = known.model_copy(update={"inputs": inputs, "vgg": networks.vgg or known.vgg})
+            found = known.model_copy(update={"inputs": chosen, "vgg": networks.vgg or known.vgg})
         else:
             taught_by = teacher and teacher.source
             found = record.make(
                 computed_in,
-                inputs,
+                chosen,
                 initial,
                 networks.vgg,
                 taught_by,
@@ -160,11 +158,11 @@ def train(
                 validating,
             )
         record.write(folder, settings, found)
-        lessons = None
+        taught = None
         if teacher and pairs:
-            lessons = _lessons(teacher, pairs, settings.teacher, inputs.cache, report)
+            taught = inputs.lessons(teacher, pairs, settings.teacher, chosen.cache, report)
         sources = {
-            name: brought.streams.get(name) or _stream(name, stage, pairs, lessons, settings)
+            name: brought.streams.get(name) or _stream(name, stage, pairs, taught, settings)
             for name, stage in networks.stages.items()
         }
         return _run(networks, folder, settings, sources, found, validating, report, callbacks)
@@ -258,91 +256,3 @@ def _change_settings(folder: Path, settings: config.Config) -> None:
     second = fitting.checkpoints_of(folder / "adversarial", settings)
     over = ["pretrain"] if second.exist() else []
     record.check_settings(config_file.read(folder / "config.toml"), settings, over)
-
-
-def _inputs(
-    photos: str | os.PathLike[str] | None,
-    lr_photos: Path | None,
-    validating: Path | None,
-    cache: Path | None,
-    folder: Path,
-    known: record.Record | None,
-) -> record.Inputs:
-    """What was named now, and else when the run began."""
-    before = known.inputs if known else None
-
-    def choose(now: str | os.PathLike[str] | None, then: Path | None) -> Path | None:
-        return Path(now).resolve() if now else then
-
-    return record.Inputs(
-        photos=choose(photos, before and before.photos),
-        lr_photos=choose(lr_photos, before and before.lr_photos),
-        validation=choose(validating, before and before.validation),
-        cache=choose(cache, before and before.cache) or (folder / "cache").resolve(),
-    )
-
-
-def _photos(
-    inputs: record.Inputs, settings: config.Config, report: Callable[[Progress], None]
-) -> tuple[data.Photos | None, list[data.Pair]]:
-    """The photos to train on, if there are any, and the pairs of the validation set."""
-    stages = (settings.pretrain, settings.adversarial)
-    if inputs.validation:
-        find_images(inputs.validation)  # said before the photos are decoded
-    pairs = held_out = None
-    if inputs.photos:
-        pairs = data.prepare(
-            inputs.photos,
-            inputs.cache,
-            settings.scale,
-            inputs.lr_photos,
-            max(stage.hr_patch for stage in stages if stage.steps) // settings.scale,
-            settings.degradation,
-            lambda done, total: report(Progress("data", done, total, {})),
-        )
-    if inputs.validation:
-        held_out = data.prepare(
-            inputs.validation,
-            inputs.cache,
-            settings.scale,
-            minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
-            degradation=_once(settings.degradation),
-        )
-        for name, reason in held_out.skipped:
-            _logger.warning("Left out of validation: %s: %s", name, reason)
-    elif pairs:
-        pairs, held_out = pairs.hold_back(_VALIDATION_PHOTOS)
-    assert held_out
-    for name, reason in pairs.skipped if pairs else ():
-        _logger.warning("Left out %s: %s", name, reason)
-    return pairs, [held_out[i] for i in range(min(len(held_out), _VALIDATION_PHOTOS))]
-
-
-def _lessons(
-    teacher: preflight.Teacher,
-    pairs: data.Photos,
-    settings: config.Teacher,
-    cache: Path,
-    report: Callable[[Progress], None],
-) -> teaching.Lessons:
-    """What the teacher makes of crops of the photos, found in the cache or made now.
-
-    Raises:
-        Interrupted: After Ctrl-C; what is made by then is kept.
-    """
-    try:
-        return teaching.prepare(
-            pairs,
-            teacher.model,
-            teacher.source.sha256,
-            settings,
-            cache,
-            lambda done, total: report(Progress("teacher", done, total, {})),
-        )
-    except KeyboardInterrupt:
-        raise Interrupted("Stopped before the teacher had made all its pictures.") from None
-
-
-def _once(degradation: config.Degradation) -> config.Degradation:
-    """The same for the validation set, of which there is one version each."""
-    return degradation.model_copy(update={"versions": min(degradation.versions, 1)})

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from srgan.train import config, own
+from srgan.train import config, losses, own
 
 WORST_ERROR = 0.5
 """Mean absolute error of a generator that has diverged: plain grey errs by no more on any image."""
@@ -30,7 +30,7 @@ class Stage(keras.Model):
         settings: Of the stage.
         steps: That the stage has in all.
         taught: How many crops of a batch the teacher teaches.
-        losses: A caller's own terms.
+        own_losses: A caller's own terms.
 
     Attributes:
         halvings: How often the learning rate was halved, since the training diverged.
@@ -46,13 +46,13 @@ class Stage(keras.Model):
         settings: config.Schedule,
         steps: int,
         taught: int,
-        losses: own.Losses | None = None,
+        own_losses: own.Losses | None = None,
     ) -> None:
         super().__init__()
         own.build(generator)
         self.generator = generator
         self.taught = taught
-        self.own_losses = dict(losses or {})
+        self.own_losses = dict(own_losses or {})
         self.total_steps = steps
         self.ema = own.copy(generator)
         self.best = [keras.Variable(weight, trainable=False) for weight in generator.get_weights()]
@@ -160,6 +160,15 @@ class Stage(keras.Model):
             name: weight * ops.cast(function(hr, sr), "float32")
             for name, (function, weight) in self.own_losses.items()
         }
+
+    @staticmethod
+    def observed(hr, sr, scale: int) -> dict:
+        """What is logged besides the loss: how far mean colours drift, and the grid's energy."""
+        sr = ops.stop_gradient(sr)
+        drift = ops.mean(ops.abs(ops.mean(hr - sr, axis=(1, 2))))
+        is_large = min(side or 0 for side in sr.shape[1:3]) >= 8 + 2 * scale
+        grid = losses.grid(sr, scale) if is_large else tf.constant(0.0)
+        return {"colour_drift": drift, "grid_energy": grid}
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The stage's optimizers by name."""

@@ -20,7 +20,7 @@ Batches = tf.data.Dataset | Callable[[int], Iterable]
 """Batches `(lr, hr)` of a caller: a data set, or a function of the step that they begin at."""
 
 _AHEAD = 4  # batches that are made while a step is computed
-_WORKERS = 2
+WORKERS = 2
 
 
 class Stream(Protocol):
@@ -86,7 +86,7 @@ class PhotoStream:
         self.error: Exception | None = None
         self._photos, self._lessons, self._schedule = photos, lessons, schedule
         self._taught, self._seed = taught, settings.seed
-        self._clock = _Clock(_WORKERS)
+        self._clock = _Clock(WORKERS)
 
     def head(self, count):
         return [self._batch(k) for k in range(count)]
@@ -107,7 +107,7 @@ class PhotoStream:
             )
 
         numbers = tf.data.Dataset.range(start, stop)
-        return numbers.map(with_shape, _WORKERS, deterministic=True).prefetch(_AHEAD)
+        return numbers.map(with_shape, WORKERS, deterministic=True).prefetch(_AHEAD)
 
     def _timed(self, k: int) -> Batch:
         return self._clock.time(partial(self._batch, k))

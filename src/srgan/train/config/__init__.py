@@ -18,9 +18,10 @@ from srgan.train.config.generators import (
     SrResNet,
     SrVggNet,
 )
-from srgan.train.config.stages import Adversarial, Pretrain, Schedule
+from srgan.train.config.stages import CHANCE, Adversarial, Pretrain, Schedule
 
 __all__ = [
+    "CHANCE",
     "TEACHER_MARGIN",
     "Adversarial",
     "Config",

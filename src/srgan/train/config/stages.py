@@ -1,5 +1,6 @@
 """The two stages: how long, on what, and by which losses each learns."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -14,6 +15,15 @@ from srgan.train.config.fields import (
     Steps,
     Weight,
 )
+
+CHANCE = {
+    "vanilla": 2 * math.log(2),
+    "hinge": 2.0,
+    "least_squares": 0.25,
+    "relativistic": 2 * math.log(2),
+    "relativistic_paired": math.log(2),
+}
+"""The loss of a discriminator that cannot tell, by the kind of the adversarial loss."""
 
 
 class Schedule(Settings):
