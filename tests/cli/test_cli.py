@@ -29,7 +29,7 @@ from srgan.verification import certificate, probes
 
 COMMANDS = (
     *("upscale", "demo", "evaluate", "check", "train", "recipes", "models"),
-    *("export", "verify"),
+    *("export", "verify", "plan", "diagnose", "runs"),
 )
 TINY = """
 validate_every = 2
@@ -796,6 +796,26 @@ def test_values_are_set_on_top_of_a_recipe_and_a_teacher(trained):
     settings, recipe = trained["settings"], RECIPES["esrgan-paper-x4"]
     assert (settings.pretrain.steps, settings.seed, settings.teacher.model) == (7, 3, "t.onnx")
     assert settings.generator == recipe.generator
+
+
+def test_a_sweep_trains_a_run_for_each_value_and_goes_on_with_those_begun(
+    monkeypatch, tmp_path, capsys
+):
+    from srgan.train import run
+
+    called = {}
+
+    def train(photos, folder, settings, **options):
+        called[folder.name] = settings.seed, options["resume"], options["cache"]
+        return folder / "model.onnx"
+
+    monkeypatch.setattr(run, "train", train)
+    (tmp_path / "seed=2").mkdir()
+    (tmp_path / "seed=2" / "config.toml").touch()
+    assert cli.main(["train", "photos", "-o", str(tmp_path), "--sweep", "seed=1,2"]) == 0
+    cache = tmp_path / "cache"
+    assert called == {"seed=1": (1, False, cache), "seed=2": (2, True, cache)}
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_a_value_that_is_set_by_a_misspelt_key_is_refused(fails):

@@ -241,3 +241,26 @@ def test_the_network_that_was_called_compact_is_read_by_its_old_name(tmp_path, c
 def test_what_has_no_effect_or_cannot_work_in_stage_two_is_refused(tmp_path, table, match):
     with pytest.raises(ValueError, match=match):
         read(tmp_path, f"[adversarial]\n{table}\n")
+
+
+def test_a_sweep_has_a_configuration_for_each_value():
+    found = config_file.sweep(config.Config(), "adversarial.adversarial_weight=1, 3")
+    weights = {name: one.adversarial.adversarial_weight for name, one in found.items()}
+    assert weights == {
+        "adversarial.adversarial_weight=1": 1.0,
+        "adversarial.adversarial_weight=3": 3.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ("seed=", "at least one value"),
+        ("seed=1,1", "none of them twice"),
+        ("sed=1", r"--sweep: sed: .*did you mean seed"),
+        ("seed=1,x", r"--sweep: seed: Input should be a valid integer"),
+    ],
+)
+def test_a_sweep_over_nothing_is_refused(values, match):
+    with pytest.raises(ValueError, match=match):
+        config_file.sweep(config.Config(), values)

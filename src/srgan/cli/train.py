@@ -99,6 +99,13 @@ def train(
     cache: Annotated[
         Path | None, typer.Option(help="The folder for decoded photos; else one in the run's.")
     ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY=A,B,C",
+            help="One run for each value of a key, in folders of the output that have its name.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on your photos.
@@ -120,25 +127,31 @@ def train(
 
     if not resume:
         settings = adopted(settings, init, config)
-    with progress.training(as_json) as report:
-        try:
-            result = run.train(
-                photos,
-                output,
-                settings,
-                generator=generator,
-                validation=validation,
-                lr_photos=lr_photos,
-                init=init,
-                cache=cache,
-                vgg_weights=vgg_weights,
-                resume=resume,
-                progress=report,
-            )
-        except run.Interrupted as interruption:
-            messages.fail(f"{interruption} Continue with: srgan train --resume -o {output}")
-            sys.exit(130)
-    print(json.dumps({"model": str(result)}) if as_json else result)
+    runs = config_file.sweep(settings, sweep) if sweep else {"": settings}
+    for name, chosen in runs.items():
+        folder = output / name
+        with progress.training(as_json) as report:
+            try:
+                result = run.train(
+                    photos,
+                    folder,
+                    chosen,
+                    generator=generator,
+                    validation=validation,
+                    lr_photos=lr_photos,
+                    init=init,
+                    cache=cache or (output / "cache" if sweep else None),
+                    vgg_weights=vgg_weights,
+                    resume=resume or bool(sweep and (folder / "config.toml").is_file()),
+                    progress=report,
+                )
+            except run.Interrupted as interruption:
+                again = "the same command" if sweep else f"srgan train --resume -o {output}"
+                messages.fail(f"{interruption} Continue with: {again}")
+                sys.exit(130)
+        print(json.dumps({"model": str(result)}) if as_json else result)
+    if sweep and not as_json:
+        messages.notice(f"Compare the runs with: srgan runs {output}")
 
 
 def settings_of(recipe: str | None, config: Path | None, run: Path | None) -> "Config":

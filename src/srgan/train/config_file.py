@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -82,6 +83,30 @@ def override(settings: Config, changes: Sequence[str], source: str = "--set") ->
                 raise ValueError(f"{source} {change}: {part} is a value, and no table.")
         place[last] = _value(text.strip())
     return _validate(table, source)
+
+
+def sweep(settings: Config, values: str) -> dict[str, Config]:
+    """Returns a configuration for each value of a key, by the name of its run.
+
+    Args:
+        settings: What is changed.
+        values: As "adversarial.adversarial_weight=1,3,9".
+
+    Raises:
+        ValueError: If there are no values, one comes twice, or one cannot be used.
+    """
+    key, _, text = values.partition("=")
+    found = [value.strip() for value in text.split(",") if value.strip()]
+    if len({*found}) != len(found) or not found:
+        raise ValueError(
+            f"--sweep {values}: expected KEY=A,B,C, with at least one value and none of them twice."
+        )
+    return {
+        re.sub(r"[^\w.=+-]", "_", f"{key.strip()}={value}"): override(
+            settings, [f"{key}={value}"], "--sweep"
+        )
+        for value in found
+    }
 
 
 def _value(text: str) -> Any:

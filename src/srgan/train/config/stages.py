@@ -26,6 +26,9 @@ CHANCE = {
 """The loss of a discriminator that cannot tell, by the kind of the adversarial loss."""
 
 
+_TAPS = {"conv2_2": 2.0, "conv3_3": 4.0, "conv4_3": 0.6, "conv5_3": 0.3}
+
+
 class Schedule(Settings):
     """How long, on how much, and how fast a stage learns."""
 
@@ -108,12 +111,7 @@ class Adversarial(Schedule):
     ramp: Steps = 200  # steps over which adversarial_weight rises from zero
 
     vgg: Literal["vgg16", "vgg19"] = "vgg16"
-    taps: dict[str, Weight] = {  # noqa: RUF012 - pydantic copies it
-        "conv2_2": 2.0,
-        "conv3_3": 4.0,
-        "conv4_3": 0.6,
-        "conv5_3": 0.3,
-    }
+    taps: dict[str, Weight] = _TAPS  # layers of VGG, each with its weight
     before_activation: bool = False
     feature_scale: Positive = 1 / 128  # brings VGG's features to the size of pixels
     feature_distance: Literal["l1", "mse", "normalised"] = "normalised"
