@@ -76,6 +76,7 @@ def measure(
         alone = _step(stage, stream) if schedule.discriminator_steps else both
         stage.step.assign(schedule.discriminator_steps)
         both = _step(stage, stream)
+    folder.mkdir(exist_ok=True)
     count = min(_VALIDATED, len(sample))
     judge = validation.Validation(
         folder,
@@ -85,7 +86,6 @@ def measure(
         settings.projection,
         validation.accuracy_rule,
     )
-    folder.mkdir()
     judge.set_model(stage)
     began = time.perf_counter()
     judge.validate()
