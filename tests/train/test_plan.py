@@ -38,7 +38,7 @@ def test_a_schedule_is_shortened_in_proportion():
     assert found.settings.pretrain.warmup == 20
     assert found.settings.adversarial.steps == 500
     assert found.settings.adversarial.discriminator_steps == 12
-    assert found.settings.validate_every == 50
+    assert found.settings.validate_every == 500
     assert "pretrain.steps=3300" in found.changes
 
 
@@ -55,20 +55,23 @@ def test_a_plan_tells_what_a_run_takes_and_leaves_nothing(
     (tmp_path / "temporary").mkdir()
     (tmp_path / "run.toml").write_text(tomli_w.dumps(tiny.model_dump(mode="json")))
     command = ["plan", photo_folder, "--config", tmp_path / "run.toml", "--json"]
-    command += ["--vgg-weights", vgg_file, "--set", "pretrain.steps=1000"]
-    command += ["--max-hours", "0.02"]
+    command += ["--vgg-weights", vgg_file, "--set", "pretrain.steps=2000000"]
+    command += ["--set", "adversarial.steps=1000000", "--set", "validate_every=100000"]
+    command += ["--max-hours", "1"]
     assert cli.main([str(word) for word in command]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["photos"] == 9
     assert found["megapixels"] == pytest.approx(3 * 96 * (96 + 104 + 112) / 1e6)
     first, second = found["stages"]
-    assert (first["name"], second["name"], second["steps"]) == ("pretrain", "adversarial", 4)
+    assert (first["name"], second["name"]) == ("pretrain", "adversarial")
+    assert 0.45 < second["steps"] / first["steps"] < 0.55
     for stage in (first, second):
         assert stage["generator_seconds"] > 0
         assert stage["step_seconds"] > 0
         assert stage["checkpoint_bytes"] > 10_000
     assert found["memory_bytes"] > 1e8
-    assert found["seconds"] <= 73 or not found["changes"]
+    assert found["seconds"] <= 3601
+    assert found["settings"]["pretrain"]["steps"] == first["steps"] < 2_000_000
     assert not list((tmp_path / "temporary").iterdir())
 
 

@@ -190,13 +190,16 @@ def _drift(logs: Logs) -> Finding | None:
 def _checkerboard(logs: Logs) -> Finding | None:
     grid = logs.validation.get("grid", np.array([]))
     grid = grid[np.isfinite(grid)]
-    if len(grid) < 2 or not np.median(grid[-3:]) > _GRID:
+    if len(grid) < _LEAST or not np.median(grid[-3:]) > _GRID:
         return None
+    advice = "Raise adversarial.grid_weight; see whether the discriminator is asleep."
+    if logs.stage == "pretrain":
+        advice = "Train for more steps: a generator begins with one."
     return Finding(
         logs.stage,
         "grid artifact",
         f"GRID is {grid[-1]:.3f}, and 0.04 in photos",
-        "Raise adversarial.grid_weight; see whether the discriminator is asleep.",
+        advice,
     )
 
 
