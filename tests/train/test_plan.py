@@ -72,7 +72,7 @@ def test_a_plan_tells_what_a_run_takes_and_leaves_nothing(
     assert found["memory_bytes"] > 1e8
     assert found["seconds"] <= 3601
     assert found["settings"]["pretrain"]["steps"] == first["steps"] < 2_000_000
-    assert not list((tmp_path / "temporary").iterdir())
+    assert not list((tmp_path / "temporary").glob("srgan-plan-*"))
 
 
 def test_a_plan_of_photos_that_are_not_there_is_refused(tmp_path, tiny):
