@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 from srgan.train import checkpoints, config, csv_log
-from srgan.train.stage import Stage
+from srgan.train.stage import OBSERVED, Stage
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Sentry(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         logs = logs or {}
         for term, value in logs.items():
-            if not math.isfinite(value):
+            if term not in OBSERVED and not math.isfinite(value):
                 raise Diverged(f"The loss term {term!r} is {value} at step {int(self.model.step)}.")
         if is_due(self.model, self._every) and self.model.has_diverged(*self._batch[:2]):
             raise Diverged(f"The results are worse than plain grey at step {int(self.model.step)}.")

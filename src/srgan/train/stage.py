@@ -13,6 +13,9 @@ from srgan.train import config, losses, own
 WORST_ERROR = 0.5
 """Mean absolute error of a generator that has diverged: plain grey errs by no more on any image."""
 
+OBSERVED = ("colour_drift", "grid_energy")
+"""What is logged besides the loss, and follows from what a term of it tells first."""
+
 _NEVER = -1  # of a step that has not been
 
 
@@ -168,7 +171,7 @@ class Stage(keras.Model):
         drift = ops.mean(ops.abs(ops.mean(hr - sr, axis=(1, 2))))
         is_large = min(side or 0 for side in sr.shape[1:3]) >= 8 + 2 * scale
         grid = losses.grid(sr, scale) if is_large else tf.constant(0.0)
-        return {"colour_drift": drift, "grid_energy": grid}
+        return dict(zip(OBSERVED, (drift, grid), strict=True))
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The stage's optimizers by name."""
