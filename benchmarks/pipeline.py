@@ -56,12 +56,11 @@ def training_time(settings, batch, steps: int) -> float:
     """Median seconds of a step of pretraining."""
     import tensorflow as tf
 
-    from srgan.train import build, precision, training
+    from srgan.train import build, precision
+    from srgan.train.pretraining import Pretraining
 
     precision.choose(settings.precision)
-    stage = training.Pretraining(
-        build.generator(settings.generator, settings.scale), settings.pretrain
-    )
+    stage = Pretraining(build.generator(settings.generator, settings.scale), settings.pretrain)
     step = tf.function(stage.train_step)
     tensors = tuple(map(tf.constant, batch))
     step(tensors)

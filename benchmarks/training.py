@@ -74,7 +74,8 @@ def measure(name: str, wanted: str, vgg_weights: Path | None) -> list[float]:
 
     from srgan.networks.features import vgg
     from srgan.train import build, config, precision
-    from srgan.train.training import Adversarial, Pretraining
+    from srgan.train.adversarial import Adversarial
+    from srgan.train.pretraining import Pretraining
 
     if precision.choose(wanted) != "bfloat16" and wanted == "auto":
         return []

@@ -28,7 +28,12 @@ _GROUPS = {  # of the public names; those that are in no group come last
 }
 _EXTRAS = {  # what is public outside of `srgan` itself
     "Jobs": ("srgan.upscaling.jobs.UpscaleJob",),
-    "Training": ("srgan.train.run.train", "srgan.train.config.Config"),
+    "Training": (
+        "srgan.train.run.train",
+        "srgan.train.pretraining.Pretraining",
+        "srgan.train.adversarial.Adversarial",
+        "srgan.train.config.Config",
+    ),
     "HTTP service": ("srgan.server.application", "srgan.client.Result", "srgan.client.Job"),
     "Error map": ("srgan.quality.uncertainty.expected_error",),
 }

@@ -29,7 +29,7 @@ from srgan.verification import certificate, probes
 
 COMMANDS = (
     *("upscale", "demo", "evaluate", "check", "train", "recipes", "models"),
-    *("export", "verify"),
+    *("export", "verify", "plan", "diagnose", "runs"),
 )
 TINY = """
 validate_every = 2
@@ -771,7 +771,7 @@ def trained(monkeypatch):
 
 def test_train_passes_every_option_on(trained, capsys):
     options = ["--recipe", "srgan-paper-x4", "--validation", "v", "--lr-photos", "l", "--init", "i"]
-    options += ["--cache", "c", "--vgg-weights", "w"]
+    options += ["--cache", "c", "--vgg-weights", "w", "--generator", "g.keras"]
     assert cli.main(["train", "photos", "-o", "run", *options]) == 0
     assert capsys.readouterr().out == f"{Path('run', 'model.onnx')}\n"
     assert callable(trained.pop("progress"))
@@ -785,7 +785,42 @@ def test_train_passes_every_option_on(trained, capsys):
         "cache": Path("c"),
         "vgg_weights": Path("w"),
         "resume": False,
+        "generator": Path("g.keras"),
     }
+
+
+def test_values_are_set_on_top_of_a_recipe_and_a_teacher(trained):
+    options = ["--recipe", "esrgan-paper-x4", "--teacher", "t.onnx"]
+    options += ["--set", "pretrain.steps=7", "--set", "seed=3"]
+    assert cli.main(["train", "photos", "-o", "run", *options]) == 0
+    settings, recipe = trained["settings"], RECIPES["esrgan-paper-x4"]
+    assert (settings.pretrain.steps, settings.seed, settings.teacher.model) == (7, 3, "t.onnx")
+    assert settings.generator == recipe.generator
+
+
+def test_a_sweep_trains_a_run_for_each_value_and_goes_on_with_those_begun(
+    monkeypatch, tmp_path, capsys
+):
+    from srgan.train import run
+
+    called = {}
+
+    def train(photos, folder, settings, **options):
+        called[folder.name] = settings.seed, options["resume"], options["cache"]
+        return folder / "model.onnx"
+
+    monkeypatch.setattr(run, "train", train)
+    (tmp_path / "seed=2").mkdir()
+    (tmp_path / "seed=2" / "config.toml").touch()
+    assert cli.main(["train", "photos", "-o", str(tmp_path), "--sweep", "seed=1,2"]) == 0
+    cache = tmp_path / "cache"
+    assert called == {"seed=1": (1, False, cache), "seed=2": (2, True, cache)}
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_value_that_is_set_by_a_misspelt_key_is_refused(fails):
+    error = fails("train", "photos", "-o", "run", "--set", "pretrain.learningrate=1")
+    assert "did you mean learning_rate?" in error
 
 
 def test_a_run_is_resumed_with_its_own_configuration(trained, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srgan.networks.discriminators import feature_heads, vgg_style
+from srgan.networks.discriminators import feature_heads, unet, vgg_style
 
 
 def images(side, batch=2):
@@ -168,3 +168,23 @@ def test_a_head_equals_its_description_in_numpy(randomise):
     y = leaky_relu(scale * (y - mean) / np.sqrt(variance + 1e-3) + offset)
     y = y @ weights["logits/kernel"][0, 0] + weights["logits/bias"]
     np.testing.assert_allclose(heads({"conv3_1": x[None]})[0], y.ravel(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_u_net_judges_every_pixel_and_is_that_of_real_esrgan():
+    network = unet()
+    trained = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+    assert trained == 4_376_897
+    small = unet(4)
+    logits = small(np.random.default_rng(0).random((2, 24, 16, 3), np.float32), training=False)
+    assert logits.shape == (2, 24, 16, 1)
+
+
+def test_the_kernels_of_the_u_net_come_to_a_largest_singular_value_of_one():
+    network = unet(4)
+    images = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    for _ in range(30):
+        network(images, training=True)
+    for name in ("down1", "up0", "last2"):
+        kernel = np.asarray(network.get_layer(name).kernel)
+        largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+        assert largest == pytest.approx(1, abs=0.02)

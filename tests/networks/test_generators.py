@@ -368,12 +368,35 @@ def test_follow_visits_layers_in_the_order_of_the_data():
     assert visited.index("head") < visited.index("block1_conv1") < visited.index("trunk")
 
 
-def test_follow_names_a_layer_that_is_used_twice_and_a_model():
+def test_layers_used_twice_and_models_inside_are_followed():
     lr = keras.Input((None, None, 3))
     shared = layers.Conv2D(3, 3, padding="same", name="shared")
     twice = keras.Model(lr, layers.ReLU(name="after")(shared(shared(lr))))
-    with pytest.raises(ValueError, match="'after' is a model, or it or its input"):
-        receptive_field(twice)
-    nested = keras.Model(lr, residual(2, 4, 1)(lr))
-    with pytest.raises(ValueError, match="'residual_x2' is a model"):
-        receptive_field(nested)
+    assert receptive_field(twice) == 2
+    inner = residual(2, 4, 1)
+    nested = keras.Model(lr, inner(layers.ReLU()(lr)))
+    assert receptive_field(nested) == receptive_field(inner)
+
+
+class Own(keras.Model):
+    """A subclassed generator."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.first = layers.Conv2D(12, 5, padding="same")
+        self.enlarge = PixelShuffle(2)
+
+    def call(self, lr):
+        return self.enlarge(0.5 * self.first(lr) + 0.1)
+
+
+def test_a_subclassed_model_is_followed_as_often_as_one_likes():
+    network = Own()
+    assert [receptive_field(network) for _ in range(2)] == [2, 2]
+
+
+def test_a_layer_that_computes_as_in_training_is_named():
+    lr = keras.Input((None, None, 3))
+    normal = layers.BatchNormalization(name="culprit")(lr, training=True)
+    with pytest.raises(ValueError, match="'culprit' is called with training=True"):
+        receptive_field(keras.Model(lr, normal))

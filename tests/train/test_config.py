@@ -34,6 +34,54 @@ def test_a_misspelt_key_is_named(tmp_path):
         read(tmp_path, "[pretrain]\nstepz = 7\n")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("[pretrain]\nlearningrate = 7.0", "pretrain.learningrate: .* mean learning_rate?"),
+        ("[adverserial]\nsteps = 7", "adverserial: .* mean adversarial?"),
+        ('[generator]\narchitecture = "residul"', "generator: .*'residul' .did you mean residual?"),
+        ("[degradation]\nnoises = [0, 1]", "degradation.noises: .*mean noise?"),
+    ],
+)
+def test_the_nearest_name_is_said(tmp_path, wrong, meant):
+    with pytest.raises(ValueError, match=meant):
+        read(tmp_path, wrong)
+
+
+def test_values_are_changed_one_by_one():
+    changes = [
+        "pretrain.steps=2000",
+        "adversarial.adversarial=relativistic",
+        "generator.filters = 24",
+        "adversarial.taps.conv2_2=1",
+        "degradation.blur=[0.1, 0.2]",
+    ]
+    found = config_file.override(RECIPES["own-x4"], changes)
+    own = RECIPES["own-x4"]
+    assert found.pretrain == own.pretrain.model_copy(update={"steps": 2000})
+    assert found.adversarial.adversarial == "relativistic"
+    assert found.adversarial.steps == own.adversarial.steps
+    assert found.generator == config.Residual(filters=24)
+    assert found.degradation.blur == (0.1, 0.2)
+    for recipe in RECIPES.values():
+        assert config_file.override(recipe, []) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ("pretrain.learningrate=7", r"--set: pretrain\.learningrate: .*did you mean learning_rate"),
+        ("pretrain.steps=few", r"--set: pretrain\.steps: Input should be a valid integer"),
+        ("pretrain.hr_patch=130", "not a multiple of scale"),
+        ("seed", r"--set seed: expected KEY=VALUE, as pretrain\.steps=2000"),
+        ("scale.of=4", "scale is a value"),
+    ],
+)
+def test_a_change_is_validated_as_a_file_is(change, match):
+    with pytest.raises(ValueError, match=match):
+        config_file.override(config.Config(scale=4), [change])
+
+
 def test_every_mistake_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"(?s)seed: .*\n.*adversarial\.ema: "):
         read(tmp_path, "seed = -1\n[adversarial]\nema = 1.0\n")
@@ -87,7 +135,7 @@ def test_no_photo_is_degraded_beyond_reason(tmp_path, wrong):
 def test_a_field_of_another_architecture_is_an_error_as_a_misspelt_one_is(tmp_path, table, wrong):
     with pytest.raises(
         ValueError,
-        match=rf"generator\.{wrong}: there is no such field of \w+; expected one of arch",
+        match=rf"generator\.{wrong}: there is no such field of \w+( \(did.*\?\))?; expected one of",
     ):
         read(tmp_path, f"[generator]\n{table}\n")
 
@@ -175,3 +223,44 @@ def test_the_network_that_was_called_compact_is_read_by_its_old_name(tmp_path, c
     found = read(tmp_path, '[generator]\narchitecture = "compact"\nfilters = 32\n')
     assert found.generator == config.Residual(filters=32)
     assert "The architecture compact is now called residual." in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("table", "match"),
+    [
+        ("milestones = [5]", r'milestones has no effect; set schedule to "step"'),
+        ('schedule = "step"', "needs decay_every, or milestones"),
+        ('schedule = "step"\nmilestones = [7, 3]', "do not rise"),
+        ('schedule = "step"\nmilestones = [9000]', "not all before steps=5000"),
+        ("accumulate = 3", "steps=5000 is no multiple of accumulate=3; try 4998"),
+        ("r1_weight = 1", "set discriminator_normalised to false"),
+        ('discriminator_head = "unet"\nwindow = 92', "window=92 is no multiple of 8"),
+        ("cutblur = 0.5", "cutblur has no effect on LR images that are not degraded"),
+    ],
+)
+def test_what_has_no_effect_or_cannot_work_in_stage_two_is_refused(tmp_path, table, match):
+    with pytest.raises(ValueError, match=match):
+        read(tmp_path, f"[adversarial]\n{table}\n")
+
+
+def test_a_sweep_has_a_configuration_for_each_value():
+    found = config_file.sweep(config.Config(), "adversarial.adversarial_weight=1, 3")
+    weights = {name: one.adversarial.adversarial_weight for name, one in found.items()}
+    assert weights == {
+        "adversarial.adversarial_weight=1": 1.0,
+        "adversarial.adversarial_weight=3": 3.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ("seed=", "at least one value"),
+        ("seed=1,1", "none of them twice"),
+        ("sed=1", r"--sweep: sed: .*did you mean seed"),
+        ("seed=1,x", r"--sweep: seed: Input should be a valid integer"),
+    ],
+)
+def test_a_sweep_over_nothing_is_refused(values, match):
+    with pytest.raises(ValueError, match=match):
+        config_file.sweep(config.Config(), values)

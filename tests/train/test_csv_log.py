@@ -54,3 +54,14 @@ def test_a_table_that_was_cut_in_its_first_line_begins_anew(table, cut):
     csv_log.forget_after(table, 9)
     csv_log.append(table, {"step": 1, "loss": 2.0})
     assert steps(table) == [1]
+
+
+def test_a_column_that_comes_later_is_added_and_empty_above(tmp_path):
+    file = tmp_path / "log.csv"
+    csv_log.append(file, {"step": 1, "a": 0.5})
+    csv_log.append(file, {"step": 2, "a": 0.25, "b": 3.0})
+    csv_log.append(file, {"step": 3, "a": 0.125})
+    assert file.read_text().splitlines() == ["step,a,b", "1,0.5,", "2,0.25,3", "3,0.125,"]
+    assert [row["b"] for row in csv_log.read_rows(file)] == ["", "3", ""]
+    csv_log.forget_after(file, 2)
+    assert file.read_text().splitlines() == ["step,a,b", "1,0.5,", "2,0.25,3"]

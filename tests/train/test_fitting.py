@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from srgan.networks.generators import residual
-from srgan.train import config, data, fitting, validation
-from srgan.train.training import Pretraining
+from srgan.train import config, data, fitting, streams, validation
+from srgan.train.pretraining import Pretraining
 
 STEPS = 16
 RATE = 0.05  # too high, but not after one or two halvings
@@ -45,7 +45,7 @@ def fit(pairs):
             folder,
             schedule,
             settings,
-            fitting.Source(pairs),
+            streams.PhotoStream(pairs, None, schedule, stage.taught, settings),
             [pairs[0]],
             validation.accuracy_rule,
             report,

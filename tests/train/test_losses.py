@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from srgan.quality import artifacts
 from srgan.train import losses
+from srgan.train.config import CHANCE as CHANCES
 
 CHANCE = 2 * math.log(2)  # 1.386
 
@@ -221,3 +222,76 @@ def test_descending_on_grid_takes_the_grid_artifact_out():
         gradient = tape.gradient(loss, image.value)
         image.assign_sub(0.5 * gradient / tf.norm(gradient))
     assert float(losses.grid(image, 4)) < 0.5 * before
+
+
+@pytest.mark.parametrize(
+    ("kind", "discriminator", "generator"),
+    [
+        # By hand, of real 2 and 0.5 and fake -1 and 0.
+        ("hinge", (0 + 0.5) / 2 + (0 + 1) / 2, 0.5),
+        ("least_squares", 0.5 * (1 + 0.25) / 2 + 0.5 * 1 / 2, 0.5 * (4 + 1) / 2),
+        (
+            "relativistic_paired",
+            (math.log1p(math.exp(-3)) + math.log1p(math.exp(-0.5))) / 2,
+            (math.log1p(math.exp(3)) + math.log1p(math.exp(0.5))) / 2,
+        ),
+    ],
+)
+def test_adversarial_losses_are_the_papers(kind, discriminator, generator):
+    real, fake = column(2, 0.5), column(-1, 0)
+    loss = losses.ADVERSARIAL[kind]
+    assert float(loss.discriminator(real, fake)) == pytest.approx(discriminator, rel=1e-5)
+    assert float(loss.generator(real, fake)) == pytest.approx(generator, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", losses.ADVERSARIAL)
+def test_a_discriminator_that_cannot_tell_is_at_chance_and_not_right(kind):
+    loss = losses.ADVERSARIAL[kind]
+    undecided = column(0.5, 0.5) if kind == "least_squares" else column(0, 0)
+    assert float(loss.discriminator(undecided, undecided)) == pytest.approx(CHANCES[kind])
+    above, below = loss.margins(column(3, 3), column(-3, -3))
+    assert (np.asarray(above) > 0).all()
+    assert (np.asarray(below) < 0).all()
+    above, below = loss.margins(undecided, undecided)
+    assert not (np.asarray(above) > 0).any()
+    assert not (np.asarray(below) < 0).any()
+
+
+def test_the_gradient_penalty_is_the_mean_square_of_the_gradient():
+    def discriminator(images, training):
+        return tf.reduce_sum(images**2, axis=(1, 2, 3))
+
+    images = tf.random.stateless_normal((3, 4, 5, 3), (0, 1))
+    expected = 4 * np.square(images).sum(axis=(1, 2, 3)).mean()
+    assert float(losses.gradient_penalty(discriminator, images)) == pytest.approx(expected)
+
+    def of_features(features, training):
+        return tf.reduce_sum(2 * features["a"], axis=(1, 2, 3)) + features["b"][:, 0, 0, 0]
+
+    features = {"a": tf.ones((2, 2, 3, 5)), "b": tf.ones((2, 1, 1, 1))}
+    assert float(losses.gradient_penalty(of_features, features)) == pytest.approx(4 * 30 + 1)
+
+
+def test_the_artifact_loss_is_that_of_ldl():
+    rng = np.random.default_rng(0)
+    hr, sr, average = rng.random((3, 2, 12, 14, 3)).astype(np.float32)
+    r, of_average = np.abs(hr - sr).sum(-1), np.abs(hr - average).sum(-1)
+    weight = np.zeros_like(r)
+    for image in range(2):
+        padded = np.pad(r[image], 3, mode="reflect")
+        local = np.lib.stride_tricks.sliding_window_view(padded, (7, 7)).var((2, 3), ddof=1)
+        weight[image] = r[image].var() ** 0.2 * local
+    weight[r < of_average] = 0
+    expected = np.abs(weight[..., None] * (hr - sr)).mean()
+    assert float(losses.artifact(hr, sr, average)) == pytest.approx(expected, rel=1e-4)
+    assert float(losses.artifact(hr, sr, hr + 9)) == 0  # nothing is worse than its average
+
+
+def test_the_focal_frequency_loss_is_its_equation():
+    rng = np.random.default_rng(0)
+    hr, sr = rng.random((2, 2, 8, 12, 3)).astype(np.float32)
+    spectrum = np.abs(np.fft.fft2(hr - sr, axes=(1, 2), norm="ortho"))
+    weight = spectrum / spectrum.max(axis=(1, 2), keepdims=True)
+    expected = (weight * spectrum**2).mean()
+    assert float(losses.focal_frequency(hr, sr)) == pytest.approx(expected, rel=1e-4)
+    assert float(losses.focal_frequency(hr, hr)) == 0

@@ -6,7 +6,7 @@ import pytest
 from srgan.models import catalogue
 from srgan.networks.generators import residual
 from srgan.train import config, preflight, record, run
-from srgan.train.training import Pretraining
+from srgan.train.pretraining import Pretraining
 
 
 def changed(tiny, **changes):

@@ -7,7 +7,7 @@ from skimage import data as pictures
 from srgan.io import images
 from srgan.models import loading
 from srgan.numeric import resize
-from srgan.train import config, data, fitting, teaching
+from srgan.train import config, data, streams, teaching
 
 SETTINGS = config.Teacher(model="tiny", crops=5, side=32, crop_candidates=2)
 
@@ -155,18 +155,20 @@ def test_the_first_crops_of_a_batch_come_with_what_the_teacher_makes_of_them(pho
         scale=2,
     )
     schedule = config.Pretrain(batch_size=6, hr_patch=24, crop_candidates=1)
-    source = fitting.Source(photos, lessons)
-    lr, hr, taught = fitting._batch(source, schedule, 4, seed=7, k=3)
+
+    def batch(taught):
+        settings = config.Config(scale=2, seed=7)
+        return streams.PhotoStream(photos, lessons, schedule, taught, settings).head(4)[3]
+
+    lr, hr, taught = batch(4)
     assert (lr.shape, hr.shape, taught.shape) == ((6, 12, 12, 3), (6, 24, 24, 3), (4, 24, 24, 3))
     np.testing.assert_allclose(taught, (1 - lr[:4]).repeat(2, axis=1).repeat(2, axis=2), atol=1e-6)
     assert not hr[:4].any()
     assert hr[4:].any(axis=(1, 2, 3)).all()  # of all photos
-    again = fitting._batch(source, schedule, 4, seed=7, k=3)
-    for array, expected in zip((lr, hr, taught), again, strict=True):
+    for array, expected in zip((lr, hr, taught), batch(4), strict=True):
         np.testing.assert_array_equal(array, expected)
-    all_taught = fitting._batch(source, schedule, 6, seed=7, k=3)
-    assert [len(array) for array in all_taught] == [6, 6, 6]
-    assert len(fitting._batch(source, schedule, 0, seed=7, k=3)) == 2
+    assert [len(array) for array in batch(6)] == [6, 6, 6]
+    assert len(batch(0)) == 2
 
 
 def test_a_teacher_of_another_scale_is_refused(tiny_model):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from srgan.networks.discriminators import feature_heads, vgg_style
 from srgan.networks.features import vgg
 from srgan.networks.generators import residual
-from srgan.train import batches, checkpoints, config, data, losses, optimizers, training
+from srgan.train import batches, build, checkpoints, config, data, losses, optimizers
+from srgan.train.adversarial import Adversarial
+from srgan.train.pretraining import Pretraining
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ NO_TEACHER = config.Teacher()
 def pretraining(teacher=NO_TEACHER, **changes):
     keras.utils.set_random_seed(0)
     settings = config.Pretrain(**{"steps": 50, "warmup": 2} | changes)
-    stage = training.Pretraining(residual(4, filters=16, blocks=1), settings, teacher)
+    stage = Pretraining(residual(4, filters=16, blocks=1), settings, teacher)
     stage.compile()
     return stage
 
@@ -44,11 +45,9 @@ def adversarial(vgg_file, teacher=NO_TEACHER, **changes):
     )
     generator = residual(4, filters=16, blocks=1)
     features = vgg("vgg16", list(settings.taps), settings.before_activation, vgg_file)
-    if settings.discriminator_head == "features":
-        discriminator = feature_heads(features, 4)
-    else:
-        discriminator = vgg_style(None, 4)
-    stage = training.Adversarial(
+    small = settings.model_copy(update={"discriminator_filters": 4})
+    discriminator = build.discriminator(small, features)
+    stage = Adversarial(
         generator, discriminator, features, settings, scale=4, seed=3, teacher=teacher
     )
     stage.compile()
@@ -72,6 +71,92 @@ def test_the_learning_rate_rises_to_the_peak_and_falls_to_zero():
     assert float(rate(10)) == pytest.approx(0.4)
     assert float(rate(60)) == pytest.approx(0.2)  # half of the cosine
     assert float(rate(110)) == pytest.approx(0.0, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"decay_every": 40}, {0: 0.04, 9: 0.4, 39: 0.4, 40: 0.04, 80: 0.004, 99: 0.004}),
+        ({"milestones": (30, 90), "decay_factor": 0.5}, {29: 0.4, 30: 0.2, 89: 0.2, 90: 0.1}),
+    ],
+)
+def test_the_learning_rate_falls_in_steps(changes, expected):
+    settings = config.Pretrain(
+        **{"steps": 100, "warmup": 10, "schedule": "step", "decay_factor": 0.1} | changes
+    )
+    halvings = keras.Variable(0, dtype="int64")
+    rate = optimizers.learning_rate(settings, 0.4, 100, halvings)
+    assert {step: float(rate(step)) for step in expected} == pytest.approx(expected)
+    stretched = optimizers.learning_rate(settings, 0.4, 300, halvings)
+    assert float(stretched(299)) == pytest.approx(float(rate(99)))
+    halvings.assign(1)
+    assert float(rate(50)) == pytest.approx(float(stretched(150)))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_gradients_of_several_batches_make_the_update_of_one_large_one(batch, optimizer):
+    lr, hr = batch
+    once = pretraining(warmup=0, optimizer=optimizer)
+    once.train_step((lr, hr))
+    apart = pretraining(warmup=0, optimizer=optimizer, accumulate=2)
+    before = apart.generator.get_weights()
+    apart.train_step((lr[:1], hr[:1]))
+    assert not changed(apart.generator, before)
+    apart.train_step((lr[1:], hr[1:]))
+    assert changed(apart.generator, before)
+    # Of schedules, the second batch has the rate of its own step.
+    pairs = zip(once.generator.get_weights(), apart.generator.get_weights(), strict=True)
+    for expected, got in pairs:
+        np.testing.assert_allclose(got, expected, atol=3e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adversarial": "relativistic_paired", "r1_weight": 1.0, "r2_weight": 1.0},
+        {"discriminator_head": "features", "r1_weight": 1.0},
+        {"discriminator_head": "unet", "r1_weight": 1.0, "adversarial": "hinge"},
+    ],
+)
+def test_penalties_are_reported_and_reach_the_discriminator(batch, vgg_file, changes):
+    base = {"discriminator_head": "pooled", "discriminator_normalised": False} | changes
+    with_penalty, without = (
+        adversarial(vgg_file, **base | weights)
+        for weights in ({}, {"r1_weight": 0.0, "r2_weight": 0.0})
+    )
+    logs, plain = step(with_penalty, batch), step(without, batch)
+    assert logs["penalty"] > 0
+    assert "penalty" not in plain
+    assert logs["discriminator"] == pytest.approx(plain["discriminator"], rel=1e-4)
+    assert logs["gradient"] == pytest.approx(plain["gradient"], rel=1e-3)  # the generator's
+    pairs = zip(with_penalty.discriminator.weights, without.discriminator.weights, strict=True)
+    assert any(not np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_discriminator_that_has_won_waits_for_the_generator(batch, vgg_file):
+    stage = adversarial(vgg_file, pause_above=0.7)
+    for accuracy, moves in ((0.9, False), (0.5, True)):
+        stage.accuracy.assign(accuracy)
+        before = stage.discriminator.get_weights()
+        trained = stage.discriminator.trainable_variables
+        values = [np.array(value) for value in trained]
+        generator = stage.generator.get_weights()
+        stage.train_step(batch)
+        moved = any(not np.array_equal(a, b) for a, b in zip(trained, values, strict=True))
+        assert moved == moves
+        assert changed(stage.generator, generator)
+        assert len(before) == len(stage.discriminator.get_weights())
+    assert "accuracy" in stage.state()
+    assert "accuracy" not in adversarial(vgg_file).state()
+
+
+def test_further_losses_are_reported_with_their_weights(batch, vgg_file):
+    once, twice = (
+        step(adversarial(vgg_file, artifact_weight=w, frequency_weight=w), batch) for w in (1, 2)
+    )
+    for term in ("artifact", "frequency"):
+        assert once[term] > 0
+        assert twice[term] == pytest.approx(2 * once[term], rel=1e-4)
 
 
 def test_the_learning_rate_is_halved_as_often_as_the_stage_says():
@@ -289,7 +374,7 @@ def test_a_stage_resumed_from_its_checkpoint_goes_on_bit_for_bit(batch, vgg_file
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     checkpoints.save(tmp_path / "latest.npz", pretraining().state())
-    other = training.Pretraining(residual(4, filters=24, blocks=1), config.Pretrain())
+    other = Pretraining(residual(4, filters=24, blocks=1), config.Pretrain())
     with pytest.raises(ValueError, match=r"has shape .*this network needs"):
         checkpoints.restore(tmp_path / "latest.npz", other.state())
 

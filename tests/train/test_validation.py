@@ -12,7 +12,7 @@ from srgan.numeric import resize
 from srgan.quality import metrics
 from srgan.train import config, csv_log
 from srgan.train.pairs import Pair
-from srgan.train.training import Pretraining
+from srgan.train.pretraining import Pretraining
 from srgan.train.validation import PSNR_CEILING, Validation, accuracy_rule, perception_rule
 
 

@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from srgan.train.config import Config
 
 
+Recipe = Annotated[
+    str | None,
+    typer.Option(help="A named configuration; srgan recipes lists them. [residual-x4]"),
+]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="A TOML file takes the place of a recipe.")
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A value of the configuration is changed, as pretrain.steps=2000; repeatable.",
+    ),
+]
+VggWeights = Annotated[
+    Path | None,
+    typer.Option(help="The file of ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded."),
+]
+
 _RENAMED = {  # recipes; the old names work until 0.3
     "srgan-x4": "srgan-paper-x4",
     "esrgan-x4": "esrgan-paper-x4",
@@ -37,13 +57,9 @@ def train(
             show_default=False,
         ),
     ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(help="A named configuration; srgan recipes lists them. [residual-x4]"),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="A TOML file takes the place of a recipe.")
-    ] = None,
+    recipe: Recipe = None,
+    config: ConfigFile = None,
+    changes: Changes = None,
     validation: Annotated[
         Path | None,
         typer.Option(help="The folder of the validation set; else some photos are held back."),
@@ -55,8 +71,15 @@ def train(
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="Training starts from a shipped model, a model.onnx, a best.npz, or the "
-            ".pth or .safetensors file of a community model, whose network is then trained.",
+            help="Training starts from a shipped model, a model.onnx, .keras or best.npz of a run, "
+            "or the .pth or .safetensors file of a community model, whose network is then trained.",
+        ),
+    ] = None,
+    generator: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The .keras file of a network of your own takes the place of the configuration's.",
         ),
     ] = None,
     teacher: Annotated[
@@ -72,12 +95,16 @@ def train(
             "--resume", help="The run in the folder goes on, with all that it began with."
         ),
     ] = False,
-    vgg_weights: Annotated[
-        Path | None,
-        typer.Option(help="The file of ImageNet weights; else SRGAN_VGG_WEIGHTS, or downloaded."),
-    ] = None,
+    vgg_weights: VggWeights = None,
     cache: Annotated[
         Path | None, typer.Option(help="The folder for decoded photos; else one in the run's.")
+    ] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY=A,B,C",
+            help="One run for each value of a key, in folders of the output that have its name.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,38 +114,47 @@ def train(
     the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly, and
     `srgan train --resume -o RUN` continues it.
     """
-    settings = _settings(recipe, config, output if resume else None)
+    from srgan.train import config_file
+
+    settings = settings_of(recipe, config, output if resume else None)
+    settings = config_file.override(settings, changes or ())
     if teacher:
-        settings = _taught_by(settings, teacher)
+        chosen = f"teacher.model={json.dumps(teacher)}"
+        settings = config_file.override(settings, [chosen], "--teacher")
     frameworks.import_tensorflow()
     from srgan.cli import progress
-    from srgan.train import community, run
+    from srgan.train import run
 
-    if init and community.is_community(init) and not resume:
-        found = community.read(init)
-        settings = community.adopt(settings, found, settings.model_fields_set if config else ())
-        messages.notice(f"The network is that of {init}: x{found.scale}, {_network(settings)}.")
-    with progress.training(as_json) as report:
-        try:
-            result = run.train(
-                photos,
-                output,
-                settings,
-                validation=validation,
-                lr_photos=lr_photos,
-                init=init,
-                cache=cache,
-                vgg_weights=vgg_weights,
-                resume=resume,
-                progress=report,
-            )
-        except run.Interrupted as interruption:
-            messages.fail(f"{interruption} Continue with: srgan train --resume -o {output}")
-            sys.exit(130)
-    print(json.dumps({"model": str(result)}) if as_json else result)
+    if not resume:
+        settings = adopted(settings, init, config)
+    runs = config_file.sweep(settings, sweep) if sweep else {"": settings}
+    for name, chosen in runs.items():
+        folder = output / name
+        with progress.training(as_json) as report:
+            try:
+                result = run.train(
+                    photos,
+                    folder,
+                    chosen,
+                    generator=generator,
+                    validation=validation,
+                    lr_photos=lr_photos,
+                    init=init,
+                    cache=cache or (output / "cache" if sweep else None),
+                    vgg_weights=vgg_weights,
+                    resume=resume or bool(sweep and (folder / "config.toml").is_file()),
+                    progress=report,
+                )
+            except run.Interrupted as interruption:
+                again = "the same command" if sweep else f"srgan train --resume -o {output}"
+                messages.fail(f"{interruption} Continue with: {again}")
+                sys.exit(130)
+        print(json.dumps({"model": str(result)}) if as_json else result)
+    if sweep and not as_json:
+        messages.notice(f"Compare the runs with: srgan runs {output}")
 
 
-def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Config":
+def settings_of(recipe: str | None, config: Path | None, run: Path | None) -> "Config":
     """The configuration of a new run, or of the one in the folder `run`."""
     from srgan.train import config_file
 
@@ -134,10 +170,16 @@ def _settings(recipe: str | None, config: Path | None, run: Path | None) -> "Con
     return _recipe(recipe or "residual-x4")
 
 
-def _taught_by(settings: "Config", teacher: str) -> "Config":
-    table = settings.model_dump(exclude_unset=True)
-    table["teacher"] = settings.teacher.model_dump(exclude_unset=True) | {"model": teacher}
-    return type(settings).model_validate(table)
+def adopted(settings: "Config", init: str | None, config: Path | None) -> "Config":
+    """The configuration with the network of a community model, if that is what it starts from."""
+    from srgan.train import community
+
+    if not init or not community.is_community(init):
+        return settings
+    found = community.read(init)
+    settings = community.adopt(settings, found, settings.model_fields_set if config else ())
+    messages.notice(f"The network is that of {init}: x{found.scale}, {_network(settings)}.")
+    return settings
 
 
 def _recipe(name: str) -> "Config":

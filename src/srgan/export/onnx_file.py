@@ -251,7 +251,14 @@ def _float32(generator: keras.Model) -> keras.Model:
     def clone(layer: Any) -> keras.Layer:
         return layer.__class__.from_config(layer.get_config() | {"dtype": "float32"})
 
-    copy: Any = keras.models.clone_model(generator, clone_function=clone)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # for the layers that a subclassed model makes itself
+    try:
+        followed = hasattr(generator, "_nodes_by_depth")
+        copy: Any = keras.models.clone_model(generator, clone_function=clone if followed else None)
+        copy(np.zeros((1, 16, 16, 3), np.float32))
+    finally:
+        keras.config.set_dtype_policy(before)
     copy.set_weights(generator.get_weights())
     return copy
 

@@ -14,7 +14,7 @@ from keras import layers
 from onnx import TensorProto, helper, numpy_helper
 
 from srgan.models.metadata import Metadata
-from srgan.networks.graph import follow, receptive_field
+from srgan.networks.graph import KNOWN, follow, is_operation, receptive_field
 from srgan.networks.layers import PixelShuffle
 from srgan.util import versions
 
@@ -44,6 +44,7 @@ def translate(
     Raises:
         ValueError: If a layer has no translation, or `metadata` contradicts the generator.
     """
+    graph = graph_of(generator, stored, computed)
     needed = receptive_field(generator)
     if metadata.receptive_field < needed:
         raise ValueError(
@@ -51,7 +52,7 @@ def translate(
             f"{needed}: tiles would show seams."
         )
     model = helper.make_model(
-        graph_of(generator, stored, computed),
+        graph,
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
         producer_name="srgan",
@@ -69,7 +70,12 @@ def graph_of(
     x = graph.add("Transpose", "lr", ["lr"], perm=(0, 3, 1, 2))
     if computed is np.float16:
         x = graph.add("Cast", "lr", [x], to=TensorProto.FLOAT16)
-    x = follow(generator, x, graph.translate)
+    x = follow(generator, x, graph.visit)
+    if graph.unknown:
+        raise ValueError(
+            f"The generator {generator.name!r} cannot be written as ONNX: layer "
+            f"{'; layer '.join(graph.unknown)}. Known are {KNOWN}."
+        )
     if computed is np.float16:
         x = graph.add("Cast", "sr", [x], to=TensorProto.FLOAT)
     graph.nodes.append(
@@ -93,9 +99,19 @@ class _Graph:
     def __init__(self, stored: type, computed: type) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.initialisers: list[onnx.TensorProto] = []
+        self.unknown: list[str] = []
         self._stored, self._computed = stored, computed
+        self._owners: dict[str, Any] = {}  # of names; models in a model may share those of layers
 
-    def translate(self, layer: Any, inputs: list[str]) -> str:
+    def visit(self, layer: Any, inputs: list) -> str:
+        """Adds what computes a Keras layer; notes one that has no translation."""
+        try:
+            return self._translate(layer, inputs)
+        except ValueError as error:
+            self.unknown.append(str(error))
+            return inputs[0]
+
+    def _translate(self, layer: Any, inputs: list) -> str:
         """Adds what computes a Keras layer, channels first; returns its output."""
         name = layer.name
         match layer:
@@ -150,13 +166,16 @@ class _Graph:
                     return x
                 offset = self._constant(f"{name}/offset", np.reshape(layer.offset, (-1, 1, 1)))
                 return self.add("Add", name, [x, offset])
-        raise ValueError(
-            f"Layer {name!r} ({type(layer).__name__}) has no translation to ONNX here, at least "
-            "not with its options; expected those that srgan.networks uses."
-        )
+            case _ if is_operation(layer, "Add", "Multiply"):
+                operator = "Add" if is_operation(layer, "Add") else "Mul"
+                return self.add(operator, name, [self._operand(name, value) for value in inputs])
+        raise ValueError(f"{name!r} ({type(layer).__name__}) has no translation")
+
+    def _operand(self, name: str, value: Any) -> str:
+        return value if isinstance(value, str) else self._constant(f"{name}/number", value)
 
     def add(self, operator: str, name: str, inputs: list[str], **attributes) -> str:
-        output = f"{name}/{operator}"
+        output = self._own(f"{name}/{operator}", object())
         self.nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
         return output
 
@@ -172,24 +191,35 @@ class _Graph:
         if layer.activation is keras.activations.silu:
             return self.add("Mul", layer.name, [x, self.add("Sigmoid", layer.name, [x])])
         raise ValueError(
-            f"Layer {layer.name!r} has the activation {layer.activation.__name__}; expected "
-            "linear, relu, leaky_relu, sigmoid or silu."
+            f"{layer.name!r} has the activation {getattr(layer.activation, '__name__', '?')}"
         )
 
     def _weights(self, layer: Any) -> list[str]:
         values = []
         for weight in layer.weights:
             array = np.asarray(weight).transpose(_TO_ONNX[len(weight.shape)])
-            name = f"{layer.name}/{weight.name}"
+            name = self._own(f"{layer.name}/{weight.name}", weight)
             if array.ndim == 4 and self._stored is not self._computed:
-                self._constant(name, array, self._stored)
+                self._keep(name, array, self._stored)
                 values.append(self.add("Cast", name, [name], to=TensorProto.FLOAT))
             else:
-                values.append(self._constant(name, array))
+                values.append(self._keep(name, array))
         return values
 
-    def _constant(self, name: str, array: np.ndarray, dtype: type | None = None) -> str:
+    def _constant(self, name: str, array: Any, dtype: type | None = None) -> str:
+        return self._keep(self._own(name, object()), array, dtype)
+
+    def _keep(self, name: str, array: Any, dtype: type | None = None) -> str:
         with np.errstate(over="ignore"):  # the comparison will find it
             rounded = np.asarray(array, dtype or self._computed)
-        self.initialisers.append(numpy_helper.from_array(rounded, name))
+        if all(tensor.name != name for tensor in self.initialisers):  # of a layer used before
+            self.initialisers.append(numpy_helper.from_array(rounded, name))
         return name
+
+    def _own(self, name: str, owner: Any) -> str:
+        """A name that nothing but its owner has."""
+        number, own = 1, name
+        while self._owners.setdefault(own, owner) is not owner:
+            number += 1
+            own = f"{name}_{number}"
+        return own

@@ -54,7 +54,57 @@ def vgg_style(patch: int | None = 96, filters: int = 64, normalisation: bool = T
     return keras.Model(image, logits, name="vgg_style")
 
 
-def feature_heads(features: keras.Model, filters: int = 64) -> keras.Model:
+def unet(filters: int = 64) -> keras.Model:
+    """Real-ESRGAN's U-Net with spectral normalisation (Wang et al. 2021, section 3.4, fig. 6).
+
+    A logit for each pixel, from what lies around it at four sizes: 3x3 convolution of `filters`;
+    three 4x4 ones of stride two, up to 8 * `filters`; three times bilinear doubling and a 3x3
+    convolution, to which what the image was at that size is added; three 3x3 convolutions.
+    LeakyReLU follows all but the last. 4,376,897 parameters at the defaults.
+
+    Between the first convolution and the last, kernels are divided by their largest singular value
+    (Miyato et al. 2018) at each step, by Keras' `SpectralNormalization`: it keeps what it divided,
+    where PyTorch keeps the undivided kernel beside.
+
+    Input: `(batch, height, width, 3)`, float32 RGB in [0, 1], sides multiples of 8.
+
+    Args:
+        filters: Channels of the first convolution.
+    """
+
+    def convolution(x, name: str, channels: int, side: int = 3, strides: int = 1):
+        layer = layers.Conv2D(
+            channels,
+            side,
+            strides=strides,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"{name}_kernel",
+        )
+        x = layers.SpectralNormalization(layer, name=name)(x)
+        return layers.LeakyReLU(0.2, name=f"{name}_activation")(x)
+
+    image = keras.Input((None, None, 3), name="image")
+    x = layers.Conv2D(filters, 3, padding="same", name="head")(image)
+    x = layers.LeakyReLU(0.2, name="head_activation")(x)
+    sizes = [x]
+    for i in range(1, 4):
+        x = convolution(x, f"down{i}", filters * 2**i, side=4, strides=2)
+        sizes.append(x)
+    for i in range(2, -1, -1):
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"double{i}")(x)
+        x = convolution(x, f"up{i}", filters * 2**i)
+        x = layers.Add(name=f"skip{i}")([x, sizes[i]])
+    for i in (1, 2):
+        x = convolution(x, f"last{i}", filters)
+    logits = layers.Conv2D(1, 3, padding="same", dtype="float32", name="logits")(x)
+    return keras.Model(image, logits, name="unet")
+
+
+def feature_heads(
+    features: keras.Model, filters: int = 64, normalisation: bool = True
+) -> keras.Model:
     """Small networks that judge what a frozen network sees (projected GAN, Sauer et al. 2021).
 
     Knowing textures before its first step, it needs fewer of them than one that begins with pixels.
@@ -69,6 +119,7 @@ def feature_heads(features: keras.Model, filters: int = 64) -> keras.Model:
     Args:
         features: As `features.vgg` makes it; not part of the network that is returned.
         filters: Channels of the heads.
+        normalisation: As of `vgg_style`.
     """
     inputs, logits = {}, []
     for name, output in features.output.items():
@@ -86,11 +137,12 @@ def feature_heads(features: keras.Model, filters: int = 64) -> keras.Model:
                 3,
                 strides=2 if halvings else 1,
                 padding="same",
-                use_bias=False,
+                use_bias=not normalisation,
                 kernel_initializer="he_normal",
                 name=f"{name}_conv{i}",
             )(x)
-            x = layers.BatchNormalization(name=f"{name}_normalisation{i}")(x)
+            if normalisation:
+                x = layers.BatchNormalization(name=f"{name}_normalisation{i}")(x)
             x = layers.LeakyReLU(0.2, name=f"{name}_activation{i}")(x)
         x = layers.Conv2D(1, 1, dtype="float32", name=f"{name}_logits")(x)
         logits.append(layers.Reshape((-1,), dtype="float32", name=f"{name}_flat")(x))

@@ -5,6 +5,7 @@
     train("photos", "run", Config())
 
 `config` is what may be chosen, `recipes` the named choices, `run` the way from photos to a model.
+`Pretraining` and `Adversarial` are its stages, Keras models to `compile` and `fit` alone.
 Imports Keras, when `train` is first used. May be imported by the command line alone.
 """
 
@@ -12,19 +13,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srgan.train.adversarial import Adversarial
     from srgan.train.config import Config
+    from srgan.train.pretraining import Pretraining
     from srgan.train.recipes import RECIPES
     from srgan.train.run import train
 
-__all__ = ["RECIPES", "Config", "train"]
+__all__ = ["RECIPES", "Adversarial", "Config", "Pretraining", "train"]
 
-_HOMES = {"Config": "config", "RECIPES": "recipes", "train": "run"}
+_HOMES = {
+    "Adversarial": "adversarial",
+    "Config": "config",
+    "Pretraining": "pretraining",
+    "RECIPES": "recipes",
+    "train": "run",
+}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'srgan.train' has no attribute {name!r}")
-    if name == "train":
+    if name not in ("Config", "RECIPES"):
         from srgan.util import frameworks
 
         frameworks.import_tensorflow()

@@ -9,7 +9,7 @@ import keras
 from srgan.export import onnx_file
 from srgan.models import catalogue
 from srgan.networks import discriminators, efficient, generators
-from srgan.train import checkpoints, community, config
+from srgan.train import checkpoints, community, config, own
 
 
 def generator(settings: config.Generator, scale: int) -> keras.Model:
@@ -37,22 +37,24 @@ def generator(settings: config.Generator, scale: int) -> keras.Model:
 
 def discriminator(settings: config.Adversarial, features: keras.Model | None) -> keras.Model:
     """Returns the untrained discriminator of a configuration; `features` if it looks at those."""
-    filters = settings.discriminator_filters
+    filters, normalised = settings.discriminator_filters, settings.discriminator_normalised
     match settings.discriminator_head:
         case "features":
-            return discriminators.feature_heads(cast(keras.Model, features), filters)
+            return discriminators.feature_heads(cast(keras.Model, features), filters, normalised)
         case "dense":
-            return discriminators.vgg_style(settings.window, filters)
+            return discriminators.vgg_style(settings.window, filters, normalised)
         case "pooled":
-            return discriminators.vgg_style(None, filters)
+            return discriminators.vgg_style(None, filters, normalised)
+        case "unet":
+            return discriminators.unet(filters)
 
 
 def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:
     """Sets a generator's weights from a model.
 
     Args:
-        model: Name of a shipped one, `model.onnx` or `best.npz` of a run, or file of a community
-            model: see `community`.
+        model: Name of a shipped one, `model.onnx`, `model.keras` or `best.npz` of a run, or file of
+            a community model: see `community`.
         network: The generator.
 
     Raises:
@@ -61,7 +63,21 @@ def load_weights(model: str | os.PathLike[str], network: keras.Model) -> None:
     """
     if Path(model).suffix == ".npz":
         checkpoints.restore(Path(model), checkpoints.named(network.weights))
+    elif Path(model).suffix == ".keras":
+        _take_weights(Path(model), network)
     elif community.is_community(model):
         community.load(model, network)
     else:
         onnx_file.read_weights(catalogue.path(model), network)
+
+
+def _take_weights(path: Path, network: keras.Model) -> None:
+    found = own.load(path)
+    theirs, ours = ([tuple(w.shape) for w in model.weights] for model in (found, network))
+    if theirs != ours:
+        raise ValueError(
+            f"{path} holds {found.name!r}, of {len(theirs)} weights, and the generator is "
+            f"{network.name!r}, of {len(ours)}: their shapes differ. Take it as the generator "
+            "itself: srgan train --generator, or train(generator=...)."
+        )
+    network.set_weights(found.get_weights())

@@ -8,6 +8,7 @@ import logging
 import math
 import signal
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from srgan.train import checkpoints, csv_log
-from srgan.train.stage import Stage
+from srgan.train import checkpoints, config, csv_log
+from srgan.train.stage import OBSERVED, Stage
 
 _logger = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ class Sentry(keras.callbacks.Callback):
     Args:
         every: Steps between checks of all variables and of the results.
         batch: What the results are checked on.
-        patience: Steps over which the discriminator's loss is averaged. Within 3 % of chance,
-            2 log 2, it teaches nothing, and the perceptual term alone draws the texture.
+        patience: Steps over which the discriminator's loss is averaged. Within 3 % of chance it
+            teaches nothing, and the perceptual term alone draws the texture.
     """
 
     def __init__(self, every: int, batch: tuple, patience: int = 200) -> None:
@@ -60,7 +61,7 @@ class Sentry(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         logs = logs or {}
         for term, value in logs.items():
-            if not math.isfinite(value):
+            if term not in OBSERVED and not math.isfinite(value):
                 raise Diverged(f"The loss term {term!r} is {value} at step {int(self.model.step)}.")
         if is_due(self.model, self._every) and self.model.has_diverged(*self._batch[:2]):
             raise Diverged(f"The results are worse than plain grey at step {int(self.model.step)}.")
@@ -69,20 +70,32 @@ class Sentry(keras.callbacks.Callback):
             self._average += (float(logs["discriminator"]) - self._average) / min(
                 self._steps, self._patience
             )
-            if self._steps % self._patience == 0 and self._average > 0.97 * 2 * math.log(2):
+            chance = config.CHANCE[self.model.settings.adversarial]
+            if self._steps % self._patience == 0 and self._average > 0.97 * chance:
                 _logger.warning(
-                    "The discriminator is at chance (loss %.3f of 1.386 over %d steps): raise "
+                    "The discriminator is at chance (loss %.3f of %.3f over %d steps): raise "
                     "discriminator_learning_rate, discriminator_steps or generator_every.",
                     self._average,
+                    chance,
                     self._patience,
                 )
 
 
 class Log(keras.callbacks.Callback):
-    """Writes the mean of every loss term each `every` steps to `log.csv` and TensorBoard."""
+    """Writes the mean of every loss term each `every` steps to `log.csv` and TensorBoard.
 
-    def __init__(self, folder: Path, every: int = 20) -> None:
+    Beside them, the generator's learning rate, the seconds of a step, waiting for its batch
+    included, and those in which a batch is made.
+
+    Args:
+        folder: Of the stage.
+        waited: Tells the latter.
+        every: Steps between two rows.
+    """
+
+    def __init__(self, folder: Path, waited: Callable[[], float], every: int = 20) -> None:
         super().__init__()
+        self._waited, self._seconds, self._began = waited, 0.0, 0.0
         self._file = folder / "log.csv"
         self._writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
         self._every = every
@@ -92,7 +105,11 @@ class Log(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         csv_log.forget_after(self._file, int(self.model.step))
 
+    def on_train_batch_begin(self, batch, logs=None):
+        self._began = time.perf_counter()
+
     def on_train_batch_end(self, batch, logs=None):
+        self._seconds += time.perf_counter() - self._began
         for term, value in (logs or {}).items():
             self._sums[term] += float(value)
         self._count += 1
@@ -106,6 +123,10 @@ class Log(keras.callbacks.Callback):
     def _write(self) -> None:
         step = int(self.model.step)
         means = {term: total / self._count for term, total in self._sums.items()}
+        means["learning_rate"] = float(self.model.generator_optimizer.learning_rate)
+        means["step_seconds"] = self._seconds / self._count
+        means["data_seconds"] = self._waited()
+        self._seconds = 0.0
         csv_log.append(self._file, {"step": step} | means)
         with self._writer.as_default(step):
             for term, mean in means.items():

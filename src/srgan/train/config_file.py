@@ -1,7 +1,10 @@
 """Reads a configuration from a TOML file; what is wrong is said in the words of the file."""
 
+import difflib
 import logging
+import re
 import tomllib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,23 +50,89 @@ def read(path: Path) -> Config:
         ValueError: One line a mistake, each with the key, what was found and what was expected.
     """
     try:
-        return Config.model_validate(_as_now(tomllib.loads(path.read_text(encoding="utf-8"))))
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
+    return _validate(_as_now(table), str(path))
+
+
+def override(settings: Config, changes: Sequence[str], source: str = "--set") -> Config:
+    """Returns a configuration with some values changed, validated as a file is.
+
+    Args:
+        settings: What is changed.
+        changes: As "pretrain.steps=2000": a key of the file and its value in TOML, of which a
+            string needs no quotes.
+        source: What mistakes are said of.
+
+    Raises:
+        ValueError: One line a mistake, as of `read`.
+    """
+    table = settings.model_dump(exclude_unset=True)
+    if "generator" in table:
+        table["generator"]["architecture"] = settings.generator.architecture
+    for change in changes:
+        key, equals, text = change.partition("=")
+        *path, last = key.strip().split(".")
+        if not equals or not last:
+            raise ValueError(f"{source} {change}: expected KEY=VALUE, as pretrain.steps=2000.")
+        place = table
+        for part in path:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ValueError(f"{source} {change}: {part} is a value, and no table.")
+        place[last] = _value(text.strip())
+    return _validate(table, source)
+
+
+def sweep(settings: Config, values: str) -> dict[str, Config]:
+    """Returns a configuration for each value of a key, by the name of its run.
+
+    Args:
+        settings: What is changed.
+        values: As "adversarial.adversarial_weight=1,3,9".
+
+    Raises:
+        ValueError: If there are no values, one comes twice, or one cannot be used.
+    """
+    key, _, text = values.partition("=")
+    found = [value.strip() for value in text.split(",") if value.strip()]
+    if len({*found}) != len(found) or not found:
+        raise ValueError(
+            f"--sweep {values}: expected KEY=A,B,C, with at least one value and none of them twice."
+        )
+    return {
+        re.sub(r"[^\w.=+-]", "_", f"{key.strip()}={value}"): override(
+            settings, [f"{key}={value}"], "--sweep"
+        )
+        for value in found
+    }
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _validate(table: dict[str, Any], source: str) -> Config:
+    try:
+        return Config.model_validate(table)
     except ValidationError as error:
         lines = []
         for mistake in error.errors():
             # The tag of the generator is no part of the file.
             key = ".".join(str(part) for part in mistake["loc"] if part not in _ARCHITECTURES)
-            lines.append(f"{path}: {key + ': ' if key else ''}{_explain(mistake)}")
+            lines.append(f"{source}: {key + ': ' if key else ''}{_explain(mistake)}")
         raise ValueError("\n".join(lines)) from None
 
 
 def _explain(mistake: "ErrorDetails") -> str:
     """What is wrong, in the words of the file rather than those of its validation."""
     if mistake["type"] == "union_tag_invalid":
-        tag = mistake["input"].get("architecture")
-        return f"there is no architecture {tag!r}; expected {', '.join(_ARCHITECTURES)}."
+        tag = str(mistake["input"].get("architecture"))
+        return f"there is no architecture {tag!r}{_nearest(tag, _ARCHITECTURES)}"
     if mistake["type"] != "extra_forbidden":
         return mistake["msg"]
     known: type[BaseModel] = Config
@@ -71,7 +140,15 @@ def _explain(mistake: "ErrorDetails") -> str:
         known = (_ARCHITECTURES | _TABLES).get(str(part), known)
     of = known.model_fields.get("architecture")
     owner = f" of {of.default}" if of else ""
-    return f"there is no such field{owner}; expected one of {', '.join(known.model_fields)}."
+    name = str(mistake["loc"][-1])
+    return f"there is no such field{owner}{_nearest(name, known.model_fields, 'one of ')}"
+
+
+def _nearest(name: str, known: Iterable[str], one_of: str = "") -> str:
+    """What was meant, probably, and what there is."""
+    known = list(known)
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    return f"{f' (did you mean {near[0]}?)' if near else ''}; expected {one_of}{', '.join(known)}."
 
 
 # What version 0.1 wrote of each generator, whichever it was.

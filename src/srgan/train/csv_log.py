@@ -19,8 +19,20 @@ def read_rows(file: Path) -> list[dict[str, str]]:
 
 
 def append(file: Path, row: dict) -> None:
-    """Adds a row, and the names of the columns to a new file."""
+    """Adds a row, and the names of the columns to a new file.
+
+    Columns that the file lacks, as those of a newer version, are added to it and stay empty above.
+    """
     new = not file.exists()
+    if not new and not {*row} <= {*_columns(file)}:
+        rows = read_rows(file)
+        columns = dict.fromkeys([*_columns(file), *row], "")
+        stream = io.StringIO(newline="")
+        _write(stream, [columns | kept for kept in [*rows, _formatted(row)]], header=True)
+        files.write_bytes(file, stream.getvalue().encode())
+        return
+    if not new:
+        row = dict.fromkeys(_columns(file), "") | row
     with open(file, "a", newline="", encoding="utf-8") as stream:
         _write(stream, [_formatted(row)], header=new)
 
@@ -53,10 +65,20 @@ def _whole(file: Path) -> tuple[list[dict[str, str]], int]:
     return whole, len(rows) - len(whole) + cut
 
 
+def _columns(file: Path) -> list[str]:
+    with open(file, newline="", encoding="utf-8", errors="replace") as stream:
+        return next(csv.reader(stream), [])
+
+
 def _is_whole(row: dict) -> bool:
     try:
         int(row["step"])
-        return all(name is not None and isinstance(float(x), float) for name, x in row.items())
+        for name, value in row.items():
+            if value != "":  # of a column that came later
+                float(value)
+            if name is None:
+                return False
+        return True
     except (KeyError, TypeError, ValueError):
         return False
 

@@ -2,32 +2,24 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from srgan.train import batches, callbacks, config, data
+from srgan.train import callbacks, config, data
+from srgan.train.adversarial import Adversarial
 from srgan.train.callbacks import Diverged, Progress
 from srgan.train.checkpoints import Checkpoints
 from srgan.train.stage import Stage
-from srgan.train.teaching import Lessons
-from srgan.train.training import Adversarial
+from srgan.train.streams import Stream
 from srgan.train.validation import Rank, Validation
 from srgan.util import files
 
 _logger = logging.getLogger(__name__)
 
 _MAX_HALVINGS = 3
-
-
-class Source(NamedTuple):
-    """What the batches of a run are cut from."""
-
-    photos: data.Photos
-    lessons: Lessons | None = None  # None without a teacher
 
 
 class Interrupted(Exception):
@@ -44,18 +36,31 @@ def fit(
     folder: Path,
     schedule: config.Schedule,
     settings: config.Config,
-    source: Source,
+    stream: Stream,
     validating: Sequence[data.Pair],
     rank: Rank,
     report: Callable[[Progress], None],
+    further: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Runs what is left of a stage; leaves its generator with the best averaged weights.
 
     A training that diverges goes back to a good state, with half the learning rate.
 
+    Args:
+        stage: What learns.
+        folder: Of the stage.
+        schedule: Of the stage.
+        settings: Of the run.
+        stream: The batches.
+        validating: Photos that choose the best weights.
+        rank: What "best" means.
+        report: Called after every step.
+        further: Callbacks of the caller.
+
     Raises:
         FloatingPointError: If it diverges after three halvings, too.
         Interrupted: After Ctrl-C, with the state saved.
+        ValueError: If a caller's batches end too early, or one cannot be used.
     """
     for part in (folder, folder / "samples"):
         files.remove_partial(part)
@@ -72,7 +77,7 @@ def fit(
     while int(stage.step) < stage.total_steps:
         interruption = callbacks.Interruption()
         try:
-            _run(stage, folder, schedule, settings, source, [judge, interruption], kept, report)
+            _run(stage, folder, settings, stream, [judge, *further, interruption], kept, report)
         except Diverged as divergence:
             _roll_back(stage, folder.name, schedule, kept, divergence)
         finally:
@@ -88,32 +93,37 @@ def fit(
 def _run(
     stage: Stage,
     folder: Path,
-    schedule: config.Schedule,
     settings: config.Config,
-    source: Source,
+    stream: Stream,
     watching: list,
     kept: Checkpoints,
     report: Callable[[Progress], None],
 ) -> None:
     """Runs a stage until its end, a divergence or an interruption."""
     every, steps, done = settings.validate_every, stage.total_steps, int(stage.step)
-    batch = partial(_batch, source, schedule, stage.taught, settings.seed)
-    judge, interruption = watching
-    watching = [callbacks.Sentry(every, batch(0)), callbacks.Log(folder), judge]
+    judge, *further, interruption = watching
+    first = stream.head(4)
+    watching = [callbacks.Sentry(every, first[0]), callbacks.Log(folder, stream.waited), judge]
     if isinstance(stage, Adversarial):
-        watching.append(callbacks.GradientNorms(folder, list(map(batch, range(4))), every))
-    stage.fit(
-        _batches(batch, source.photos.scale, schedule, stage.taught, done, steps),
-        steps_per_epoch=steps - done,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            *watching,
-            callbacks.Checkpoint(kept, every),
-            callbacks.Report(folder.name, steps, report),
-            interruption,
-        ],
-    )
+        watching.append(callbacks.GradientNorms(folder, first, every))
+    try:
+        stage.fit(
+            stream.dataset(done, steps),
+            steps_per_epoch=steps - done,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                *watching,
+                callbacks.Checkpoint(kept, every),
+                callbacks.Report(folder.name, steps, report),
+                *further,
+                interruption,
+            ],
+        )
+    except tf.errors.OpError:
+        if stream.error:
+            raise stream.error from None
+        raise
 
 
 def _roll_back(
@@ -152,43 +162,3 @@ def _roll_back(
         halvings + 1,
         _MAX_HALVINGS,
     )
-
-
-def _batches(
-    batch: Callable[[int], tuple[np.ndarray, ...]],
-    scale: int,
-    schedule: config.Schedule,
-    taught: int,
-    start: int,
-    stop: int,
-) -> tf.data.Dataset:
-    """The batches `start` to `stop`, made while the step before them is computed."""
-    patch = schedule.hr_patch
-    sizes = [(schedule.batch_size, patch // scale), (schedule.batch_size, patch)]
-    sizes += [(taught, patch)] if taught else []
-
-    def with_shape(k):
-        arrays = tf.numpy_function(batch, [k], [tf.float32] * len(sizes))
-        return tuple(
-            tf.ensure_shape(array, (count, side, side, 3))
-            for array, (count, side) in zip(arrays, sizes, strict=True)
-        )
-
-    return tf.data.Dataset.range(start, stop).map(with_shape, 2, deterministic=True).prefetch(4)
-
-
-def _batch(
-    source: Source, schedule: config.Schedule, taught: int, seed: int, k: int
-) -> tuple[np.ndarray, ...]:
-    """Batch `k` of a stage, whose first `taught` crops come from the lessons."""
-    patch, candidates = schedule.hr_patch, schedule.crop_candidates
-    cut = partial(batches.batch, k=int(k), seed=seed, hr_patch=patch, candidates=candidates)
-    photos = schedule.batch_size - taught
-    if not taught:
-        return cut(source.photos, batch_size=photos)
-    assert source.lessons is not None
-    lr, hr, pictures = cut(source.lessons, batch_size=taught)
-    if photos:
-        others = cut(source.photos, batch_size=photos)
-        lr, hr = (np.concatenate(both) for both in zip((lr, hr), others, strict=True))
-    return lr, hr, pictures

@@ -7,9 +7,11 @@ The generator's loss is the sum over terms of weight x term (SRGAN, Ledig et al.
 ESRGAN, Wang et al. 2018, eq. 3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from srgan.numeric import color
@@ -97,6 +99,138 @@ def relativistic_discriminator(real, fake):
 def relativistic_generator(real, fake):
     """The generator's side of the relativistic average (ESRGAN, eq. 2): labels swapped."""
     return relativistic_discriminator(real=fake, fake=real)
+
+
+def hinge_discriminator(real, fake):
+    """Hinge loss of the discriminator (Miyato et al. 2018, eq. 16); 2 at chance.
+
+    E[max(0, 1 - D(hr))] + E[max(0, 1 + D(sr))].
+    """
+    return ops.mean(ops.relu(1 - real)) + ops.mean(ops.relu(1 + fake))
+
+
+def hinge_generator(fake):
+    """The generator's side of the hinge loss (eq. 17): -E[D(sr)]."""
+    return -ops.mean(fake)
+
+
+def least_squares_discriminator(real, fake):
+    """LSGAN (Mao et al. 2017, eq. 9): E[(D(hr) - 1)^2] / 2 + E[D(sr)^2] / 2; 1/4 at chance."""
+    return 0.5 * ops.mean(ops.square(real - 1)) + 0.5 * ops.mean(ops.square(fake))
+
+
+def least_squares_generator(fake):
+    """The generator's side of LSGAN (eq. 9): E[(D(sr) - 1)^2] / 2."""
+    return 0.5 * ops.mean(ops.square(fake - 1))
+
+
+def paired_discriminator(real, fake):
+    """Relativistic pairing (R3GAN, Huang et al. 2024, eq. 2): E[-log sigmoid(D(hr) - D(sr))].
+
+    Of each crop, hr is compared with its sr; log 2 at chance. To be taken with the penalties R1
+    and R2.
+    """
+    return ops.mean(ops.softplus(fake - real))
+
+
+def paired_generator(real, fake):
+    """The generator's side of relativistic pairing: E[-log sigmoid(D(sr) - D(hr))]."""
+    return ops.mean(ops.softplus(real - fake))
+
+
+class AdversarialLoss(NamedTuple):
+    """The two sides of an adversarial loss.
+
+    Attributes:
+        discriminator: Of `(real, fake)`.
+        generator: Likewise.
+        margins: From `(real, fake)` to what is positive for hr, and negative for sr, where the
+            discriminator is right.
+    """
+
+    discriminator: Callable[[Any, Any], Any]
+    generator: Callable[[Any, Any], Any]
+    margins: Callable[[Any, Any], tuple[Any, Any]] = lambda real, fake: (real, fake)
+
+
+ADVERSARIAL = {
+    "vanilla": AdversarialLoss(discriminator, lambda real, fake: generator(fake)),
+    "hinge": AdversarialLoss(hinge_discriminator, lambda real, fake: hinge_generator(fake)),
+    "least_squares": AdversarialLoss(
+        least_squares_discriminator,
+        lambda real, fake: least_squares_generator(fake),
+        lambda real, fake: (real - 0.5, fake - 0.5),
+    ),
+    "relativistic": AdversarialLoss(
+        relativistic_discriminator,
+        relativistic_generator,
+        lambda real, fake: (real - ops.mean(fake), fake - ops.mean(real)),
+    ),
+    "relativistic_paired": AdversarialLoss(
+        paired_discriminator,
+        paired_generator,
+        lambda real, fake: (real - fake, fake - real),
+    ),
+}
+"""By their names in the configuration."""
+
+
+def gradient_penalty(discriminator, images):
+    """R1 of real and R2 of generated images (Mescheder et al. 2018, eq. 9): E[|grad_x D(x)|^2].
+
+    Args:
+        discriminator: Maps images to logits, without batch normalisation, which mixes them.
+        images: Or what else it judges: a dict of features.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = ops.sum(ops.cast(discriminator(images, training=True), "float32"))
+    squares = [
+        ops.sum(ops.square(ops.cast(gradient, "float32")), axis=(1, 2, 3))
+        for gradient in tf.nest.flatten(tape.gradient(logits, images))
+    ]
+    return ops.mean(sum(squares))
+
+
+def artifact(hr, sr, average, side: int = 7):
+    """LDL's artefact-weighted loss (Liang et al. 2022, eq. 3 to 7): E[|M (hr - sr)|].
+
+    With r = |hr - sr|, summed over channels: M = var(r)^(1/5) var_local(r), of the whole image and
+    of `side` x `side` pixels, and 0 where r is less than that of `average`: where the present
+    network is better than its moving average, it does not invent artefacts but details.
+
+    Args:
+        hr: The truth.
+        sr: Of the network in training.
+        average: Of its moving average.
+        side: Of the neighbourhood, odd.
+    """
+    r, r_average = (ops.sum(ops.abs(hr - image), axis=-1, keepdims=True) for image in (sr, average))
+    pad = side // 2
+    padded = ops.pad(r, ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="reflect")
+    mean, square = (
+        ops.average_pool(x, side, strides=1, padding="valid") for x in (padded, padded**2)
+    )
+    local = (square - mean**2) * (side**2 / (side**2 - 1))
+    whole = ops.var(r, axis=(1, 2, 3), keepdims=True) ** 0.2
+    weight = ops.where(r < r_average, 0.0, whole * local)
+    return ops.mean(ops.abs(ops.stop_gradient(weight) * (hr - sr)))
+
+
+def focal_frequency(hr, sr):
+    """Focal frequency loss (Jiang et al. 2021, eq. 8): E[w |F(hr) - F(sr)|^2].
+
+    F is the orthonormal Fourier transform of each channel, and w = |F(hr) - F(sr)|, over its
+    largest value in the channel, without a gradient: frequencies that are hard weigh most.
+    """
+    difference = ops.transpose(hr - sr, (0, 3, 1, 2))
+    height, width = ops.shape(difference)[2:]
+    spectrum = tf.signal.fft2d(tf.cast(difference, tf.complex64))
+    size = ops.cast(height * width, "float32")
+    square = (ops.square(tf.math.real(spectrum)) + ops.square(tf.math.imag(spectrum))) / size
+    weight = ops.sqrt(square)
+    weight = weight / (ops.max(weight, axis=(2, 3), keepdims=True) + 1e-12)
+    return ops.mean(ops.stop_gradient(weight) * square)
 
 
 def grid(sr, scale: int):

@@ -1,10 +1,13 @@
 """Muon for convolutions: the optimizer that halves the steps of pretraining."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from srgan.train import config
 
+_GENERAL = ("learning_rate", "global_clipnorm", "gradient_accumulation_steps")
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, chosen for its slope at zero
 
 
@@ -30,6 +33,7 @@ class Muon(keras.optimizers.Optimizer):
         iterations: Newton-Schulz steps towards U V^T.
         smallest: Fewest channels of a kernel that counts as a matrix.
         global_clipnorm: Largest joint norm of the gradients.
+        gradient_accumulation_steps: Batches of whose gradients the mean makes an update.
     """
 
     def __init__(
@@ -42,8 +46,14 @@ class Muon(keras.optimizers.Optimizer):
         iterations: int = 5,
         smallest: int = 16,
         global_clipnorm: float | None = None,
+        gradient_accumulation_steps: int | None = None,
     ) -> None:
-        super().__init__(learning_rate, name="muon", global_clipnorm=global_clipnorm)
+        super().__init__(
+            learning_rate,
+            name="muon",
+            global_clipnorm=global_clipnorm,
+            gradient_accumulation_steps=gradient_accumulation_steps,
+        )
         self.momentum = momentum
         self.adam_ratio = adam_ratio
         self.beta_1 = beta_1
@@ -91,7 +101,7 @@ class Muon(keras.optimizers.Optimizer):
             "smallest": self.smallest,
         }
         config = super().get_config()
-        return {key: config[key] for key in ("learning_rate", "global_clipnorm")} | own
+        return {key: config[key] for key in _GENERAL} | own
 
     def _is_matrix(self, variable) -> bool:
         return len(variable.shape) == 4 and min(variable.shape[2:]) >= self.smallest
@@ -135,13 +145,69 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
         return self._full(step) / ops.cast(2**self._halvings, "float32")
 
 
+class WarmSteps(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up to `peak`, which is multiplied by `factor` at each of some steps.
+
+    Args:
+        peak: The highest learning rate.
+        milestones: Steps of the optimizer.
+        factor: At each of them.
+        warmup: Steps of the rise.
+        halvings: As of `WarmCosine`.
+    """
+
+    def __init__(
+        self,
+        peak: float,
+        milestones: Sequence[float],
+        factor: float,
+        warmup: int,
+        halvings: keras.Variable,
+    ) -> None:
+        self._peak, self._factor, self._warmup = peak, factor, warmup
+        self._milestones, self._halvings = [*milestones], halvings
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        passed = sum(ops.cast(step >= at, "float32") for at in self._milestones)
+        risen = ops.minimum((step + 1) / self._warmup, 1.0) if self._warmup else 1.0
+        rate = self._peak * risen * self._factor ** ops.cast(passed, "float32")
+        return rate / ops.cast(2**self._halvings, "float32")
+
+
+def learning_rate(
+    settings: config.Schedule, peak: float, steps: int, halvings: keras.Variable
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns the schedule of a stage for an optimizer of so many steps.
+
+    Milestones are steps of the generator, and shift in proportion for a discriminator.
+    """
+    if settings.schedule == "cosine":
+        return WarmCosine(peak, steps, settings.warmup, halvings)
+    milestones: Sequence[int] = settings.milestones
+    if settings.decay_every:
+        milestones = range(settings.decay_every, settings.steps, settings.decay_every)
+    stretched = [at * steps / settings.steps for at in milestones]
+    return WarmSteps(peak, stretched, settings.decay_factor, settings.warmup, halvings)
+
+
+def accumulated(settings: config.Schedule) -> int | None:
+    """Returns how many batches make an update, as Keras' optimizers take it."""
+    return settings.accumulate if settings.accumulate > 1 else None
+
+
 def make(
     settings: config.Pretrain | config.Adversarial, halvings: keras.Variable
 ) -> keras.optimizers.Optimizer:
     """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
-    learning_rate = WarmCosine(settings.learning_rate, settings.steps, settings.warmup, halvings)
+    rate = learning_rate(settings, settings.learning_rate, settings.steps, halvings)
+    batches = accumulated(settings)
     if settings.optimizer == "muon":
-        return Muon(learning_rate, global_clipnorm=settings.clip_norm)
+        return Muon(rate, global_clipnorm=settings.clip_norm, gradient_accumulation_steps=batches)
     return keras.optimizers.Adam(
-        learning_rate, beta_1=0.9, beta_2=0.99, global_clipnorm=settings.clip_norm
+        rate,
+        beta_1=0.9,
+        beta_2=0.99,
+        global_clipnorm=settings.clip_norm,
+        gradient_accumulation_steps=batches,
     )

@@ -16,9 +16,19 @@ import tensorflow as tf
 
 from srgan.models.model import Model
 from srgan.networks import features
-from srgan.train import build, checkpoints, community, config, fitting, record, teaching
+from srgan.train import (
+    build,
+    checkpoints,
+    community,
+    config,
+    fitting,
+    own,
+    record,
+    teaching,
+)
+from srgan.train.adversarial import Adversarial
+from srgan.train.pretraining import Pretraining
 from srgan.train.stage import Stage
-from srgan.train.training import Adversarial, Pretraining
 
 _logger = logging.getLogger(__name__)
 
@@ -39,12 +49,16 @@ class Teacher(NamedTuple):
 
 
 def make(
-    settings: config.Config, vgg_weights: Path | None, known: record.Record | None
+    settings: config.Config,
+    vgg_weights: Path | None,
+    known: record.Record | None,
+    brought: own.Parts = own.NOTHING,
 ) -> Networks:
     """Makes the stages. Their random weights depend on the seed alone, in a resumed run too.
 
     Args:
         settings: Those of the run.
+        brought: What takes the place of the configuration's networks, and further losses.
         vgg_weights: File of VGG's weights; None for those of `known`, or `features.vgg`'s own.
         known: What a resumed run began with.
 
@@ -54,24 +68,33 @@ def make(
             than when the run began.
     """
     keras.utils.set_random_seed(settings.seed)
-    generator = build.generator(settings.generator, settings.scale)
+    generator = brought.generator or build.generator(settings.generator, settings.scale)
     stages: dict[str, Stage] = {}
     vgg = None
     if settings.pretrain.steps:
-        stages["pretrain"] = Pretraining(generator, settings.pretrain, settings.teacher)
+        stages["pretrain"] = Pretraining(
+            generator,
+            settings.pretrain,
+            settings.teacher,
+            own.losses_of(brought.losses, "pretrain"),
+        )
     if settings.adversarial.steps:
         network = None
-        if settings.adversarial.looks_through_vgg:
+        needs_vgg = settings.adversarial.looks_through_vgg
+        if brought.discriminator:
+            needs_vgg = bool(settings.adversarial.perceptual_weight)
+        if needs_vgg:
             network, vgg = _vgg(settings.adversarial, vgg_weights, known)
         stages["adversarial"] = Adversarial(
             generator,
-            build.discriminator(settings.adversarial, network),
+            brought.discriminator or build.discriminator(settings.adversarial, network),
             network,
             settings.adversarial,
             settings.scale,
             settings.projection,
             settings.seed,
             settings.teacher,
+            own.losses_of(brought.losses, "adversarial"),
         )
     return Networks(generator, stages, vgg)
 
@@ -146,8 +169,17 @@ def initialise(
     return found
 
 
-def rehearse(stages: dict[str, Stage], settings: config.Config) -> None:
+def rehearse(
+    stages: dict[str, Stage],
+    settings: config.Config,
+    brought: own.Parts = own.NOTHING,
+) -> None:
     """Computes a step of each stage and takes it back: of one crop, since only the fit is tried.
+
+    Args:
+        stages: By name.
+        settings: Of the run.
+        brought: Of a caller, whose data sets are tried.
 
     Raises:
         ValueError: If a stage cannot compute one.
@@ -158,6 +190,8 @@ def rehearse(stages: dict[str, Stage], settings: config.Config) -> None:
         patch = schedules[name].hr_patch
         sides = (patch // settings.scale, patch, *([patch] if stage.taught else []))
         batch = [rng.random((1, side, side, 3), np.float32) for side in sides]
+        if name in brought.streams:
+            batch = [array[:1] for array in brought.streams[name].head(1)[0]]
         try:
             stage.rehearse(batch)
         except (tf.errors.OpError, ValueError) as error:
@@ -180,17 +214,27 @@ def check_room(folder: Path, stages: dict[str, Stage]) -> None:
     Raises:
         OSError: If there is no room for the checkpoints of all stages, and their models.
     """
-    needed = 0
-    for name, stage in stages.items():
-        size = sum(np.asarray(variable).nbytes for variable in stage.state().values())
-        weights = sum(weight.nbytes for weight in stage.generator.get_weights())
-        needed += (checkpoints.KEPT + 1) * size + 3 * weights  # one more while it is written
-        kept = (folder / name / "checkpoints").glob("*.npz")
-        needed -= sum(path.stat().st_size for path in kept)
+    kept = [path for name in stages for path in (folder / name / "checkpoints").glob("*.npz")]
+    room = needed(stages) - sum(path.stat().st_size for path in kept)
     free = shutil.disk_usage(folder).free
-    if free < needed:
+    if free < room:
         raise OSError(
             f"{folder} has {free / 2**20:,.1f} MiB left on its disk, and the run needs "
-            f"{needed / 2**20:,.1f} MiB for checkpoints and models. Free some space, or choose "
+            f"{room / 2**20:,.1f} MiB for checkpoints and models. Free some space, or choose "
             "another folder."
         )
+
+
+def size_of(stage: Stage) -> int:
+    """Returns the bytes of a checkpoint."""
+    return sum(np.asarray(variable).nbytes for variable in stage.state().values())
+
+
+def needed(stages: dict[str, Stage]) -> int:
+    """Returns the bytes that checkpoints and models of a run take."""
+    total = 0
+    for stage in stages.values():
+        weights = sum(weight.nbytes for weight in stage.generator.get_weights())
+        # One checkpoint more while it is written; models of ONNX and Keras, twice each.
+        total += (checkpoints.KEPT + 1) * size_of(stage) + 6 * weights
+    return total

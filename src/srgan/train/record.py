@@ -9,15 +9,16 @@ import hashlib
 import logging
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tomli_w
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from srgan.models import catalogue
-from srgan.train import config, data
+from srgan.train import config, data, streams
 from srgan.util import files, versions
 
 _logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Data(_Part):
 class Inputs(_Part):
     """What the command named, to be named no more when the run goes on."""
 
-    photos: Path
+    photos: Path | None  # None has a data set of the caller's
     lr_photos: Path | None
     validation: Path | None  # None holds back some of `photos`
     cache: Path
@@ -70,6 +71,7 @@ class Record(_Part):
     init: Source | None  # None began with random weights
     vgg: Source | None  # None needs none
     teacher: Source | None = None
+    own: dict[str, str] = {}  # networks and losses of the caller
     data: Data
     validation: Data
 
@@ -89,7 +91,7 @@ def model(name: str | os.PathLike[str]) -> Source:
     return Source(file=str(file), sha256=catalogue.sha256(name))
 
 
-def fingerprint(pairs: Iterable[data.Pair]) -> str:
+def fingerprint(pairs: Iterable[Sequence[np.ndarray]]) -> str:
     """Returns a hash over the pixels of some pairs."""
     digest = hashlib.sha256()
     for pair in pairs:
@@ -97,6 +99,18 @@ def fingerprint(pairs: Iterable[data.Pair]) -> str:
             digest.update(repr(image.shape).encode())
             digest.update(image.tobytes())
     return digest.hexdigest()
+
+
+def data_of(photos: data.Photos | None, own: Mapping[str, streams.OwnStream]) -> Data:
+    """Returns what batches are made of: photos, or the first batches of a caller's data sets."""
+    if not own:
+        assert photos
+        names, skipped = photos.names, photos.skipped
+        return Data(fingerprint=photos.fingerprint, photos=len(names), skipped=skipped)
+    found = fingerprint(stream.head(1)[0] for stream in own.values())
+    if photos:
+        found = hashlib.sha256((found + photos.fingerprint).encode()).hexdigest()
+    return Data(fingerprint=found, photos=0)
 
 
 def installed() -> dict[str, str]:
@@ -115,7 +129,8 @@ def make(
     init: Source | None,
     vgg: Source | None,
     teacher: Source | None,
-    pairs: data.Photos,
+    own: dict[str, str],
+    training: Data,
     validating: Sequence[data.Pair],
 ) -> Record:
     """Returns what a new run depends on."""
@@ -127,7 +142,8 @@ def make(
         init=init,
         vgg=vgg,
         teacher=teacher,
-        data=Data(fingerprint=pairs.fingerprint, photos=len(pairs.names), skipped=pairs.skipped),
+        own=own,
+        data=training,
         validation=Data(fingerprint=fingerprint(validating), photos=len(validating)),
     )
 
@@ -196,6 +212,20 @@ def check_data(what: str, known: Data, found: str) -> None:
             f"{what} have changed since the run began (fingerprint {found[:16]}, then "
             f"{known.fingerprint[:16]}); restore them, or begin a new run with --init."
         )
+
+
+def check_own(known: dict[str, str], found: dict[str, str]) -> None:
+    """Raises if a caller's networks or losses are not those that a run began with.
+
+    Raises:
+        ValueError: If they differ, or are not given again.
+    """
+    for name in {**known, **found}:
+        if known.get(name) != found.get(name):
+            raise ValueError(
+                f"The run began with {known.get(name) or 'none of its own'} as {name}, and now "
+                f"there is {found.get(name) or 'none'}. Give train() the same ones again."
+            )
 
 
 def warn_of_versions(known: Record) -> None:

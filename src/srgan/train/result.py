@@ -12,25 +12,26 @@ from srgan.models import catalogue, loading
 from srgan.models.metadata import Calibration, Metadata
 from srgan.networks import graph
 from srgan.quality import uncertainty
-from srgan.train import config, csv_log, data
+from srgan.train import config, csv_log, own, record
+from srgan.train.pairs import Pair
 
 
 def write_model(
     generator: keras.Model,
     path: Path,
     settings: config.Config,
-    pairs: data.Photos,
+    training_data: str,
     halvings: Mapping[str, int],
     scores: str = "",
     psnr_model: str = "",
 ) -> None:
-    """Writes a generator as the `model.onnx` of a run or of one of its stages.
+    """Writes a generator as `model.onnx` and `.keras` of a run or of one of its stages.
 
     Args:
         generator: With the weights to keep.
         path: `RUN/STAGE/model.onnx`, after which the model is named.
         settings: Those of the run.
-        pairs: The photos of its training.
+        training_data: What it was trained on.
         halvings: How often each stage diverged, and went on with half the learning rate.
         scores: What the weights scored; see `validation_scores`.
         psnr_model: Name of the file beside RUN's models that stage two started from; "" after
@@ -61,7 +62,7 @@ def write_model(
         generator,
         settings,
         f"{path.parent.parent.name}-{path.parent.name}",
-        f"{len(pairs.names)} photos, fingerprint {pairs.fingerprint[:16]}",
+        training_data,
         licence,
         scores,
         psnr_model,
@@ -71,6 +72,7 @@ def write_model(
         onnx_file.write_onnx(generator, path, metadata)
     except RuntimeError:  # rounding its weights to half precision changes too much
         onnx_file.write_onnx(generator, path, metadata, half=False)
+    own.save(generator, path.with_suffix(".keras"))
 
 
 def describe(
@@ -98,7 +100,13 @@ def describe(
     )
 
 
-def calibrate(file: Path, pairs: Iterable[data.Pair]) -> Calibration:
+def describe_data(known: record.Data) -> str:
+    """Returns what a model says of its training data."""
+    what = f"{known.photos} photos" if known.photos else "a data set"
+    return f"{what}, fingerprint {known.fingerprint[:16]}"
+
+
+def calibrate(file: Path, pairs: Iterable[Pair]) -> Calibration:
     """Fits the error map of a GAN model to its errors, and writes the calibration into its file.
 
     Args:

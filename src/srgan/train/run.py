@@ -4,34 +4,38 @@ RUN/config.toml      the configuration
 RUN/run.json         what the run depends on: see `record`
 RUN/cache/           decoded photos, and what a teacher makes of them, unless it is elsewhere
 RUN/pretrain/        stage one: log.csv, validation.csv, samples/, tensorboard/,
-RUN/adversarial/     stage two: checkpoints/ (to resume), best.npz and model.onnx (of the best);
-                     also gradient_norms.csv
-RUN/model.onnx       the model of the last stage
+RUN/adversarial/     stage two: checkpoints/ (to resume), best.npz, model.onnx and model.keras (of
+                     the best); also gradient_norms.csv
+RUN/model.onnx       the model of the last stage; model.keras, likewise
 """
 
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from srgan.io.find import find_images
-from srgan.quality import metrics
+import keras
+
 from srgan.train import (
     config,
     config_file,
     data,
     fitting,
+    inputs,
+    own,
     precision,
     preflight,
     record,
     result,
+    streams,
     teaching,
     validation,
 )
 from srgan.train.callbacks import Progress
 from srgan.train.fitting import Interrupted
+from srgan.train.stage import Stage
 from srgan.util import files, locks
 
 __all__ = ["Interrupted", "Progress", "train"]
@@ -39,14 +43,18 @@ __all__ = ["Interrupted", "Progress", "train"]
 _logger = logging.getLogger(__name__)
 
 _PSNR_MODEL = "model-psnr"  # what stage two starts from: what realism 0 of its model gives
-_VALIDATION_PHOTOS = 8
 
 
 def train(
-    photos: Path | None,
-    folder: Path,
+    photos: str | os.PathLike[str] | None,
+    folder: str | os.PathLike[str],
     settings: config.Config,
     *,
+    generator: keras.Model | str | os.PathLike[str] | None = None,
+    discriminator: keras.Model | str | os.PathLike[str] | None = None,
+    losses: own.Losses | None = None,
+    dataset: streams.Batches | Mapping[str, streams.Batches] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     validation: Path | None = None,
     lr_photos: Path | None = None,
     init: str | os.PathLike[str] | None = None,
@@ -60,9 +68,23 @@ def train(
     All that does not need the photos is tried before they are read, a step of each stage included.
 
     Args:
-        photos: Tree of hr photos; None for those of the run that is resumed.
+        photos: Tree of hr photos; None for those of the run that is resumed, or if `dataset` has
+            all batches and `validation` is named.
         folder: The run's folder; created.
         settings: What to train, and how.
+        generator: Takes the place of `settings.generator`: any model, functional or subclassed, or
+            its `.keras` file, from lr `(batch, height, width, 3)` in [0, 1] to sr, `scale` times as
+            large. It is trained in place, from the weights that it has.
+        discriminator: Takes the place of that of the settings: from images `(batch, window, window,
+            3)` to logits of each.
+        losses: Further terms of the loss: `{name: (function, weight)}`, where the function maps
+            `(hr, sr)` to a scalar. They belong to both stages, or to one, as "adversarial.edges".
+        dataset: Takes the place of crops of the photos: batches `(lr, hr)`, float32 in [0, 1], as a
+            `tf.data.Dataset`, or as a function of a step that returns an iterator of the batches
+            from there on; or a mapping of these from "pretrain" and "adversarial". A run resumes
+            exactly if the batches after `dataset.skip(step)` are the same each time.
+        callbacks: Called beside the run's own; `self.model` is the stage, whose `step` counts. A
+            stage is one epoch.
         validation: Tree of hr photos that choose the best weights, of which the first eight are
             used; None holds back some of `photos`.
         lr_photos: Tree of lr photos that pair with `photos`; None makes them.
@@ -85,8 +107,11 @@ def train(
     """
     report = progress or (lambda _: None)
     folder = Path(folder)
-    if not resume and photos is None:
-        raise ValueError("A new run needs photos; expected the folder of those to train on.")
+    if not resume and photos is None and (dataset is None or validation is None):
+        raise ValueError(
+            "A new run needs photos; expected the folder of those to train on, or a data set and "
+            "the folder of a validation set."
+        )
     known = record.read(folder) if resume else None
     with _alone(folder):
         if not resume and record.exists(folder):
@@ -101,29 +126,58 @@ def train(
             _change_settings(folder, settings)
         teacher = preflight.teacher(settings, known)
         computed_in = precision.choose(known.precision if known else settings.precision)
-        networks = preflight.make(settings, vgg_weights, known)
+        brought = own.bring(settings, generator, discriminator, losses, dataset)
+        networks = preflight.make(settings, vgg_weights, known, brought)
         initial = preflight.initialise(networks, folder, settings, init, known)
-        preflight.rehearse(networks.stages, settings)
+        preflight.rehearse(networks.stages, settings, brought)
         preflight.check_room(folder, networks.stages)
 
-        inputs = _inputs(photos, lr_photos, validation, cache, folder, known)
-        pairs, validating = _photos(inputs, settings, report)
+        chosen = inputs.choose(photos, lr_photos, validation, cache, folder, known)
+        pairs, validating = inputs.prepare(chosen, settings, report)
         preflight.check_room(folder, networks.stages)  # beside the decoded photos, too
+        training = record.data_of(pairs, brought.streams)
+        described = own.describe(brought.generator, brought.discriminator, losses)
         if known:
-            record.check_data("The photos", known.data, pairs.fingerprint)
+            record.check_own(known.own, described)
+            record.check_data("The photos", known.data, training.fingerprint)
             pixels = record.fingerprint(validating)
             record.check_data("The validation photos", known.validation, pixels)
             record.warn_of_versions(known)
-            found = known.model_copy(update={"inputs": inputs, "vgg": networks.vgg or known.vgg})
+            found = known.model_copy(update={"inputs": chosen, "vgg": networks.vgg or known.vgg})
         else:
             taught_by = teacher and teacher.source
             found = record.make(
-                computed_in, inputs, initial, networks.vgg, taught_by, pairs, validating
+                computed_in,
+                chosen,
+                initial,
+                networks.vgg,
+                taught_by,
+                described,
+                training,
+                validating,
             )
         record.write(folder, settings, found)
-        lessons = teacher and _lessons(teacher, pairs, settings.teacher, inputs.cache, report)
-        source = fitting.Source(pairs, lessons)
-        return _run(networks, folder, settings, source, validating, report)
+        taught = None
+        if teacher and pairs:
+            taught = inputs.lessons(teacher, pairs, settings.teacher, chosen.cache, report)
+        sources = {
+            name: brought.streams.get(name) or _stream(name, stage, pairs, taught, settings)
+            for name, stage in networks.stages.items()
+        }
+        return _run(networks, folder, settings, sources, found, validating, report, callbacks)
+
+
+def _stream(
+    name: str,
+    stage: Stage,
+    pairs: data.Photos | None,
+    lessons: teaching.Lessons | None,
+    settings: config.Config,
+) -> streams.Stream:
+    if pairs is None:
+        raise ValueError(f"The data set has no batches for {name}, and there are no photos.")
+    schedule = getattr(settings, name)
+    return streams.PhotoStream(pairs, lessons, schedule, stage.taught, settings)
 
 
 @contextmanager
@@ -159,15 +213,18 @@ def _run(
     networks: preflight.Networks,
     folder: Path,
     settings: config.Config,
-    source: fitting.Source,
+    sources: Mapping[str, streams.Stream],
+    known: record.Record,
     validating: list[data.Pair],
     report: Callable[[Progress], None],
+    further: Sequence[keras.callbacks.Callback],
 ) -> Path:
     """Trains what is left of each stage, and writes their models."""
     schedules: dict[str, config.Schedule] = {
         "pretrain": settings.pretrain,
         "adversarial": settings.adversarial,
     }
+    trained_on = result.describe_data(known.data)
     rank, psnr_model = validation.accuracy_rule, ""
     halvings: dict[str, int] = {}
     floor = float("-inf")
@@ -177,17 +234,29 @@ def _run(
         if name == "adversarial":
             rank, psnr_model = validation.perception_rule(floor), _PSNR_MODEL
             result.write_model(
-                networks.generator, folder / f"{psnr_model}.onnx", settings, source.photos, halvings
+                networks.generator, folder / f"{psnr_model}.onnx", settings, trained_on, halvings
             )
-        fitting.fit(stage, place, schedules[name], settings, source, validating, rank, report)
+        fitting.fit(
+            stage,
+            place,
+            schedules[name],
+            settings,
+            sources[name],
+            validating,
+            rank,
+            report,
+            further,
+        )
         floor = float(stage.best_rank) - validation.PSNR_LOSS
         halvings[name] = int(stage.halvings)
         scores = result.validation_scores(place / "validation.csv", int(stage.best_step))
         model = place / "model.onnx"
         result.write_model(
-            networks.generator, model, settings, source.photos, halvings, scores, psnr_model
+            networks.generator, model, settings, trained_on, halvings, scores, psnr_model
         )
-        files.write_bytes(folder / "model.onnx", model.read_bytes())
+        for kind in (".onnx", ".keras"):
+            copy = model.with_suffix(kind)
+            files.write_bytes(folder / copy.name, copy.read_bytes())
     if psnr_model and settings.projection:
         result.calibrate(folder / "model.onnx", validating)
     return folder / "model.onnx"
@@ -198,90 +267,3 @@ def _change_settings(folder: Path, settings: config.Config) -> None:
     second = fitting.checkpoints_of(folder / "adversarial", settings)
     over = ["pretrain"] if second.exist() else []
     record.check_settings(config_file.read(folder / "config.toml"), settings, over)
-
-
-def _inputs(
-    photos: Path | None,
-    lr_photos: Path | None,
-    validating: Path | None,
-    cache: Path | None,
-    folder: Path,
-    known: record.Record | None,
-) -> record.Inputs:
-    """What was named now, and else when the run began."""
-    before = known.inputs if known else None
-
-    def choose(now: Path | None, then: Path | None) -> Path | None:
-        return Path(now).resolve() if now else then
-
-    chosen = choose(photos, before and before.photos)
-    assert chosen is not None
-    return record.Inputs(
-        photos=chosen,
-        lr_photos=choose(lr_photos, before and before.lr_photos),
-        validation=choose(validating, before and before.validation),
-        cache=choose(cache, before and before.cache) or (folder / "cache").resolve(),
-    )
-
-
-def _photos(
-    inputs: record.Inputs, settings: config.Config, report: Callable[[Progress], None]
-) -> tuple[data.Photos, list[data.Pair]]:
-    """The photos to train on, and the pairs of the validation set."""
-    stages = (settings.pretrain, settings.adversarial)
-    if inputs.validation:
-        find_images(inputs.validation)  # said before the photos are decoded
-    pairs = data.prepare(
-        inputs.photos,
-        inputs.cache,
-        settings.scale,
-        inputs.lr_photos,
-        max(stage.hr_patch for stage in stages if stage.steps) // settings.scale,
-        settings.degradation,
-        lambda done, total: report(Progress("data", done, total, {})),
-    )
-    if inputs.validation:
-        held_out = data.prepare(
-            inputs.validation,
-            inputs.cache,
-            settings.scale,
-            minimum=-(-metrics.LPIPS_MINIMUM // settings.scale),
-            degradation=_once(settings.degradation),
-        )
-        for name, reason in held_out.skipped:
-            _logger.warning("Left out of validation: %s: %s", name, reason)
-    else:
-        pairs, held_out = pairs.hold_back(_VALIDATION_PHOTOS)
-    for name, reason in pairs.skipped:
-        _logger.warning("Left out %s: %s", name, reason)
-    return pairs, [held_out[i] for i in range(min(len(held_out), _VALIDATION_PHOTOS))]
-
-
-def _lessons(
-    teacher: preflight.Teacher,
-    pairs: data.Photos,
-    settings: config.Teacher,
-    cache: Path,
-    report: Callable[[Progress], None],
-) -> teaching.Lessons:
-    """What the teacher makes of crops of the photos, found in the cache or made now.
-
-    Raises:
-        Interrupted: After Ctrl-C; what is made by then is kept.
-    """
-    try:
-        return teaching.prepare(
-            pairs,
-            teacher.model,
-            teacher.source.sha256,
-            settings,
-            cache,
-            lambda done, total: report(Progress("teacher", done, total, {})),
-        )
-    except KeyboardInterrupt:
-        raise Interrupted("Stopped before the teacher had made all its pictures.") from None
-
-
-def _once(degradation: config.Degradation) -> config.Degradation:
-    """The same for the validation set, of which there is one version each."""
-    return degradation.model_copy(update={"versions": min(degradation.versions, 1)})

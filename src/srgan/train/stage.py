@@ -1,15 +1,20 @@
 """What both stages of a training share: a generator, its moving average, and a state to save."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
-from srgan.train import config
+from srgan.train import config, losses, own
 
 WORST_ERROR = 0.5
 """Mean absolute error of a generator that has diverged: plain grey errs by no more on any image."""
+
+OBSERVED = ("colour_drift", "grid_energy")
+"""What is logged besides the loss, and follows from what a term of it tells first."""
 
 _NEVER = -1  # of a step that has not been
 
@@ -28,6 +33,7 @@ class Stage(keras.Model):
         settings: Of the stage.
         steps: That the stage has in all.
         taught: How many crops of a batch the teacher teaches.
+        own_losses: A caller's own terms.
 
     Attributes:
         halvings: How often the learning rate was halved, since the training diverged.
@@ -38,14 +44,20 @@ class Stage(keras.Model):
     """
 
     def __init__(
-        self, generator: keras.Model, settings: config.Schedule, steps: int, taught: int
+        self,
+        generator: keras.Model,
+        settings: config.Schedule,
+        steps: int,
+        taught: int,
+        own_losses: own.Losses | None = None,
     ) -> None:
         super().__init__()
+        own.build(generator)
         self.generator = generator
         self.taught = taught
+        self.own_losses = dict(own_losses or {})
         self.total_steps = steps
-        self.ema = keras.models.clone_model(generator)
-        self.ema.set_weights(generator.get_weights())
+        self.ema = own.copy(generator)
         self.best = [keras.Variable(weight, trainable=False) for weight in generator.get_weights()]
         self.decay = settings.ema
         self.step = self._number("step", 0)
@@ -140,8 +152,26 @@ class Stage(keras.Model):
         for name, variable in self.state().items():
             variable.assign(before[name])
         for term, value in terms.items():
+            if np.ndim(value):
+                raise ValueError(f"the loss term {term!r} has the shape {np.shape(value)}, not ()")
             if not np.isfinite(value):
                 raise ValueError(f"the loss term {term!r} is {float(value)}")
+
+    def own_terms(self, hr, sr) -> dict:
+        """The caller's terms of the loss, with their weights."""
+        return {
+            name: weight * ops.cast(function(hr, sr), "float32")
+            for name, (function, weight) in self.own_losses.items()
+        }
+
+    @staticmethod
+    def observed(hr, sr, scale: int) -> dict:
+        """What is logged besides the loss: how far mean colours drift, and the grid's energy."""
+        sr = ops.stop_gradient(sr)
+        drift = ops.mean(ops.abs(ops.mean(hr - sr, axis=(1, 2))))
+        is_large = min(side or 0 for side in sr.shape[1:3]) >= 8 + 2 * scale
+        grid = losses.grid(sr, scale) if is_large else tf.constant(0.0)
+        return dict(zip(OBSERVED, (drift, grid), strict=True))
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The stage's optimizers by name."""
@@ -162,3 +192,11 @@ class Stage(keras.Model):
         )
         number.assign(value)  # in all its digits, which an initializer rounds to float32
         return number
+
+
+def descend(model, optimizer, tape, loss):
+    """One step of the optimizer; returns the norm of the gradients before clipping."""
+    weights = cast(list, model.trainable_variables)
+    gradients = tape.gradient(loss, weights)
+    optimizer.apply(gradients, weights)
+    return tf.linalg.global_norm(gradients)

@@ -90,16 +90,17 @@ class Validation(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         if callbacks.is_due(self.model, self._every) and logs is not None:
-            logs.update(self._validate())
+            logs.update(self.validate())
 
     def finish(self, stage: Stage) -> None:
         """Sees to it that a stage which is over has its best weights, and the file of them."""
         self.set_model(stage)
         self.on_train_begin()
         if int(stage.best_step) < 0:  # steps were reduced to what was done
-            self._validate()
+            self.validate()
 
-    def _validate(self) -> dict[str, float]:
+    def validate(self) -> dict[str, float]:
+        """Scores the averaged weights now; returns the scores by name."""
         step = int(self.model.step)
         results = [self._upscale(pair.lr) for pair in self._pairs]
         scores = [

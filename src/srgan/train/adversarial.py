@@ -1,7 +1,4 @@
-"""The two stages of training: `Pretraining` fits a generator alone, `Adversarial` against a critic.
-
-Both are Keras models to `compile` and `fit` on batches; see `stage.Stage`.
-"""
+"""Stage two: `Adversarial`, a Keras model to `compile` and `fit` on batches; see `stage.Stage`."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -12,60 +9,29 @@ import tensorflow as tf
 from keras import ops
 
 from srgan.networks.consistency import Projection
-from srgan.train import config, losses
-from srgan.train.optimizers import WarmCosine, make
-from srgan.train.stage import Stage
+from srgan.train import config, losses, own
+from srgan.train.optimizers import accumulated, learning_rate, make
+from srgan.train.stage import Stage, descend
 
 _NO_TEACHER = config.Teacher()
-
-
-class Pretraining(Stage):
-    """Trains a generator towards the lowest pixel error.
-
-    Args:
-        generator: Maps lr to sr; trained in place.
-        settings: Of this stage.
-        teacher: Of the run.
-    """
-
-    def __init__(
-        self,
-        generator: keras.Model,
-        settings: config.Pretrain,
-        teacher: config.Teacher = _NO_TEACHER,
-    ) -> None:
-        taught = teacher.taught(teacher.pixel, settings.batch_size)
-        super().__init__(generator, settings, settings.steps, taught)
-        self.pixel = getattr(losses, settings.pixel)
-        self.generator_optimizer = make(settings, self.halvings)
-        self.generator_optimizer.build(generator.trainable_variables)
-
-    def optimizers(self):
-        return {"generator_optimizer": self.generator_optimizer}
-
-    def train_step(self, data):
-        target = self.target(data, self.taught)
-        with tf.GradientTape() as tape:
-            pixel = self.pixel(target, self.generator(data[0], training=True))
-        norm = _descend(self.generator, self.generator_optimizer, tape, pixel)
-        self.step.assign_add(1)
-        self.average()
-        return {"pixel": pixel, "gradient": norm}
+_TERMS = ("pixel", "chroma", "perceptual", "adversarial", "grid")
+_OPTIONAL = ("artifact", "frequency")
+_MEMORY = 0.99  # of the mean accuracy, by which a discriminator that has won is paused
 
 
 class Adversarial(Stage):
     """Trains a pretrained generator against a discriminator (SRGAN eq. 3, ESRGAN section 3.2).
 
-    L = w_x L_pixel + w_c L_chroma + w_p L_perceptual + w_a(step) L_adversarial + w_g L_grid. The sr
-    image is made consistent with lr first, so that the losses judge what will be shipped. They see
-    a window at a random place: it keeps clear of the edges, where lr, made from the whole photo,
-    knows pixels that hr lacks, and VGG's and the discriminator's strides fall on another phase each
-    time.
+    L = w_x L_pixel + w_c L_chroma + w_p L_perceptual + w_a(step) L_adversarial + w_g L_grid,
+    and what else has a weight: see `losses`. The sr image is made consistent with lr first, so that
+    the losses judge what will be shipped. They see a window at a random place: it keeps clear of
+    the edges, where lr, made from the whole photo, knows pixels that hr lacks, and VGG's and the
+    discriminator's strides fall on another phase each time.
 
     Args:
         generator: Maps lr to sr; trained in place.
-        discriminator: Maps images to logits, or features of them if it is `on_features`; trained in
-            place.
+        discriminator: Maps images to logits, or features of them if its inputs have the names of
+            such; trained in place.
         features: Maps images to the features of the perceptual loss, see `features.vgg`; None
             leaves that loss out.
         settings: Of this stage.
@@ -73,6 +39,7 @@ class Adversarial(Stage):
         projection: Rounds of the consistency projection.
         seed: Of the windows.
         teacher: Of the run. What it teaches takes the place of hr in one loss, and not in another.
+        own_losses: Further terms, as `losses` of `run.train`; they see the window.
     """
 
     def __init__(
@@ -85,34 +52,33 @@ class Adversarial(Stage):
         projection: int = 4,
         seed: int = 0,
         teacher: config.Teacher = _NO_TEACHER,
+        own_losses: own.Losses | None = None,
     ) -> None:
-        steps = settings.discriminator_steps + settings.steps * settings.generator_every
+        steps = settings.total_steps
         self.taught_pixel, self.taught_perceptual, self.taught_adversarial = counts = [
             teacher.taught(share, settings.batch_size)
             for share in (teacher.pixel, teacher.perceptual, teacher.adversarial)
         ]
-        super().__init__(generator, settings, steps, max(counts))
+        super().__init__(generator, settings, steps, max(counts), own_losses)
         self.discriminator = discriminator
-        self.on_features = settings.discriminator_head == "features"
+        inputs = {tensor.name for tensor in getattr(discriminator, "inputs", None) or ()}
+        self.on_features = features is not None and bool(inputs) and inputs <= {*settings.taps}
         self.features = features
         self.settings = settings
         self.scale = scale
         self.seed = seed
         self.project = Projection(scale, projection)
         self.pixel = getattr(losses, settings.pixel)
-        if settings.adversarial == "relativistic":
-            self.generator_loss = losses.relativistic_generator
-            self.discriminator_loss = losses.relativistic_discriminator
-        else:
-            self.generator_loss = lambda real, fake: losses.generator(fake)
-            self.discriminator_loss = losses.discriminator
+        self.kind = losses.ADVERSARIAL[settings.adversarial]
+        self.accuracy = self._number("accuracy", 0.5, "float32")
         self.generator_optimizer = make(settings, self.halvings)
         self.generator_optimizer.build(generator.trainable_variables)
         self.discriminator_optimizer = keras.optimizers.Adam(
-            WarmCosine(settings.discriminator_learning_rate, steps, settings.warmup, self.halvings),
+            learning_rate(settings, settings.discriminator_learning_rate, steps, self.halvings),
             beta_1=0.9,
             beta_2=0.99,
             global_clipnorm=settings.clip_norm,
+            gradient_accumulation_steps=accumulated(settings),
         )
         self.discriminator_optimizer.build(discriminator.trainable_variables)
 
@@ -127,6 +93,8 @@ class Adversarial(Stage):
             f"discriminator/{i:03d}": variable
             for i, variable in enumerate(self.discriminator.weights)
         }
+        if self.settings.pause_above < 1:
+            weights["accuracy"] = self.accuracy
         return super().state() | weights
 
     def _advance_to_trial(self):
@@ -170,7 +138,7 @@ class Adversarial(Stage):
         """The gradients of each term, by its name; zeros of a term that is off."""
         weights = cast(list, self.generator.trainable_variables)
         with tf.GradientTape(persistent=True) as tape:
-            terms, _, _ = self._forward(batch, training=False)
+            terms, *_ = self._forward(batch, training=False)
         found = {name: tape.gradient(term, weights) for name, term in terms.items()}
         return {
             name: [
@@ -196,34 +164,88 @@ class Adversarial(Stage):
             "pixel": weights.pixel_weight * self.pixel(hr, sr),
             "chroma": weights.chroma_weight * losses.chroma(hr, sr),
             "perceptual": weights.perceptual_weight * self._perceptual(hr_features, features),
-            "adversarial": self._ramp() * self.generator_loss(real, fake),
+            "adversarial": self._ramp() * self.kind.generator(real, fake),
             "grid": weights.grid_weight * losses.grid(sr, self.scale),
         }
-        return terms, real, fake
+        if weights.artifact_weight:
+            average = self._window(self.project([self.ema(batch[0], training=False), batch[0]]))
+            terms["artifact"] = weights.artifact_weight * losses.artifact(hr, sr, average)
+        if weights.frequency_weight:
+            terms["frequency"] = weights.frequency_weight * losses.focal_frequency(hr, sr)
+        watched = self.observed(hr, sr, self.scale)
+        return terms | self.own_terms(hr, sr), judged, (real, fake), watched
 
     def _update_both(self, batch):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            terms, real, fake = self._forward(batch)
+            terms, judged, (real, fake), watched = self._forward(batch)
             g_loss = sum(terms.values())
-            d_loss = self.discriminator_loss(real, fake)
+            d_loss = self.kind.discriminator(real, fake)
+            with g_tape.stop_recording():
+                penalty = self._penalty(*judged)
+            d_total = d_loss + penalty
         # Both updates use the same forward pass: each tape differentiates only its own network's
         # weights, so neither leaks into the other.
-        norm = _descend(self.generator, self.generator_optimizer, g_tape, g_loss)
-        _descend(self.discriminator, self.discriminator_optimizer, d_tape, d_loss)
+        norm = descend(self.generator, self.generator_optimizer, g_tape, g_loss)
+        self._teach_discriminator(d_tape, d_total)
         self.average()
-        return terms | _opinion(real, fake, d_loss) | {"gradient": norm}
+        said = self._opinion(real, fake, d_loss, penalty) | {"gradient": norm}
+        return terms | said | watched
 
     def _update_discriminator(self, batch):
         sr = self._results(batch, training=False)
         judged = self._real(batch), self._see(sr) if self.on_features else sr
         with tf.GradientTape() as tape:
             real, fake = self._judge(*judged)
-            loss = self.discriminator_loss(real, fake)
-        _descend(self.discriminator, self.discriminator_optimizer, tape, loss)
-        idle = dict.fromkeys(
-            ("pixel", "chroma", "perceptual", "adversarial", "grid"), tf.constant(0.0)
+            loss = self.kind.discriminator(real, fake)
+            penalty = self._penalty(*judged)
+            total = loss + penalty
+        self._teach_discriminator(tape, total)
+        idle = dict.fromkeys(self._weighted(), tf.constant(0.0))
+        said = self._opinion(real, fake, loss, penalty) | {"gradient": tf.constant(0.0)}
+        return idle | said | self.observed(self._truth(batch, self.taught_pixel), sr, self.scale)
+
+    def _teach_discriminator(self, tape, loss):
+        """One step of the discriminator, unless it has won: then it waits for the generator."""
+        weights = cast(list, self.discriminator.trainable_variables)
+        gradients = tape.gradient(loss, weights)
+        apply = lambda: self.discriminator_optimizer.apply(gradients, weights)  # noqa: E731
+        if self.settings.pause_above == 1:
+            apply()
+        else:
+            tf.cond(self.accuracy <= self.settings.pause_above, apply, lambda: None)
+
+    def _penalty(self, real, fake):
+        """The gradient penalties of the discriminator, of weight r / 2 each."""
+        penalty = tf.constant(0.0)
+        for weight, judged in (
+            (self.settings.r1_weight, real),
+            (self.settings.r2_weight, tf.nest.map_structure(tf.stop_gradient, fake)),
+        ):
+            if weight:
+                penalty += weight / 2 * losses.gradient_penalty(self.discriminator, judged)
+        return penalty
+
+    def _opinion(self, real, fake, loss, penalty):
+        """What tells whether the discriminator is awake: its loss, and how often it is right.
+
+        A relativistic one is right where it takes hr for more real than sr is on average.
+        """
+        real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
+        means = {"real": ops.mean(real), "fake": ops.mean(fake)}
+        above, below = self.kind.margins(real, fake)
+        right = 0.5 * (
+            ops.mean(ops.cast(above > 0, "float32")) + ops.mean(ops.cast(below < 0, "float32"))
         )
-        return idle | _opinion(real, fake, loss) | {"gradient": tf.constant(0.0)}
+        self.accuracy.assign(_MEMORY * self.accuracy + (1 - _MEMORY) * right)
+        said = {"discriminator": loss, "accuracy": right} | means
+        if self.settings.r1_weight or self.settings.r2_weight:
+            said["penalty"] = penalty
+        return said
+
+    def _weighted(self) -> list[str]:
+        """The names of the terms, those of weight zero apart that are no part of the recipe."""
+        optional = [name for name in _OPTIONAL if getattr(self.settings, f"{name}_weight")]
+        return [*_TERMS, *optional, *self.own_losses]
 
     def _results(self, batch, training):
         lr = batch[0]
@@ -268,7 +290,8 @@ class Adversarial(Stage):
 
     def _window(self, image):
         """The same random window of every image of this step."""
-        size, room = self.settings.window, self.settings.hr_patch - self.settings.window
+        size = self.settings.window
+        room = tf.reduce_min(tf.shape(image)[1:3]) - size
         margin = room // 4  # at least a quarter of the room on every side
         offset = tf.random.stateless_uniform(
             (2,),
@@ -279,20 +302,3 @@ class Adversarial(Stage):
         )
         window = tf.slice(image, [0, offset[0], offset[1], 0], [-1, size, size, 3])
         return tf.ensure_shape(window, (None, size, size, 3))
-
-
-def _descend(model, optimizer, tape, loss):
-    """One step of the optimizer; returns the norm of the gradients before clipping."""
-    weights = cast(list, model.trainable_variables)
-    gradients = tape.gradient(loss, weights)
-    optimizer.apply(gradients, weights)
-    return tf.linalg.global_norm(gradients)
-
-
-def _opinion(real, fake, loss):
-    """What tells whether the discriminator is awake: its loss, and how often it is right."""
-    real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
-    right = 0.5 * (
-        ops.mean(ops.cast(real > 0, "float32")) + ops.mean(ops.cast(fake < 0, "float32"))
-    )
-    return {"discriminator": loss, "accuracy": right}

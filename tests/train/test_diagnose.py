@@ -1,0 +1,124 @@
+"""A diagnosis finds each fault in logs that have it, and none in healthy ones."""
+
+import json
+
+import numpy as np
+import pytest
+
+from srgan import cli
+from srgan.train import comparison, csv_log, diagnose
+
+ROWS = 40
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Writes the logs of a healthy run, with changes to columns."""
+
+    def write(stage="adversarial", checks=8, **changes):
+        folder = tmp_path / "run" / stage
+        folder.mkdir(parents=True)
+        (tmp_path / "run" / "config.toml").write_text("[pretrain]\nsteps = 900\n")
+        at = np.linspace(0, 1, ROWS)
+        noise = np.random.default_rng(0).normal(0, 0.02, ROWS)
+        log = {
+            "pixel": 0.3 - 0.1 * at + noise,
+            "learning_rate": 2e-4 * (1 + np.cos(np.pi * at)) / 2,
+            "step_seconds": 0 * at + 0.5,
+            "data_seconds": 0 * at + 0.1,
+        }
+        if stage == "adversarial":
+            log |= {"discriminator": 0.8 + noise, "accuracy": 0.8 + noise}
+        now = np.linspace(0, 1, checks)
+        scores = {
+            "psnr": 28 + now,
+            "lpips": 0.3 - 0.1 * now,
+            "grid": 0 * now + 0.04,
+            "colour_drift": 0 * now + 0.5,
+            "rank": 28 + now,
+        }
+        for file, columns in (("log", log), ("validation", scores)):
+            columns = {name: changes.get(name, lambda x: x)(x) for name, x in columns.items()}
+            for i in range(len(columns["pixel" if file == "log" else "psnr"])):
+                row = {name: float(x[i]) for name, x in columns.items()}
+                step = 20 * (i + 1) if file == "log" else 20 * ROWS // checks * (i + 1)
+                csv_log.append(folder / f"{file}.csv", {"step": step} | row)
+        return tmp_path / "run"
+
+    return write
+
+
+def names(run):
+    return [finding.name for finding in diagnose.diagnose(run).findings]
+
+
+@pytest.mark.parametrize("stage", ["pretrain", "adversarial"])
+def test_a_healthy_run_is_left_in_peace(run, stage):
+    assert names(run(stage)) == []
+
+
+def spiky(pixel):
+    pixel = pixel.copy()
+    pixel[5::8] *= 20
+    return pixel
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "changes"),
+    [
+        ("discriminator asleep", "adversarial", {"discriminator": lambda x: 0 * x + 1.38}),
+        ("discriminator too strong", "adversarial", {"accuracy": lambda x: 0 * x + 0.999}),
+        ("collapse", "adversarial", {"psnr": lambda x: np.where(np.arange(8) > 4, 15, x)}),
+        ("learning rate too high", "pretrain", {"pixel": spiky}),
+        (
+            "plateau",
+            "pretrain",
+            {"rank": lambda x: np.minimum(x, 28.4), "learning_rate": lambda x: 0 * x + 1e-4},
+        ),
+        ("colours drift", "adversarial", {"colour_drift": lambda x: x + np.arange(8)}),
+        ("grid artifact", "adversarial", {"grid": lambda x: x + 0.1}),
+        ("starved of data", "pretrain", {"data_seconds": lambda x: x + 0.45}),
+        (
+            "overfitting",
+            "pretrain",
+            {"psnr": lambda x: 28 - np.abs(np.arange(8) - 2) / 5, "pixel": lambda x: x**2},
+        ),
+    ],
+)
+def test_each_fault_is_found_and_no_other(run, name, stage, changes):
+    assert names(run(stage, **changes)) == [name]
+
+
+def test_a_run_that_diverged_says_how_often(run):
+    folder = run("pretrain")
+    (folder / "pretrain" / "checkpoints").mkdir()
+    np.savez(folder / "pretrain" / "checkpoints" / "00000800.npz", halvings=np.int64(2))
+    (finding,) = diagnose.diagnose(folder).findings
+    assert finding.name == "learning rate too high"
+    assert "halved 2 times" in finding.seen
+
+
+def test_the_command_says_it_in_words_and_draws_a_page(run, capsys):
+    folder = run(grid=lambda x: x + 0.1)
+    assert cli.main(["diagnose", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "adversarial: grid artifact: GRID is 0.140, and 0.04 in photos. Raise adver" in said
+    page = (folder / "diagnosis.html").read_text()
+    assert page.count("<polyline") == 11
+    assert "grid artifact" in page
+    assert cli.main(["diagnose", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["findings"][0]["name"] == "grid artifact"
+    assert cli.main(["diagnose", str(folder / "adversarial")]) == 2
+
+
+def test_runs_are_compared_by_their_best_weights(run, tmp_path, capsys):
+    run("pretrain")
+    (tmp_path / "other").mkdir()
+    (row,) = comparison.compare(comparison.find([tmp_path]))
+    assert row == ("run", "pretrain", "residual", 800, 900, 800, 29.0, 0.2, 0.04)
+    assert cli.main(["runs", str(tmp_path)]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[1].split() == [
+        *("run", "pretrain", "residual", "800/900", "800", "29.00", "0.2000", "0.040")
+    ]
+    assert cli.main(["runs", str(tmp_path / "other")]) == 2

@@ -1,0 +1,258 @@
+"""Networks, losses and batches of a caller's own are trained as the package's are, or refused."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers, ops
+
+import srgan
+from srgan.io import images
+from srgan.networks.layers import PixelShuffle
+from srgan.train import build, config, own, run, streams
+from srgan.train.pretraining import Pretraining
+
+
+@keras.saving.register_keras_serializable("tests")
+class Net(keras.Model):
+    """A subclassed generator."""
+
+    def __init__(self, filters=8, **options):
+        super().__init__(**options)
+        self.filters = filters
+        self.first = layers.Conv2D(filters, 3, padding="same", activation="relu")
+        self.last = layers.Conv2D(48, 3, padding="same", kernel_initializer="zeros")
+        self.shuffle = PixelShuffle(4)
+        self.enlarge = layers.UpSampling2D(4)
+
+    def call(self, lr):
+        return self.enlarge(lr) + 0.5 * self.shuffle(self.last(self.first(lr)))
+
+    def get_config(self):
+        return super().get_config() | {"filters": self.filters}
+
+
+def edges(hr, sr):
+    return ops.mean(ops.abs((hr - sr)[:, 1:] - (hr - sr)[:, :-1]))
+
+
+def pairs(step):
+    """An endless iterator, each batch a function of its number."""
+    while True:
+        hr = np.random.default_rng(step).random((2, 64, 64, 3), np.float32)
+        yield hr.reshape(2, 16, 4, 16, 4, 3).mean((2, 4)), hr
+        step += 1
+
+
+def critic():
+    keras.utils.set_random_seed(1)
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(8, 3, strides=2)(image)
+    return keras.Model(image, layers.Conv2D(1, 3, strides=4)(layers.LeakyReLU(0.2)(x)))
+
+
+def train(folder, tiny, photo_folder, vgg_file, **options):
+    keras.utils.set_random_seed(0)
+    brought = {
+        "generator": Net(),
+        "discriminator": critic(),
+        "losses": {"edges": (edges, 0.5), "adversarial.flat": (lambda hr, sr: ops.var(sr), 0.1)},
+        "dataset": pairs,
+    }
+    brought |= options
+    return run.train(None, folder, tiny, **brought, validation=photo_folder, vgg_weights=vgg_file)
+
+
+@pytest.mark.slow
+def test_a_run_of_ones_own_parts_resumes_exactly_and_leaves_a_model(
+    tiny, photo_folder, vgg_file, tmp_path
+):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.step) == 3:
+                raise KeyError
+
+    straight = train(tmp_path / "straight", tiny, photo_folder, vgg_file)
+    with pytest.raises(KeyError):
+        train(tmp_path / "cut", tiny, photo_folder, vgg_file, callbacks=[Stop()])
+    with pytest.raises(ValueError, match=r"began with Net .* as generator, and now there is none"):
+        run.train(None, tmp_path / "cut", tiny, resume=True, dataset=pairs, vgg_weights=vgg_file)
+    resumed = train(tmp_path / "cut", tiny, photo_folder, vgg_file, resume=True)
+
+    def weights(model):
+        with np.load(model.parent / "adversarial" / "best.npz") as file:
+            return [file[name] for name in file.files]
+
+    for expected, found in zip(weights(straight), weights(resumed), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    lr = images.read(photo_folder / "00.png")[:20, :30]
+    kept = keras.saving.load_model(resumed.with_suffix(".keras"))
+    model = srgan.load(resumed)
+    assert model.upscale(lr).shape == (80, 120, 3)
+    assert model.metadata.receptive_field == 2
+    assert model.metadata.training_data.startswith("a data set, fingerprint ")
+    engine = tf.cast(kept(np.float32(lr)[None], training=False), tf.float32)
+    assert engine.shape == (1, 80, 120, 3)
+    log = (tmp_path / "cut" / "adversarial" / "log.csv").read_text().splitlines()[0]
+    assert {"edges", "flat"} <= {*log.split(",")}
+    assert "flat" not in (tmp_path / "cut" / "pretrain" / "log.csv").read_text()
+    record = json.loads((tmp_path / "cut" / "run.json").read_text())
+    assert record["own"]["losses.edges"] == "edges 0.5"
+    # And a file of it is where another run begins.
+    other = Net()
+    own.build(other)
+    build.load_weights(resumed.with_suffix(".keras"), other)
+    for expected, found in zip(kept.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_an_own_term_is_part_of_the_loss_with_its_weight():
+    lr, hr = next(pairs(0))
+    terms = []
+    for weight in (1.0, 3.0):
+        keras.utils.set_random_seed(0)
+        settings = config.Pretrain(steps=9, warmup=0)
+        stage = Pretraining(Net(), settings, own_losses={"edges": (edges, weight)})
+        terms.append(stage.train_step((tf.constant(lr), tf.constant(hr))))
+    assert float(terms[1]["edges"]) == pytest.approx(3 * float(terms[0]["edges"]))
+    assert float(terms[1]["gradient"]) > 1.5 * float(terms[0]["gradient"])
+
+
+def test_a_stage_can_be_fitted_alone():
+    stage = Pretraining(Net(), config.Pretrain(steps=4, warmup=0))
+    stage.compile()
+    lr, hr = next(pairs(0))
+    stage.fit(tf.data.Dataset.from_tensors((lr, hr)).repeat(4), epochs=1, verbose=0)
+    assert int(stage.step) == 4
+
+
+def functional(make):
+    lr = keras.Input((None, None, 3))
+    return keras.Model(lr, make(lr), name="net")
+
+
+class Mixing(Net):
+    def call(self, lr):
+        return super().call(lr) + ops.mean(lr, axis=0, keepdims=True)[:, :1, :1]
+
+
+class NoConfig(Net):
+    def __init__(self, filters, other):
+        super().__init__(filters)
+
+    def get_config(self):
+        return {}
+
+
+ENLARGE = layers.UpSampling2D(4)
+
+
+@pytest.mark.parametrize(
+    ("generator", "match"),
+    [
+        (lambda: functional(layers.Conv2D(3, 3, padding="same")), r"makes \(2, 13, 9, 3\) of lr"),
+        (Mixing, "alone than beside another: it computes with statistics of the batch"),
+        (lambda: NoConfig(8, 1), r"cannot be copied.*get_config"),
+        (lambda: functional(ENLARGE), "has no weights to train"),
+        (
+            lambda: functional(
+                lambda lr: ENLARGE(
+                    layers.Conv2D(3, 3, padding="same", activation="gelu", name="one")(lr)
+                )
+            ),
+            r"layer 'one' has the activation gelu\. Known are Conv2D",
+        ),
+        (
+            lambda: functional(
+                lambda lr: ENLARGE(
+                    layers.BatchNormalization(name="two")(
+                        layers.Conv2D(3, 3, padding="same")(lr), training=True
+                    )
+                )
+            ),
+            "statistics of",
+        ),
+    ],
+)
+def test_a_generator_that_cannot_be_used_is_refused_before_photos_are_read(
+    generator, match, tiny, tmp_path
+):
+    with pytest.raises(ValueError, match=match):
+        run.train(tmp_path / "none", tmp_path / "run", tiny, generator=generator())
+
+
+def test_all_layers_that_onnx_lacks_are_named_at_once(tiny):
+    def make(lr):
+        x = layers.Conv2D(8, 3, padding="same", activation="gelu", name="one")(lr)
+        return ENLARGE(layers.Conv2D(3, 3, padding="same", activation="tanh", name="two")(x))
+
+    with pytest.raises(ValueError, match=r"'one' has .* gelu; layer 'two' has .* tanh\. Known"):
+        own.check_generator(functional(make), 4)
+
+
+def batch(**changes):
+    lr, hr = next(pairs(0))
+    parts = {"lr": lr, "hr": hr} | changes
+    return parts["lr"], parts["hr"]
+
+
+@pytest.mark.parametrize(
+    ("first", "match"),
+    [
+        (batch(lr=np.zeros((2, 16, 16, 1))), r"lr of shape \(2, 16, 16, 1\)"),
+        (batch(hr=np.zeros((2, 32, 32, 3))), r"hr \(2, 32, 32, 3\); .* 4 times as large"),
+        (batch(lr=np.full((2, 16, 16, 3), np.nan)), "Batch 0 .* lr that are not finite"),
+        (batch(hr=np.full((2, 64, 64, 3), 255.0)), "hr from 255 to 255; .*divide 8-bit"),
+        (7, "is no pair of arrays"),
+    ],
+)
+def test_a_first_batch_that_cannot_be_used_is_named_before_the_first_step(
+    first, match, tiny, photo_folder, tmp_path
+):
+    with pytest.raises(ValueError, match=match):
+        run.train(None, tmp_path / "run", tiny, dataset=lambda _: [first], validation=photo_folder)
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_data_set_that_is_too_short_is_named_before_the_first_step():
+    data = tf.data.Dataset.from_tensors(batch()).repeat(3)
+    with pytest.raises(ValueError, match=r"ended after 3 batches, .* has 4 steps.*repeat"):
+        streams.OwnStream(data, "pretrain", 4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("later", "match"),
+    [
+        ([], "ended after 2 batches, and the stage pretrain has 4 steps"),
+        ([batch(lr=np.full((2, 16, 16, 3), np.nan))], "Batch 2 .* lr that are not finite"),
+    ],
+)
+def test_a_batch_that_cannot_be_used_ends_a_run_with_its_number(
+    later, match, tiny, photo_folder, tmp_path
+):
+    alone = tiny.model_copy(
+        update={"adversarial": tiny.adversarial.model_copy(update={"steps": 0})}
+    )
+    made = [batch(), batch(), *later]
+    with pytest.raises(ValueError, match=match):
+        run.train(
+            None,
+            tmp_path / "run",
+            alone,
+            dataset=lambda step: made[step:],
+            validation=photo_folder,
+        )
+
+
+def test_a_term_with_a_name_that_is_taken_is_refused():
+    for name, match in (("pixel", "a term already"), ("second.edges", "pretrain. or adversarial.")):
+        with pytest.raises(ValueError, match=match):
+            own.losses_of({name: (edges, 1.0)}, "pretrain")
+
+
+def test_a_loss_that_is_no_scalar_is_named_before_the_first_step(tiny, vgg_file, tmp_path):
+    losses = {"wide": (lambda hr, sr: hr - sr, 1.0)}
+    with pytest.raises(ValueError, match=r"cannot compute a step: .*wide"):
+        run.train(tmp_path / "none", tmp_path / "run", tiny, losses=losses, vgg_weights=vgg_file)
