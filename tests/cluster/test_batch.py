@@ -1,6 +1,5 @@
 """Whatever dies, and whenever: every picture is there once. With real clusters and real kills."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -232,34 +231,6 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(begin, batch, many, tmp_pa
     assert lines[-1]["done"] + lines[-1]["skipped"] == 40
     assert all(path.stat().st_ino == inode for path, inode in made.items())
     check_exact(many, large, tiny_model, tmp_path)
-
-
-def test_all_processes_killed_at_once_go_on_where_they_were(many, tmp_path, tiny_model):
-    """On a cluster of its own, all of which dies."""
-    large = tmp_path / "large"
-    command = [sys.executable, "-m", "srgan", "batch", many, large, "--model", tiny_model]
-    command = [str(word) for word in command]
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, start_new_session=True, **quiet) as process:
-        wait_for(lambda: len(results(large)) >= 10)
-        for pid in members(process.pid):
-            os.kill(pid, signal.SIGKILL)
-    assert 10 <= len(results(large)) < 40
-    made = {path: path.stat().st_ino for path in results(large)}
-    subprocess.run(command, check=True, **quiet)
-    assert all(path.stat().st_ino == inode for path, inode in made.items())
-    check_exact(many, large, tiny_model, tmp_path)
-
-
-def members(session):
-    """The processes of a session."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(ProcessLookupError):
-            if os.getsid(int(name)) == session:
-                found.append(int(name))
-    return found
 
 
 def test_two_batches_do_not_write_to_one_destination(begin, batch, many, tmp_path):
