@@ -28,7 +28,7 @@ _TRIES = 3  # of reading from a store
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-class Unwritable(OSError):  # noqa: N818 - it says what the worker is
+class Unwritable(OSError):
     """This worker cannot write, which has nothing to do with the picture."""
 
 
