@@ -129,7 +129,7 @@ def test_a_run_can_start_from_the_weights_of_another(photo_folder, tiny, tmp_pat
 
 @pytest.mark.parametrize("hr_filters", [0, 16])
 def test_a_generator_can_start_from_a_shipped_model_by_its_name(hr_filters):
-    generator = generators.residual(4, filters=24, blocks=2, hr_filters=hr_filters)
+    generator = generators.residual(4, filters=32, blocks=8, hr_filters=hr_filters)
     build.load_weights("srgan-fast-psnr-x4", generator)
     lr = np.random.default_rng(0).random((1, 12, 9, 3), np.float32)
     engine = engines.open_engine(catalogue.path("srgan-fast-psnr-x4"), "onnxruntime")

@@ -61,6 +61,8 @@ def test_each_option_is_one_of_the_command_line():
 
 
 def test_each_option_is_one_of_the_service_but_those_that_cost_memory():
-    server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
-    left_out = UpscaleOptions.model_fields.keys() - server.UpscaleRequest.model_fields.keys()
+    asked = pytest.importorskip(
+        "srgan.server.requests", reason="needs fastapi", exc_type=ImportError
+    )
+    left_out = UpscaleOptions.model_fields.keys() - asked.UpscaleRequest.model_fields.keys()
     assert left_out == {"tile", "overlap", "max_megapixels", "max_frames"}
