@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from srgan.cli import main
 from srgan.io import images
 from srgan.upscaling import pipeline
 
@@ -24,16 +23,16 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def batch(cluster, tiny_model, capfd):
-    """Runs a batch in this process; returns its exit code, its lines, and what it complains of."""
+def batch(cluster, tiny_model):
+    """Runs a batch to its end; returns its exit code, its lines, and what it complains of."""
 
     def run(source, destination, *options, address=cluster.address):
-        arguments = ["batch", source, destination, "--model", tiny_model, "--cluster", address]
-        code = main([str(argument) for argument in (*arguments, "--json", *options)])
-        said = capfd.readouterr()
-        lines = [json.loads(line) for line in said.out.splitlines()]
-        assert lines or code == 2, said.err
-        return code, lines, said.err
+        command = [sys.executable, "-m", "srgan", "batch", source, destination]
+        command += ["--model", tiny_model, "--cluster", address, "--json", *options]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        assert lines or done.returncode == 2, done.stderr
+        return done.returncode, lines, done.stderr
 
     return run
 

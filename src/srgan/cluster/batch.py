@@ -58,6 +58,7 @@ class Batch:
         self._places: set[bytes] = set()
         self._made: list[Row] = []  # and not packed
         self._packing: dict[Any, list[Row]] = {}
+        self._dropping: list[Any] = []
         self._owners: dict[Any, _Member] = {}
         self._looked = -_LOOK
         self._failures = self._retired = 0
@@ -271,13 +272,16 @@ class Batch:
         self._book.note(*rows)
         self._book.flush()
         if self._members:
-            self._members[0].actor.drop.remote([row.output for row in rows])
+            drop = self._members[0].actor.drop
+            self._dropping.append(drop.remote([row.output for row in rows]))
         yield from rows
 
     def _sweep(self) -> None:
         """Removes what was packed, and files of many that a kill left without rows."""
         if self._plan.layout == "tree":
             return
+        if self._dropping:
+            ray.wait(self._dropping, num_returns=len(self._dropping))
         (self._destination / FOLDER / "results").remove_folder()
         for path, _ in self._destination.walk():
             if path.startswith("shard-") and path not in self._book.shards:

@@ -79,8 +79,9 @@ class Manifest:
         self._last = time.monotonic()
 
     def finish(self) -> None:
-        """Makes one file of all parts."""
+        """Makes one file of all parts; nothing else writes there any more."""
         self.flush()
+        self._remove_partial()
         parts = self._parts()
         if not parts and self._whole.is_file():
             return
