@@ -14,6 +14,9 @@ import pytest
 
 from srgan.io import images
 
+# Ray reads these when it is imported, and a cluster that others reach must have a token.
+os.environ.setdefault("RAY_AUTH_MODE", "token")
+os.environ.setdefault("RAY_AUTH_TOKEN", os.urandom(32).hex())
 pytest.importorskip("ray", reason="needs srgan[ray]")
 
 
@@ -150,9 +153,6 @@ def cluster():
     if not sys.platform.startswith("linux"):
         pytest.skip("kills processes as Linux names them")
     folder = Path(f"/tmp/ray-{os.urandom(4).hex()}")  # paths of sockets are short
-    with pytest.MonkeyPatch.context() as context:
-        context.setenv("RAY_AUTH_MODE", "token")
-        context.setenv("RAY_AUTH_TOKEN", os.urandom(32).hex())
-        running = Cluster(folder)
-        yield running
-        running.end()
+    running = Cluster(folder)
+    yield running
+    running.end()

@@ -28,7 +28,8 @@ def batch(cluster, tiny_model):
 
     def run(source, destination, *options, address=cluster.address):
         command = [sys.executable, "-m", "srgan", "batch", source, destination]
-        command += ["--model", tiny_model, "--cluster", address, "--json", *options]
+        where = ["--cluster", address] if address else []  # else the batch starts Ray itself
+        command += ["--model", tiny_model, *where, "--json", *options]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         assert lines or done.returncode == 2, done.stderr
@@ -192,7 +193,8 @@ def test_a_picture_that_ends_its_worker_twice_is_quarantined(batch, photos, tmp_
     def kill():
         while len(killed) < 2:
             with poison.open("wb"):  # waits for a reader
-                killed.append(wait_for(lambda: readers(poison))[0])
+                fresh = wait_for(lambda: [pid for pid in readers(poison) if pid not in killed])
+                killed.append(fresh[0])
                 os.kill(killed[-1], signal.SIGKILL)
 
     threading.Thread(target=kill, daemon=True).start()
@@ -239,7 +241,7 @@ def test_two_batches_do_not_write_to_one_destination(begin, batch, many, tmp_pat
     code, _, said = batch(many, large)
     assert code == 2
     assert f"Another batch writes to {large}. Wait until it ends" in said
-    process.terminate()
+    process.send_signal(signal.SIGINT)
     assert "interrupted" in process.communicate()[1]
     assert process.returncode == 130
 
@@ -293,7 +295,7 @@ def test_from_s3_to_s3(batch, bucket, photos, tmp_path, tiny_model):
 
     for path in results(photos):
         place(f"{bucket}/in/{path.name}").write(path.read_bytes())
-    code, lines, said = batch(f"{bucket}/in", f"{bucket}/out")
+    code, lines, said = batch(f"{bucket}/in", f"{bucket}/out", address="")
     assert (code, lines[-1]["done"]) == (0, 6), said
     for path in results(photos):
         pipeline.upscale_file(path, tmp_path / "x.png", str(tiny_model), overwrite=True)
