@@ -215,7 +215,7 @@ def test_the_oldest_results_make_room(serving, png, tiny_model):
         for _ in range(3):
             ids.append(submit(port, data))
             wait(port, ids[-1])
-        assert [show(port, job)["state"] for job in ids[:2]] == ["expired", "expired"]
+        until(lambda: [show(port, job)["state"] for job in ids[:2]] == ["expired", "expired"])
         assert show(port, ids[-1])["state"] == "done"
 
 
