@@ -19,7 +19,8 @@ import pytest
 from srgan.io import images
 from srgan.upscaling import pipeline
 
-pytestmark = pytest.mark.slow
+# Each kills processes by their names: one after another, on one cluster.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
 
 @pytest.fixture
