@@ -480,6 +480,19 @@ def test_a_result_of_another_photo_is_refused_whatever_its_name(photos, tmp_path
     assert f"p1{suffix}.png does not look like p1" in errors(found)["p1", "program"]
 
 
+def test_photos_of_one_colour_are_not_alike_by_that(tmp_path):
+    rng = np.random.default_rng(0)
+    for folder, order in (("photos", (0, 1, 2)), ("program", (0, 2, 1))):
+        (tmp_path / folder).mkdir()
+        for index, seed in enumerate(order):
+            red = np.full((48, 48, 3), (200, 40, 30), np.uint8)
+            red[..., :] += rng.integers(0, 2, red.shape, np.uint8)
+            red[8 * seed : 8 * seed + 16, 10:40] += 40  # a band, elsewhere in each
+            images.write(tmp_path / folder / f"p{index}.png", red)
+    found = evaluate(tmp_path / "photos", [tmp_path / "program"], tmp_path / "out", scale=SCALE)
+    assert set(errors(found)) == {("p1", "program"), ("p2", "program")}
+
+
 def test_results_of_no_photo_are_told(photos, tmp_path):
     made = tmp_path / "program"
     made.mkdir()

@@ -10,14 +10,14 @@ import numpy as np
 
 from srgan.io import images, pairing
 from srgan.models.model import Model
-from srgan.numeric import resize
+from srgan.numeric import color, resize
 from srgan.quality.datasets import Case, Photo
 from srgan.util import files
 
 BICUBIC = "bicubic"
 ORIGINAL = "HR"
 _STAMP = 32  # pixels, at which results are compared with the photos that their names stand for
-_ALIKE = 0.5  # correlation; even bad results of a photo have more, and other photos mostly less
+_ALIKE = 0.6  # correlation; even bad results of a photo have more, and other photos mostly less
 
 LR = "lr"  # folder of the LR images that were made, for other programs to enlarge
 TAKEN = (BICUBIC, ORIGINAL, LR)  # names that no method may have
@@ -164,7 +164,12 @@ class Folder:
 
 
 def _likeness(lr: np.ndarray, sr: np.ndarray) -> float:
-    """Correlation of two pictures at the size of a stamp; 1 if one has nothing on it."""
+    """Correlation of the luma of two pictures at the size of a stamp; 1 if one has none.
+
+    Not of their colours: two photos of which most is red would be alike by that alone.
+    """
     height, width = (min(_STAMP, side) for side in lr.shape[:2])
-    one, two = (resize.bicubic(x, height, width).astype(float).ravel() for x in (lr, sr))
+    one, two = (
+        color.luma(images.to_float(resize.bicubic(x, height, width))).ravel() for x in (lr, sr)
+    )
     return float(np.corrcoef(one, two)[0, 1]) if one.std() and two.std() else 1.0

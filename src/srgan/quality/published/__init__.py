@@ -151,8 +151,10 @@ def lines(found: Evaluation, paper: Paper) -> list[str]:
     figures = list(beside(found, paper))
     if not figures:
         return [f"{paper.title}: none of these datasets at x{found.scale}."]
-    said = [f"{paper.title}; they compare with the means above:"]
-    said += [f"  {_line(one)}" for one in figures if not one.objection]
+    alike = [f"  {_line(one)}" for one in figures if not one.objection]
+    said = [f"{paper.title}; they compare with the means above:", *alike]
+    if not alike:
+        said = [f"{paper.title}: none compares with the means above."]
     apart = [f"  {_line(one)}: {one.objection}" for one in figures if one.objection]
     return [*said, *(["These do not compare:", *apart] if apart else [])]
 
