@@ -197,3 +197,22 @@ def test_a_photo_with_its_very_name_and_one_by_habit_is_refused(folder):
     made = folder("baby.png", "baby_out.png", "bird_out.png", "head_out.png")
     with pytest.raises(ValueError, match=r"Two files in .* the photo baby: baby and baby_out"):
         pairing.match(["baby", "bird", "head"], made)
+
+
+def test_a_table_has_one_file_for_each_photo_and_no_file_twice(folder):
+    made = folder("hr/a.png", "hr/b.png", "sr/one.png", "sr/two.png")
+    photos = {name: made / "hr" / f"{name}.png" for name in "ab"}
+    table = made / "pairs.csv"
+    for rows, wrong in (
+        ("hr/a.png,sr/one.png\nhr/a.png,sr/two.png", r"2 files of a in .*: one\.png and two\.png"),
+        ("hr/a.png,sr/one.png\nhr/b.png,sr/one.png", r"has one\.png for a and for b"),
+    ):
+        table.write_text(f"photo,file\n{rows}\n")
+        with pytest.raises(ValueError, match=wrong):
+            pairing.listed(pairing.read_pairs(table), photos, made / "sr")
+
+
+def test_an_empty_folder_is_said_to_be_empty(tmp_path):
+    found = pairing.match(["a"], tmp_path)
+    assert (found.files, found.left_over) == ({}, [])
+    assert "has no pictures" in found.tried

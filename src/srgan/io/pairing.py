@@ -66,6 +66,8 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
         ValueError: If two files have one name, or rules pair as many in different ways.
     """
     found, wanted = names(folder), list(wanted)
+    if not found:
+        return Matches({}, [], f"{folder} has no pictures.")
     here, there = _Names(wanted), _Names(list(found))
     exact = {name: name for name in wanted if name in found}
     best = [exact]
@@ -178,9 +180,10 @@ def listed(pairs: Pairs, photos: Mapping[str, Path], folder: Path) -> Matches | 
         folder: Where their partners are.
 
     Raises:
-        ValueError: If it has two files of one photo in this folder.
+        ValueError: If it has two files of one photo in this folder, or one file of two.
     """
     files: dict[str, Path] = {}
+    owners: dict[Path, str] = {}
     for name, photo in photos.items():
         here = [p for p in pairs.get(photo.resolve(), ()) if p.is_relative_to(folder.resolve())]
         if here[1:]:
@@ -190,6 +193,11 @@ def listed(pairs: Pairs, photos: Mapping[str, Path], folder: Path) -> Matches | 
             )
         if here:
             files[name] = here[0]
+            if (other := owners.setdefault(here[0], name)) != name:
+                raise ValueError(
+                    f"The table of pairs has {here[0].name} for {other} and for {name}. A file is "
+                    "of one photo."
+                )
     return Matches(files, [], "The table of pairs has no other.") if files else None
 
 
