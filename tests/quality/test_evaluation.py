@@ -739,7 +739,7 @@ def test_an_empty_set_is_an_error(tmp_path, model):
 def test_a_folder_without_any_result_is_an_error(photos, tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(
-        ValueError, match=r"other has no result for any photo\. .*Without partner: p0, p1"
+        ValueError, match=r"other has no result for any photo\. .*other has no pictures"
     ):
         evaluate(photos, [tmp_path / "other"], tmp_path / "out")
 
