@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -237,6 +238,9 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(begin, batch, many, tmp_pa
 
 def test_two_batches_do_not_write_to_one_destination(begin, batch, many, tmp_path):
     large = tmp_path / "large"
+    for path in results(many):
+        for copy in range(7):  # more than are done before the other one is refused
+            shutil.copy(path, path.with_stem(f"{path.stem}-{copy}"))
     process = begin(many, large)
     wait_for(lambda: results(large))
     code, _, said = batch(many, large)
