@@ -15,7 +15,8 @@ test: .venv-dev/installed lint-web  ## lint, types, layers and the fast tests
 	.venv-dev/bin/pytest -n 2 --dist loadfile --max-worker-restart 0
 
 test-slow: .venv-dev/installed  ## the tests that take minutes
-	.venv-dev/bin/pytest -n 2 --dist loadgroup -m slow --max-worker-restart 0
+	.venv-dev/bin/pytest -n 2 -m slow --max-worker-restart 0 --ignore tests/cluster
+	.venv-dev/bin/pytest -m slow tests/cluster  # which kill processes by their names
 
 lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 	@if command -v npm >/dev/null; then \

@@ -15,7 +15,6 @@ from srgan.upscaling import pipeline
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("ray"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Ray's own code
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
