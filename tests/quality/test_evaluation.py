@@ -493,6 +493,18 @@ def test_photos_of_one_colour_are_not_alike_by_that(tmp_path):
     assert set(errors(found)) == {("p1", "program"), ("p2", "program")}
 
 
+def test_a_photo_without_result_is_told_with_what_was_tried(photos, tmp_path):
+    made = tmp_path / "program"
+    made.mkdir()
+    for name, seed in (("p0", 0), ("somewhere", 1), ("p2", 2)):
+        images.write(made / f"{name}.png", picture(seed))
+    found = evaluate(photos, [made], tmp_path / "out", scale=SCALE)
+    told = errors(found)["p1", "program"]
+    assert "has no result for p1. Names were compared as they are" in told
+    assert "Without partner: p1, p3 (photos), somewhere.png (there)" in told
+    assert "--pairs" in told
+
+
 def test_results_of_no_photo_are_told(photos, tmp_path):
     made = tmp_path / "program"
     made.mkdir()

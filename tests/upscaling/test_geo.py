@@ -12,11 +12,10 @@ from srgan.models import loading
 from srgan.upscaling import choice, pipeline, strips
 from srgan.upscaling.options import UpscaleOptions
 
-rasterio = pytest.importorskip("rasterio")
-from rasterio.control import GroundControlPoint  # noqa: E402
-from rasterio.enums import ColorInterp  # noqa: E402
-from rasterio.rpc import RPC  # noqa: E402
-from rasterio.transform import Affine  # noqa: E402
+rasterio = pytest.importorskip("rasterio", reason="needs srgan[geo]")
+GroundControlPoint = pytest.importorskip("rasterio.control").GroundControlPoint
+RPC = pytest.importorskip("rasterio.rpc").RPC
+Affine, ColorInterp = rasterio.Affine, rasterio.enums.ColorInterp
 
 HEIGHT, WIDTH = 40, 60
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)

@@ -98,7 +98,7 @@ class Folder:
         self._sure: set[Case] = set()  # those that are listed
         self._left_over: dict[str, list[Path]] = {}
         self._digests: dict[Path, str] = {}
-        tried = ""
+        self._tried: dict[str, str] = {}  # to pair their names, by dataset
         for dataset in dict.fromkeys(case.dataset for case in photos):
             # Results of several datasets may lie in subfolders of their names.
             below = folder / dataset if (folder / dataset).is_dir() else folder
@@ -109,8 +109,9 @@ class Folder:
             self.files |= found
             self._sure |= {*found} if listed else set()
             self._left_over[dataset] = matches.left_over
-            tried = matches.tried
+            self._tried[dataset] = matches.tried
         if not self.files:
+            tried = " ".join(dict.fromkeys(self._tried.values()))
             raise ValueError(f"{folder} has no result for any photo. {tried}")
 
     @property
@@ -127,10 +128,9 @@ class Folder:
 
     def path(self, case: Case) -> Path:
         if case not in self.files:
-            others = [path.name for path in self._left_over[case.dataset]]
-            more = f" and {len(others) - 3} more" if others[3:] else ""
-            some = f"; of no photo are {', '.join(others[:3])}{more}" if others else ""
-            raise FileNotFoundError(f"{self.folder} has no result for {case.name}{some}.")
+            # Without files that are left over, it is missing, whatever it may be called.
+            tried = f" {self._tried[case.dataset]}" if self._left_over[case.dataset] else ""
+            raise FileNotFoundError(f"{self.folder} has no result for {case.name}.{tried}")
         return self.files[case]
 
     def digest(self, case: Case) -> str:

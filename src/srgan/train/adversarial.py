@@ -208,7 +208,10 @@ class Adversarial(Stage):
         """One step of the discriminator, unless it has won: then it waits for the generator."""
         weights = cast(list, self.discriminator.trainable_variables)
         gradients = tape.gradient(loss, weights)
-        apply = lambda: self.discriminator_optimizer.apply(gradients, weights)  # noqa: E731
+
+        def apply():
+            self.discriminator_optimizer.apply(gradients, weights)
+
         if self.settings.pause_above == 1:
             apply()
         else:

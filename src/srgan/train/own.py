@@ -5,7 +5,8 @@ Each is tried before the first step: what cannot be trained, kept, validated or 
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -154,13 +155,8 @@ def check_generator(generator: keras.Model, scale: int) -> None:
     name = f"The generator {generator.name!r}"
     for height, width in _SIZES:
         lr = np.random.default_rng(0).random((2, height, width, 3), np.float32)
-        try:
+        with _explained(f"{name} cannot enlarge images of {height}x{width}"):
             sr = np.asarray(tf.cast(generator(lr, training=False), tf.float32))
-        except (tf.errors.OpError, TypeError, ValueError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise ValueError(
-                f"{name} cannot enlarge images of {height}x{width}: {reason}"
-            ) from None
         expected = (2, scale * height, scale * width, 3)
         if sr.shape != expected:
             raise ValueError(
@@ -189,19 +185,23 @@ def check_discriminator(discriminator: keras.Model, window: int) -> None:
         ValueError: If it does not make logits of images.
     """
     images = np.random.default_rng(0).random((4, window, window, 3), np.float32)
-    try:
+    name = f"The discriminator {discriminator.name!r}"
+    with _explained(f"{name} cannot judge images of {window}x{window}, which is the window"):
         logits = np.asarray(tf.cast(discriminator(images, training=False), tf.float32))
-    except (tf.errors.OpError, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"The discriminator {discriminator.name!r} cannot judge images of {window}x{window}, "
-            f"which is adversarial.window: {reason}"
-        ) from None
     if logits.shape[:1] != (4,) or not np.isfinite(logits).all():
         raise ValueError(
-            f"The discriminator {discriminator.name!r} makes {logits.shape} of 4 images; expected "
-            "finite logits of each, as (4, 1)."
+            f"{name} makes {logits.shape} of 4 images; expected finite logits of each, as (4, 1)."
         )
+
+
+@contextmanager
+def _explained(fault: str) -> Iterator[None]:
+    """Raises a ValueError that says what a network cannot do, and the first line of why."""
+    try:
+        yield
+    except (tf.errors.OpError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{fault}: {reason}") from None
 
 
 def losses_of(losses: Losses | None, stage: str) -> dict[str, tuple[Loss, float]]:
