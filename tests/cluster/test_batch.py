@@ -10,6 +10,8 @@ import sys
 import tarfile
 import threading
 import time
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -166,22 +168,47 @@ def test_results_are_packed(batch, photos, tmp_path, layout, tiny_model):
     assert batch(photos, large, "--layout", layout, "--shard", "4")[1][-1]["skipped"] == 6
 
 
-def test_workers_that_are_killed_cost_nothing(batch, many, tmp_path, tiny_model):
+@contextmanager
+def killing_workers(folder, pattern, every):
+    """Kills three workers in the block, each after so many more files.
+
+    Between two kills, what the first one had in its hands has to be made: who has a picture when
+    its second worker ends is to blame.
+    """
     killed = []
 
     def kill():
         for _ in range(3):
-            wait_for(lambda: len(results(tmp_path / "large")) > 8 * len(killed))
+            wait_for(lambda: len([*folder.rglob(pattern)]) > every * len(killed))
             victim = wait_for(lambda: [pid for pid in workers() if pid not in killed])[0]
             os.kill(victim, signal.SIGKILL)
             killed.append(victim)
 
     thread = threading.Thread(target=kill)
     thread.start()
-    code, lines, _ = batch(many, tmp_path / "large")
+    yield
     thread.join()
-    assert (code, lines[-1]["done"], lines[-1]["failed"], len(killed)) == (0, 40, 0, 3)
+
+
+def test_workers_that_are_killed_cost_nothing(batch, many, tmp_path, tiny_model):
+    with killing_workers(tmp_path / "large", "*.png", 8):
+        code, lines, _ = batch(many, tmp_path / "large")
+    assert (code, lines[-1]["done"], lines[-1]["failed"]) == (0, 40, 0)
     check_exact(many, tmp_path / "large", tiny_model, tmp_path)
+
+
+def test_workers_that_are_killed_leave_each_result_in_one_file_of_many(batch, many, tmp_path):
+    large = tmp_path / "large"
+    with killing_workers(large, "shard-*.tar", 6):
+        code, lines, _ = batch(many, large, "--layout", "tar", "--shard", "2")
+    assert (code, lines[-1]["done"], lines[-1]["failed"]) == (0, 40, 0)
+    rows = pq.read_table(large / "manifest.parquet").to_pylist()
+    packed = Counter()
+    for path in large.glob("shard-*.tar"):
+        with tarfile.open(path) as tar:
+            packed.update((path.name, name) for name in tar.getnames() if name.endswith(".png"))
+    assert packed == Counter((row["shard"], row["output"]) for row in rows)
+    assert len({output for _, output in packed}) == len(rows) == 40
 
 
 def test_a_picture_that_ends_its_worker_twice_is_quarantined(batch, photos, tmp_path):

@@ -57,7 +57,7 @@ class Batch:
         self._tries: dict[bytes, int] = {}  # of pictures whose workers ended
         self._places: set[bytes] = set()
         self._made: list[Row] = []  # and not packed
-        self._packing: dict[Any, list[Row]] = {}
+        self._packing: dict[Any, tuple[str, list[Row]]] = {}  # files of many, by promise
         self._dropping: list[Any] = []
         self._owners: dict[Any, _Member] = {}
         self._looked = -_LOOK
@@ -258,15 +258,16 @@ class Batch:
                 number += 1
             self._book.shards.add(name)
             actor = self._members[number % len(self._members)].actor
-            self._packing[actor.pack.remote(rows, name, self._destination.uri)] = rows
+            self._packing[actor.pack.remote(rows, name, self._destination.uri)] = name, rows
 
     def _packed(self, ref: Any) -> Iterator[Row]:
-        rows = self._packing.pop(ref)
+        name, rows = self._packing.pop(ref)
         try:
             rows = ray.get(ref)
         except RayTaskError as error:
             raise error.cause from None
-        except RayError:  # another worker does it
+        except RayError:  # another worker does it, and its file may be there already
+            self._book.shards.discard(name)
             self._made += rows
             return
         self._book.note(*rows)
