@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
 
+from srgan.util import files
+
 try:
     import httpx
 except ModuleNotFoundError as error:
@@ -73,8 +75,8 @@ class Result:
     notes: str
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file."""
-        Path(path).write_bytes(self.data)
+        """Writes the file, whole or not at all; replaces what is there."""
+        files.write_bytes(Path(path), self.data)
 
 
 @dataclass(frozen=True)
