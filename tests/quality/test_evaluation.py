@@ -480,6 +480,15 @@ def test_a_result_of_another_photo_is_refused_whatever_its_name(photos, tmp_path
     assert f"p1{suffix}.png does not look like p1" in errors(found)["p1", "program"]
 
 
+@pytest.mark.parametrize("grey", [1, 128])
+def test_a_flat_result_is_scored_whatever_its_grey(photos, tmp_path, grey):
+    made = tmp_path / "program"
+    made.mkdir()
+    for path in photos.iterdir():
+        images.write(made / path.name, np.full_like(images.read_uint8(path), grey))
+    assert not errors(evaluate(photos, [made], tmp_path / "out", scale=SCALE))
+
+
 def test_photos_of_one_colour_are_not_alike_by_that(tmp_path):
     rng = np.random.default_rng(0)
     for folder, order in (("photos", (0, 1, 2)), ("program", (0, 2, 1))):

@@ -17,6 +17,7 @@ from srgan.util import files
 BICUBIC = "bicubic"
 ORIGINAL = "HR"
 _STAMP = 32  # pixels, at which results are compared with the photos that their names stand for
+_FLAT = 1 / 510  # standard deviation of half a grey level
 _ALIKE = 0.6  # correlation; even bad results of a photo have more, and other photos mostly less
 
 LR = "lr"  # folder of the LR images that were made, for other programs to enlarge
@@ -164,7 +165,7 @@ class Folder:
 
 
 def _likeness(lr: np.ndarray, sr: np.ndarray) -> float:
-    """Correlation of the luma of two pictures at the size of a stamp; 1 if one has none.
+    """Correlation of the luma of two pictures at the size of a stamp; 1 if one has one grey only.
 
     Not of their colours: two photos of which most is red would be alike by that alone.
     """
@@ -172,4 +173,5 @@ def _likeness(lr: np.ndarray, sr: np.ndarray) -> float:
     one, two = (
         color.luma(images.to_float(resize.bicubic(x, height, width))).ravel() for x in (lr, sr)
     )
-    return float(np.corrcoef(one, two)[0, 1]) if one.std() and two.std() else 1.0
+    # Rounding leaves a little contrast in a flat picture.
+    return float(np.corrcoef(one, two)[0, 1]) if min(one.std(), two.std()) > _FLAT else 1.0
