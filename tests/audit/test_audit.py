@@ -299,6 +299,16 @@ def test_bars_are_measured_and_what_they_frame_is_judged_without_them(coded):
     assert defects.bars(luma(coded(framed.swapaxes(0, 1)))) == pytest.approx((0, 0, 24, 20), abs=1)
 
 
+def test_a_bar_opposite_another_may_end_aslant():
+    framed = np.zeros((300, 256, 3), np.uint8)
+    framed[24:280] = data.astronaut()[:256, 100:356]
+    for column in range(256):  # by one row in 32 columns
+        framed[280 - column // 32 :, column] = 0
+    assert defects.bars(luma(framed)) == pytest.approx((24, 20, 0, 0), abs=1)
+    framed[:24] = data.astronaut()[256:280, 100:356]
+    assert not any(defects.bars(luma(framed)))
+
+
 def test_a_plain_background_is_no_bar():
     y, x = np.mgrid[0:200, 0:200]
     disc = np.where((x - 100) ** 2 + (y - 100) ** 2 < 80**2, 60, 250).astype(np.uint8)

@@ -55,6 +55,8 @@ def matched(wanted, folder):
         (["größe_1", "größe_2"], ["GRÖßE_1-sr", "größe_2-sr"]),
         (["cat", "bat"], ["cat_out", "bat_out"]),
         (["0801", "0802"], ["0801x4m", "0802x4m"]),
+        (["0", "1", "10"], ["0000", "0001", "0010"]),
+        (["frame001", "frame012"], ["1_out", "12_out"]),
     ],
 )
 def test_names_pair_without_what_those_of_a_folder_share(folder, wanted, found):
@@ -93,6 +95,14 @@ def test_some_results_are_paired_and_some_files_left_over(folder):
 def test_a_photos_number_is_not_taken_off(folder):
     numbers = [str(number) for number in range(1, 101)]
     assert matched(numbers, folder("frame_12_v1.png", "frame_12_v2.png")) == {}
+
+
+def test_leading_zeros_tell_apart_where_nothing_else_does(folder):
+    assert matched(["1", "01"], folder("1.png", "01.png")) == {"1": "1", "01": "01"}
+
+
+def test_two_files_of_one_number_are_no_pair(folder):
+    assert matched(["1", "2"], folder("1_a.png", "01_a.png", "2_a.png")) == {"2": "2_a"}
 
 
 def test_numbers_are_not_cut(folder):

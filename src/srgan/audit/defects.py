@@ -117,21 +117,34 @@ def bars(luma: np.ndarray) -> Bars:
     """Returns the bars round a picture, as films have them: see `Bars`.
 
     A bar ends at a straight border: the next line but one differs from it in half of its length.
-    So a wall or a sky at the edge of a photo is none.
+    So a wall or a sky at the edge of a photo is none. Opposite a bar, one of its colour may end as
+    it likes: a scan is seldom quite level.
 
     Args:
         luma: `(height, width)` uint8.
     """
-    return Bars(*(_bar(lines) for lines in (luma, luma[::-1], luma.T, luma.T[::-1])))
+    found: list[int] = []
+    for one, other in ((luma, luma[::-1]), (luma.T, luma.T[::-1])):
+        sides = [_bar(one), _bar(other)]
+        alike = abs(sides[0].colour - sides[1].colour) <= _ALIKE
+        straight = [bar.straight for bar in sides]
+        found += [b.thick if b.straight or (alike and any(straight)) else 0 for b in sides]
+    return Bars(*found)
 
 
-def _bar(lines: np.ndarray) -> int:
-    """How many of the first lines are of one colour, if they end at a straight border; else 0."""
-    colour = np.median(lines[0])
+class _Bar(NamedTuple):
+    thick: int  # lines of one colour; 0 if too few for a bar
+    colour: float
+    straight: bool  # how it ends
+
+
+def _bar(lines: np.ndarray) -> _Bar:
+    """The first lines, as far as they are of one colour."""
+    colour = float(np.median(lines[0]))
     other = np.mean(np.abs(lines[: len(lines) // 2] - colour) > _ALIKE, axis=1)
     thick = int(np.argmax(other > _SPECKS))
     straight = thick + 1 < len(other) and other[thick + 1] > _BEYOND
-    return thick if thick >= _THINNEST * len(lines) and straight else 0
+    return _Bar(thick if thick >= _THINNEST * len(lines) else 0, colour, bool(straight))
 
 
 def _steps(luma: np.ndarray, period: int, cap: int) -> tuple[float, float, int]:

@@ -58,8 +58,8 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
     """Returns the file in `folder` for each name, as far as there is one.
 
     One rule holds for the whole folder: what its names have at their beginning and end that the
-    wanted ones have not, and the other way round, upper and lower case being one. The rule that
-    pairs most is taken. If none pairs more than equal names do, these are, and a rule for the rest.
+    wanted ones have not, and the other way round, upper and lower case being one, and `7` and
+    `0007`, too. The rule that pairs most is taken. If none pairs more than equal names do, these are, and a rule for the rest.
 
     Raises:
         NotADirectoryError: If `folder` is not a folder.
@@ -202,11 +202,15 @@ def listed(pairs: Pairs, photos: Mapping[str, Path], folder: Path) -> Matches | 
 
 
 class _Names:
-    """Names of a folder, in lower case and cut into tokens."""
+    """Names of a folder, in lower case, without leading zeros, and cut into tokens."""
 
     def __init__(self, texts: Sequence[str]):
         self._tokens = {
-            text: [t for part in _CAMEL.split(text) for t in _TOKEN.findall(part.lower())]
+            text: [
+                t.lstrip("0") or "0" if t.isdigit() else t
+                for part in _CAMEL.split(text)
+                for t in _TOKEN.findall(part.lower())
+            ]
             for text in texts
         }
         self._without: dict[tuple[str, ...], dict[str, list[str]]] = {}

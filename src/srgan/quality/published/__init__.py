@@ -168,12 +168,10 @@ def _is_same(measure: str, protocol: str, other: str) -> bool:
 
 
 def _line(one: Beside) -> str:
-    measure, row = MEASURES[one.measure], one.row
+    row = one.row
     size = f", {row.parameters}" if row.parameters else ""
-    return (
-        f"{row.dataset}  {row.method}{size}  {measure.label} {measure.format(one.value)}  "
-        f"({row.source})"
-    )
+    measure = MEASURES[one.measure].label  # to no more digits than its source has
+    return f"{row.dataset}  {row.method}{size}  {measure} {one.value}  ({row.source})"
 
 
 def _others(summary: Summary, bicubic: float | None) -> str:

@@ -2,7 +2,7 @@
 
 import { byId, make } from "../../../web/dom.js";
 import { data, measureIndex } from "./data.js";
-import { format, withUnit } from "./measures.js";
+import { withUnit } from "./measures.js";
 
 /**
  * @import { Figure } from "./data.js"
@@ -48,7 +48,7 @@ function publishedRow(figure) {
   const size = figure.parameters ? ` (${figure.parameters})` : "";
   const texts = [
     measure.label,
-    withUnit(measure, format(measure, figure.value)),
+    withUnit(measure, String(figure.value)), // to no more digits than its source has
     figure.objection,
     figure.source,
   ];
