@@ -59,7 +59,8 @@ def match(wanted: Iterable[str], folder: Path) -> Matches:
 
     One rule holds for the whole folder: what its names have at their beginning and end that the
     wanted ones have not, and the other way round, upper and lower case being one, and `7` and
-    `0007`, too. The rule that pairs most is taken. If none pairs more than equal names do, these are, and a rule for the rest.
+    `0007`, too. The rule that pairs most is taken. If none pairs more than equal names do, these
+    are, and a rule for the rest.
 
     Raises:
         NotADirectoryError: If `folder` is not a folder.
