@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import logging
 import os
 import shutil
 import socket
@@ -143,6 +144,14 @@ def dig(monkeypatch):
                 os.chdir("deep" * 60)
 
     return dig
+
+
+@pytest.fixture
+def caplog(caplog, monkeypatch):
+    """The log, also after a test that ran `srgan serve`, which keeps its lines to itself."""
+    for name in ("srgan", "uvicorn"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+    return caplog
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Figures of papers beside measured ones, where both were taken in the same way."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -43,12 +44,12 @@ class Row(_Record):
     photos: int = pydantic.Field(ge=1)
     scale: int = pydantic.Field(ge=1)
     source: str = pydantic.Field(min_length=1)
-    scores: dict[str, float]
+    scores: dict[str, Decimal]  # as text, they keep the digits of their source
     protocols: _Protocols = {}
 
     @pydantic.field_validator("scores")
     @classmethod
-    def _known(cls, scores: dict[str, float]) -> dict[str, float]:
+    def _known(cls, scores: dict[str, Decimal]) -> dict[str, Decimal]:
         unknown = sorted(scores.keys() - MEASURES.keys())
         if unknown or not scores:
             raise ValueError(f"got {unknown or 'no'} measures; expected some of {list(MEASURES)}")
@@ -75,7 +76,7 @@ class Beside(NamedTuple):
 
     row: Row
     measure: str
-    value: float
+    text: str  # the figure, with the digits of its source
     objection: str
 
 
@@ -108,7 +109,7 @@ def load(name: str) -> Paper:
 def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
     """Yields the figures on what was measured, each with what is against comparing it."""
     bicubic = {
-        (row.dataset.lower(), row.scale): row.scores["psnr"]
+        (row.dataset.lower(), row.scale): float(row.scores["psnr"])
         for row in paper.rows
         if row.method == "bicubic" and "psnr" in row.scores
     }
@@ -134,14 +135,19 @@ def beside(found: Evaluation, paper: Paper) -> Iterator[Beside]:
                 objection = "the LR images here are not MATLAB's bicubic"
             else:
                 objection = _others(summary, bicubic.get((row.dataset.lower(), row.scale)))
-            yield Beside(row, measure, value, objection)
+            yield Beside(row, measure, str(value), objection)
 
 
 def to_json(found: Evaluation, paper: Paper) -> list[dict[str, object]]:
     """Returns what papers say, each figure with why it does not compare, or ""."""
     return [
-        one.row.model_dump(exclude={"scores", "protocols"})
-        | {"measure": one.measure, "value": one.value, "objection": one.objection}
+        {
+            **one.row.model_dump(exclude={"scores", "protocols"}),
+            "measure": one.measure,
+            "value": float(one.text),
+            "text": one.text,
+            "objection": one.objection,
+        }
         for one in beside(found, paper)
     ]
 
@@ -170,8 +176,8 @@ def _is_same(measure: str, protocol: str, other: str) -> bool:
 def _line(one: Beside) -> str:
     row = one.row
     size = f", {row.parameters}" if row.parameters else ""
-    measure = MEASURES[one.measure].label  # to no more digits than its source has
-    return f"{row.dataset}  {row.method}{size}  {measure} {one.value}  ({row.source})"
+    measure = MEASURES[one.measure].label
+    return f"{row.dataset}  {row.method}{size}  {measure} {one.text}  ({row.source})"
 
 
 def _others(summary: Summary, bicubic: float | None) -> str:

@@ -46,7 +46,7 @@ import { byId } from "../../../web/dom.js";
  * @property {"worst" | "best"} kind
  *
  * A published figure, and why it does not compare with the measured ones, or "".
- * @typedef {{ method: string, parameters: string | null, dataset: string, source: string, measure: string, value: number, objection: string }} Figure
+ * @typedef {{ method: string, parameters: string | null, dataset: string, source: string, measure: string, value: number, text: string, objection: string }} Figure
  *
  * @typedef {string | Tree[] | { [key: string]: Tree }} Tree
  *

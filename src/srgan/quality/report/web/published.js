@@ -48,7 +48,7 @@ function publishedRow(figure) {
   const size = figure.parameters ? ` (${figure.parameters})` : "";
   const texts = [
     measure.label,
-    withUnit(measure, String(figure.value)), // to no more digits than its source has
+    withUnit(measure, figure.text),
     figure.objection,
     figure.source,
   ];
