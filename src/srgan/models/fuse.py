@@ -57,7 +57,7 @@ def memory(model: "onnx.ModelProto", side: int = 64) -> float | None:
     shape = [dimension.dim_value for dimension in picture.type.tensor_type.shape.dim]
     if len(shape) != 4 or not all(shape):
         return None
-    return most * (3 if 3 in (shape[1], shape[-1]) else 1) / math.prod(shape)
+    return most * min(shape[1], shape[-1]) / math.prod(shape)
 
 
 def fuse(model: "onnx.ModelProto") -> None:

@@ -2,10 +2,12 @@
 
 import math
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from srgan.models import catalogue, engines, external, fuse, interpolation
+from srgan.models import catalogue, engines, external, fuse, interpolation, split
 from srgan.models.adapted import FOUND_BY_TRYING, Values
 from srgan.models.metadata import PREFIX, Metadata
 from srgan.models.model import PIXEL_BYTES, Model
@@ -49,8 +51,9 @@ def load(
     sight = external.sight(read)
     # What looks far has few large tiles: one at a time, on all cores, needs the least memory.
     calls = 1 if sight.whole or sight.halo > _FAR else parallel.available_cores()
+    opens = partial(engines.open_engine, file, engine, calls, precision)
     data, weight = _fuse(file, read)
-    opened = engines.open_engine(file, engine, calls, precision, data)
+    opened, pixel_bytes = _open(data, opens, calls)
     requirements, specification = NO_REQUIREMENTS, ""
     if any(key.startswith(PREFIX) for key in opened.metadata):
         if any(values):
@@ -75,7 +78,7 @@ def load(
         other = catalogue.psnr_path(file, metadata)
         data = interpolation.interpolate(engines.read(other), read, realism)
         data, _ = _fuse(file, data)
-        opened = engines.open_engine(file, engine, calls, precision, data)
+        opened, _ = _open(data, opens, calls)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     if self_ensemble:
         if requirements.fixed and requirements.fixed[0] != requirements.fixed[1]:
@@ -86,7 +89,7 @@ def load(
     return Model(
         opened,
         metadata,
-        metadata.pixel_bytes or weight.pixel_bytes,
+        pixel_bytes or metadata.pixel_bytes or weight.pixel_bytes,
         requirements,
         specification,
         weight.parameters,
@@ -131,6 +134,14 @@ def _fuse(file: Path, data: bytes) -> tuple[bytes, _Weight]:
     # Measured: engines keep some more.
     pixel_bytes = PIXEL_BYTES if needed is None else 1.2 * needed
     return data, _Weight(pixel_bytes, parameters)
+
+
+def _open(
+    data: bytes, opens: Callable[[bytes], engines.Engine], calls: int
+) -> tuple[engines.Engine, float]:
+    """The engine of a network, in two parts where that saves much, and what a pixel takes then."""
+    found = split.parts(data) if calls == 1 else None
+    return (split.Split(found, opens), found.pixel_bytes) if found else (opens(data), 0.0)
 
 
 def _unknown(file: Path, found: external.Specification) -> Metadata:
