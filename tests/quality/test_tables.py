@@ -98,6 +98,19 @@ def test_notes_count_measures_that_do_not_apply_and_photos_without_error(make_ev
     assert [note for note in notes if "PSNR of model: " in note and "count as 100 dB" in note]
 
 
+def test_a_note_says_why_a_measure_applies_to_no_photo(make_evaluation):
+    found = make_evaluation(cases=[("Made", "one")])
+    found.results = [
+        result._replace(
+            scores=result.scores._replace(lpips=float("nan")), reasons={"lpips": "It is tiny."}
+        )
+        for result in found.results
+    ]
+    assert tables.notes(found) == [
+        "Made: LPIPS is over 0 of 1 photos, those that it applies to in all methods. It is tiny."
+    ]
+
+
 def test_notes_name_lr_images_that_papers_do_not_use(make_evaluation):
     found = make_evaluation(cases=[("Made", "one")])
     found.provenance = {"data": {"Made": {"lr": {"a box filter": 1}}}}

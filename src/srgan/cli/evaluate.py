@@ -92,6 +92,7 @@ def evaluate(
     from srgan.io import pairing
     from srgan.quality import datasets, evaluation, published, tables
     from srgan.quality import report as page
+    from srgan.quality import sheet as sheets
     from srgan.util import files
 
     if table and as_json:
@@ -106,13 +107,17 @@ def evaluate(
             files.check_destination(path, overwrite)
     paper = published.load(against) if against else None
     sets = datasets.find_datasets(data or [], lr or [])
+    known = pairing.read_pairs(pairs) if pairs else {}
+    if windows:
+        named = [case for one in sets for case, _ in datasets.list_photos(one, known)]
+        sheets.find(named, windows)
     options = evaluation.Options(
         protocol=protocol,
         scale=scale,
         crop=crop,
         realism=sorted(realism or []),
         reference=reference,
-        pairs=pairing.read_pairs(pairs) if pairs else {},
+        pairs=known,
         command=shlex.join(["srgan", *sys.argv[1:]]),
     )
     with progress.bar(1) as show:
@@ -129,7 +134,6 @@ def evaluate(
                 progress=lambda done, total: show(done / total, f"page, {done} of {total} photos"),
                 paper=paper,
             )
-    _draw(found, plane, windows, sheet)
     if as_json:
         figures = {"published": published.to_json(found, paper)} if paper else {}
         print(json.dumps(found.to_json() | figures))
@@ -145,6 +149,7 @@ def evaluate(
         for what, path in written.items():
             if path:
                 print(f"{what}: {path}")
+    _draw(found, plane, windows, sheet)  # last: a window may not be within its photo
     failed = [result for result in found.results if result.error]
     for result in failed:
         messages.fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")

@@ -166,10 +166,10 @@ def of_jpeg2000(file: BinaryIO) -> Contents:
 
 
 def of_pnm(file: BinaryIO) -> Contents:
-    """That of deeper samples in colour 8 bits are read."""
+    """That of deeper samples in colour, written as text, 8 bits are read."""
     file.seek(0)
     words = re.sub(rb"#[^\r\n]*", b"", file.read(1024)).split()
-    colour, largest = words[:1] in ([b"P3"], [b"P6"]), words[3:4]
+    colour, largest = words[:1] == [b"P3"], words[3:4]
     deep = colour and largest and largest[0].isdigit() and int(largest[0]) > 255
     return Contents(left_out=("what its samples have beyond 8 bits",) if deep else ())
 

@@ -4,6 +4,7 @@ Frames are decoded one at a time, when their rows are asked for.
 """
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ _MODES = {  # what becomes of Pillow's modes: its name, channels and samples
     "I;16": ("I;16", 1, np.uint16),
     "I": ("I", 1, np.uint16),
 }
+_DEEP = ("PPM", 3, np.uint16)  # which Pillow cuts to 8 bits
 _BANDS = 64  # rows at a time
 _CLEAR = ("RGBA", 4, np.uint8)
 
@@ -98,6 +100,9 @@ class Frames(NamedTuple):
     def _rows(self) -> Iterator[np.ndarray]:
         name, channels, dtype = self.mode
         with _opened(self.source, self.kind) as image:
+            if self.mode == _DEEP:
+                yield from _deep_rows(image)
+                return
             for place in range(self.first, self.first + self.number):
                 image.seek(place)
                 image.load()
@@ -125,12 +130,34 @@ def frames(source: str | os.PathLike[str] | bytes, kind: str, animated: bool) ->
         count = getattr(image, "n_frames", 1) if animated else 1
         # A PNG for programs without animations may show something else before.
         first = 1 if animated and image.info.get("default_image") else 0
-        mode = _MODES.get(image.mode, _MODES["RGB"])
+        mode = _DEEP if _largest(image) > 255 else _MODES.get(image.mode, _MODES["RGB"])
         if "transparency" in image.info and mode[1] % 2:
             mode = _CLEAR
         across, down = image.info.get("dpi", (0, 0))
         resolution = float(across) / 25.4, float(down) / 25.4
         return Frames(source, kind, *image.size, max(count - first, 1), first, mode, resolution)
+
+
+def _largest(image: ImageFile.ImageFile) -> int:
+    """The largest value that PPM of bytes (type P6) has by its header; 0 for all else."""
+    if image.format != "PPM" or image.mode != "RGB":
+        return 0
+    decoder, _, _, arguments = image.tile[0]
+    if decoder == "ppm" and isinstance(arguments, tuple) and arguments:
+        return int(arguments[1])
+    return 0
+
+
+def _deep_rows(image: ImageFile.ImageFile) -> Iterator[np.ndarray]:
+    """Bands of 16 bits of PPM that has two bytes for each sample."""
+    offset, largest = image.tile[0][2], _largest(image)
+    assert image.fp is not None
+    image.fp.seek(offset)
+    for top in range(0, image.height, _BANDS):
+        shape = min(_BANDS, image.height - top), image.width, 3
+        data = image.fp.read(2 * math.prod(shape))
+        band = np.frombuffer(data, ">u2").reshape(shape)  # raises if it is cut short
+        yield np.rint(np.minimum(band, largest) * (65535 / largest)).astype(np.uint16)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def window(text: str) -> Window:
     return Window(found[1], *map(int, found.groups()[1:]))
 
 
-def find(found: Evaluation, windows: Sequence[Window]) -> list[tuple[Case, Window]]:
+def find(photos: Sequence[Case], windows: Sequence[Window]) -> list[tuple[Case, Window]]:
     """Returns the photo of each window.
 
     Raises:
@@ -61,9 +61,9 @@ def find(found: Evaluation, windows: Sequence[Window]) -> list[tuple[Case, Windo
     """
     pairs = []
     for one in windows:
-        cases = [c for c in found.cases if one.photo in (c.name, f"{c.dataset}/{c.name}")]
+        cases = [c for c in photos if one.photo in (c.name, f"{c.dataset}/{c.name}")]
         if len(cases) != 1:
-            some = ", ".join(f"{c.dataset}/{c.name}" for c in (cases or found.cases)[:5])
+            some = ", ".join(f"{c.dataset}/{c.name}" for c in (cases or photos)[:5])
             raise ValueError(
                 f"There {'is no photo' if not cases else f'are {len(cases)} photos'} {one.photo}; "
                 f"expected one such as {some}."
@@ -82,7 +82,7 @@ def draw(found: Evaluation, windows: Sequence[Window]) -> np.ndarray:
     Raises:
         ValueError: If a window is not in its photo, or there is no such photo.
     """
-    rows = [_row(found, case, one) for case, one in find(found, windows)]
+    rows = [_row(found, case, one) for case, one in find(found.cases, windows)]
     scores = " / ".join(MEASURES[measure].label for measure in ("psnr", "lpips"))
     legend = f"x{found.scale}, {found.protocol}. Under each method: {scores} of the whole photo."
     width = max(max(row.width for row in rows), int(_font().getlength(legend)))

@@ -105,10 +105,15 @@ def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
             f"want of a result: {named}{more}."
         )
     for measure, count in summary.photos.items():
-        if 0 < count < most:
-            yield (
-                f"{MEASURES[measure].label} is over {count} of {photos} photos, those that it "
-                "applies to in all methods."
+        without = not summary.photos["psnr"] and measure not in WITHOUT_HR
+        reasons = _reasons(found, summary, measure) if count < most and not without else []
+        if reasons or 0 < count < most:
+            yield " ".join(
+                (
+                    f"{MEASURES[measure].label} is over {count} of {photos} photos, those that it "
+                    "applies to in all methods.",
+                    *reasons[:2],
+                )
             )
     for method, counts in summary.capped.items():
         for measure, count in counts.items():
@@ -126,6 +131,16 @@ def _notes(found: Evaluation, summary: Summary) -> Iterator[str]:
                 f"the LR images of {count} of {photos} photos are not MATLAB's bicubic but {way}: "
                 "the figures do not compare with those of papers."
             )
+
+
+def _reasons(found: Evaluation, summary: Summary, measure: str) -> list[str]:
+    """Why a measure does not apply to photos, as far as that was said."""
+    said = (
+        result.reasons.get(measure, "")
+        for result in found.results
+        if result.case.dataset == summary.dataset
+    )
+    return [text for text in dict.fromkeys(said) if text]
 
 
 def footnote(found: Evaluation) -> str:
