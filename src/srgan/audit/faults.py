@@ -52,11 +52,13 @@ def faults(path: Path, image: np.ndarray) -> Iterator[Finding]:
         image = image[bars.top : height - bars.bottom, bars.left : width - bars.right]
         luma = luma[bars.top : height - bars.bottom, bars.left : width - bars.right]
     if min(luma.shape) >= _JUDGED:
-        yield from _degradations(path, image, luma)
+        yield from _degradations(path, image, luma, bars)
 
 
-def _degradations(path: Path, image: np.ndarray, luma: np.ndarray) -> Iterator[Finding]:
-    """What scaling, compression, noise and blur did to it."""
+def _degradations(
+    path: Path, image: np.ndarray, luma: np.ndarray, bars: defects.Bars
+) -> Iterator[Finding]:
+    """What scaling, compression, noise and blur did to a photo within its bars."""
     tones = defects.tones(luma)
     if tones > _TWO_TONE:
         yield Finding("two-tone", path, f"{tones:.0%} of it are two tones", None, tones)
@@ -68,7 +70,8 @@ def _degradations(path: Path, image: np.ndarray, luma: np.ndarray) -> Iterator[F
         return
     blocks = defects.blocking(luma)
     if blocks.excess > _BLOCKING and blocks.certainty > _CERTAIN:
-        at = f", from row {blocks.down} and column {blocks.right}"
+        row, column = blocks.down + bars.top, blocks.right + bars.left
+        at = f", from row {row % defects.BLOCK} and column {column % defects.BLOCK}"
         yield Finding(
             "blocking",
             path,
