@@ -324,6 +324,14 @@ def test_letterboxed_photos_are_found(tmp_path):
     assert finding.detail == "of one colour: 24 pixels at the top, 20 pixels at the bottom"
 
 
+def test_blocks_within_bars_are_counted_from_the_edge_of_the_file(tmp_path):
+    framed = np.zeros((300, 256, 3), np.uint8)
+    framed[20:276] = jpeg(data.astronaut()[:256, 100:356], 10)
+    found = audit.check(write(tmp_path / "photos", film=framed)).findings
+    (detail,) = [finding.detail for finding in found if finding.kind == "blocking"]
+    assert detail.endswith(", from row 4 and column 0")
+
+
 def test_one_bit_art_is_two_tone_and_nothing_else(tmp_path):
     grey = luma(data.astronaut())[:256, 100:356]
     art = np.where(grey > np.random.default_rng(0).integers(64, 192, grey.shape), 255, 0)

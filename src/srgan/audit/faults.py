@@ -70,13 +70,13 @@ def _degradations(
         return
     blocks = defects.blocking(luma)
     if blocks.excess > _BLOCKING and blocks.certainty > _CERTAIN:
-        row, column = blocks.down + bars.top, blocks.right + bars.left
-        at = f", from row {row % defects.BLOCK} and column {column % defects.BLOCK}"
+        row = (blocks.down + bars.top) % defects.BLOCK
+        column = (blocks.right + bars.left) % defects.BLOCK
+        at = f", from row {row} and column {column}" if row or column else ""
         yield Finding(
             "blocking",
             path,
-            f"steps between {defects.BLOCK}x{defects.BLOCK} blocks are {blocks.excess:.0%} larger"
-            + (at if blocks.down or blocks.right else ""),
+            f"steps between {defects.BLOCK}x{defects.BLOCK} blocks are {blocks.excess:.0%} larger{at}",
             None,
             blocks.excess,
         )
