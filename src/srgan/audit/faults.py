@@ -76,7 +76,8 @@ def _degradations(
         yield Finding(
             "blocking",
             path,
-            f"steps between {defects.BLOCK}x{defects.BLOCK} blocks are {blocks.excess:.0%} larger{at}",
+            f"steps between {defects.BLOCK}x{defects.BLOCK} blocks are {blocks.excess:.0%} larger"
+            + at,
             None,
             blocks.excess,
         )
