@@ -1,84 +1,173 @@
-// Enlarges a photo with an ONNX file of `srgan export`; nothing leaves the computer.
-import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.min.mjs";
-import { project } from "./projection.js";
+// The page that enlarges pictures in the browser alone.
 
-const MOST_PIXELS = 512 * 512; // a larger photo would need tiles: see src/srgan/models/tiling.py
+import { enlarge } from "./enlarging.js";
+import { contextOf, open, pixels, prepare } from "./reading.js";
+import { fitTo, startComparison } from "./server/web/comparison.js";
+import { complain, say } from "./server/web/status.js";
+import { allowThreads } from "./threads.js";
+import { byId, make } from "./web/dom.js";
 
-const status = find("[role=status]", HTMLElement);
-const canvas = find("canvas", HTMLCanvasElement);
-const input = find("input", HTMLInputElement);
-const model = new URLSearchParams(location.search).get("model") ?? "model/srgan-x4.onnx";
+/** @import { Model } from "./worker.js" */
 
-/**
- * Returns the element of a selector, which the page is known to have.
- *
- * @template {Element} T
- * @param {string} selector
- * @param {new () => T} kind
- * @returns {T}
- */
-function find(selector, kind) {
-  const element = document.querySelector(selector);
-  if (!(element instanceof kind)) throw new TypeError(`The page has no ${selector}.`);
-  return element;
+const AREA = 2 ** 17; // pixels that a tile reads
+const PATIENCE = 400; // milliseconds after the last change of a setting
+
+const before = byId("before", HTMLImageElement);
+const after = byId("after", HTMLCanvasElement);
+const choice = byId("model", HTMLSelectElement);
+const bar = byId("bar", HTMLProgressElement);
+const wanted = new URLSearchParams(location.search); // "runtime" and "area", to try them
+
+/** @type {Model[]} */
+const models = [];
+const state = {
+  file: /** @type {File | null} */ (null),
+  running: /** @type {AbortController | null} */ (null),
+  timer: 0,
+};
+
+function chosen() {
+  return models.find(({ name }) => name === choice.value) ?? models[0];
 }
 
-/**
- * Returns the pixels of an image file as they are in the file, without colour management.
- *
- * @param {Blob} file
- */
-async function read(file) {
-  const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
-  if (bitmap.width * bitmap.height > MOST_PIXELS) {
-    throw new Error(`The photo has ${bitmap.width}x${bitmap.height} pixels; expected at most 512x512.`);
-  }
-  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-  if (!context) throw new Error("The browser has no room for the photo.");
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height);
-}
-
-/**
- * Maps ImageData to enlarged ImageData: the network wants RGB in [0, 1], (1, height, width, 3).
- *
- * @param {ImageData} photo
- */
-async function upscale({ data, width, height }) {
-  const lr = new Float32Array(width * height * 3);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) lr[3 * i + c] = data[4 * i + c] / 255;
-  }
-  const { sr } = await session.run({ lr: new ort.Tensor("float32", lr, [1, height, width, 3]) });
-  const [, rows, columns] = sr.dims;
-  project(sr.data, lr, height, width, rows / height);
-  const pixels = new ImageData(columns, rows); // which clamps what is stored in it
-  for (let i = 0; i < rows * columns; i++) {
-    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = 255 * sr.data[3 * i + c];
-    pixels.data[4 * i + 3] = 255;
-  }
-  return pixels;
-}
-
-const session = await ort.InferenceSession.create(model).catch((error) => {
-  status.textContent = `The model ${model} cannot be loaded: ${error.message}`;
-  throw error;
-});
-status.textContent = "Ready.";
-
-input.addEventListener("change", async () => {
-  const [file] = input.files ?? [];
+/** Enlarges the picture that is chosen, and ends what runs. */
+async function start() {
+  const { file } = state;
   if (!file) return;
-  status.textContent = "Working…";
+  state.running?.abort();
+  const running = new AbortController();
+  state.running = running;
+  const model = chosen();
+  showBusy(true);
+  say("A moment …");
   try {
-    const began = performance.now();
-    const sr = await upscale(await read(file));
-    canvas.width = sr.width;
-    canvas.height = sr.height;
-    canvas.getContext("2d")?.putImageData(sr, 0, 0);
-    const seconds = (performance.now() - began) / 1000;
-    status.textContent = `${sr.width}x${sr.height} pixels in ${seconds.toFixed(1)} s.`;
+    await open(before, file);
+    prepare(after, before, model, models);
+    running.signal.throwIfAborted();
+    fitTo(after.width, after.height);
+    say(`Enlarging to ${after.width}x${after.height} pixels.`);
+    await work(file, model, running.signal);
+    say(`Done: ${after.width}x${after.height} pixels.`);
   } catch (error) {
-    status.textContent = error instanceof Error ? error.message : String(error);
+    if (state.running !== running) return; // of the picture before
+    if (running.signal.aborted) say("Cancelled.");
+    else complain(error);
   }
-});
+  showBusy(false);
+}
+
+/**
+ * @param {File} file
+ * @param {Model} model
+ * @param {AbortSignal} signal
+ */
+async function work(file, model, signal) {
+  const context = contextOf(after);
+  const began = performance.now();
+  let first = 0; // when the first tile was there, after which the others come at one pace
+  byId("left-time").textContent = `Loading the model (${model.megabytes} MB) and what runs it …`;
+  const task = { lr: pixels(before), model, area: Number(wanted.get("area")) || AREA, runtime: wanted.get("runtime") ?? "" };
+  const words = await enlarge(task, signal, ({ sr, left, top, done, total }) => {
+    context.putImageData(sr, left, top);
+    const now = performance.now();
+    first ||= now;
+    bar.value = done / total;
+    const pace = done > 1 ? (now - first) / (done - 1) : now - began;
+    byId("left-time").textContent = `about ${Math.ceil((pace * (total - done)) / 1000)} s left`;
+  });
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  byId("facts").textContent = `${model.name}, in ${seconds} s, by ${words}`;
+  byId("licence").textContent = `${model.name}: ${model.licence}. ${model.scores}`;
+  byId("promise").textContent = model.rounds
+    ? "Scaled down again, the result gives the picture back."
+    : "JPEG's blocks and some of the noise are taken away, so the result is not the picture when scaled down again.";
+  await offerToSave(file, model);
+}
+
+/**
+ * @param {File} file
+ * @param {Model} model
+ */
+async function offerToSave(file, model) {
+  const link = byId("download", HTMLAnchorElement);
+  /** @type {Blob | null} */
+  const png = await new Promise((resolve) => after.toBlob(resolve));
+  if (!png) throw new Error("The browser has not enough memory to save the result. Close other pages, or take a smaller picture.");
+  URL.revokeObjectURL(link.href);
+  link.href = URL.createObjectURL(png);
+  link.download = `${file.name.replace(/\.[^.]*$/, "") || "picture"}-${model.name}.png`;
+  link.hidden = false;
+}
+
+/** @param {boolean} isBusy */
+function showBusy(isBusy) {
+  byId("busy").hidden = !isBusy;
+  bar.removeAttribute("value");
+  if (!isBusy) return;
+  byId("left-time").textContent = "";
+  byId("facts").textContent = "";
+  byId("download").hidden = true;
+}
+
+/** @param {File | undefined} file */
+function take(file) {
+  if (!file) return;
+  state.file = file;
+  start();
+}
+
+/** @param {DataTransfer | null} data That was dropped or pasted. */
+function takeFrom(data) {
+  if (data?.files.length) take(data.files[0]);
+  else if (data?.types.length) say("That is a link or a text, not a picture. Save the picture first, then drop the file.", true);
+}
+
+/** @param {string} name */
+function exampleButton(name) {
+  const address = `examples/${name}.png`;
+  const give = async () => take(new File([await (await fetch(address)).blob()], `${name}.png`));
+  return make("button", { type: "button", onclick: () => give().catch(complain) }, make("img", { src: address, alt: name }));
+}
+
+function listen() {
+  const input = byId("file", HTMLInputElement);
+  input.addEventListener("change", () => {
+    take(input.files?.[0]);
+    input.value = ""; // so that the same file can be chosen again
+  });
+  addEventListener("paste", (event) => takeFrom(event.clipboardData));
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    byId("drop").classList.add("over");
+  });
+  addEventListener("dragleave", () => byId("drop").classList.remove("over"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    byId("drop").classList.remove("over");
+    takeFrom(event.dataTransfer);
+  });
+  byId("cancel").addEventListener("click", () => state.running?.abort());
+  choice.addEventListener("input", () => {
+    clearTimeout(state.timer);
+    state.timer = setTimeout(start, PATIENCE);
+  });
+}
+
+async function begin() {
+  if (typeof WebAssembly === "undefined") {
+    throw new Error("This browser has no WebAssembly, with which the page computes, or it is turned off, as by Lockdown Mode. Take another browser, or install srgan.");
+  }
+  await allowThreads();
+  const answer = await fetch("models.json");
+  if (!answer.ok) throw new Error(`The list of models cannot be loaded: the server says ${answer.status}.`);
+  const { models: listed, examples } = await answer.json();
+  models.push(...listed);
+  for (const { name, words } of models) choice.append(make("option", { value: name }, words));
+  byId("examples").append(...examples.map(exampleButton));
+  startComparison();
+  listen();
+  byId("file", HTMLInputElement).disabled = false;
+  say("");
+}
+
+begin().catch(complain);
