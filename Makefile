@@ -26,12 +26,19 @@ lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 	fi
 
 docs: .venv-docs/installed  ## the documentation site, in site/; a warning is an error
+	@if command -v npm >/dev/null; then \
+	    $(MAKE) --no-print-directory examples/browser/node_modules/installed; \
+	fi  # else the site has no try/, the page that enlarges pictures in the browser
 	.venv-docs/bin/python tools/tables.py --check
 	.venv-docs/bin/python tools/build_site.py
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet  # zensical can build it, too
 
 clean:  ## remove all environments
-	rm -rf .venv .venv-dev .venv-docs node_modules
+	rm -rf .venv .venv-dev .venv-docs node_modules examples/browser/node_modules
+
+examples/browser/node_modules/installed: examples/browser/package.json
+	npm install --prefix examples/browser --no-audit --no-fund --no-package-lock
+	touch $@
 
 node_modules/installed: package.json package-lock.json
 	npm ci --no-audit --no-fund

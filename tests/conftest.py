@@ -1,5 +1,6 @@
 """What several test files need: the shared pictures, and small models made on the spot."""
 
+import contextlib
 import http.server
 import json
 import logging
@@ -8,6 +9,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -282,8 +284,12 @@ def make_evaluation() -> Callable[..., MadeEvaluation]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The browser that is there, without a window."""
+def browser_of() -> Iterator[Callable[..., AbstractContextManager[Any]]]:
+    """Opens the browser that is there, without a window, in a block.
+
+    Args of the returned function:
+        options: Of its command line.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     names = ("chromium", "chromium-browser", "google-chrome")
     paths = [path for name in names if (path := shutil.which(name))]
@@ -292,9 +298,21 @@ def browser() -> Iterator[Any]:
     # Root may not use the sandbox, and the only pages it opens are ours.
     sandbox = [] if getattr(os, "geteuid", lambda: 1)() else ["--no-sandbox"]
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=paths[0], args=sandbox)
+
+        @contextmanager
+        def open_browser(*options: str) -> Iterator[Any]:
+            opened = driver.chromium.launch(executable_path=paths[0], args=[*sandbox, *options])
+            yield opened
+            opened.close()
+
+        yield open_browser
+
+
+@pytest.fixture(scope="module")
+def browser(browser_of: Callable[..., AbstractContextManager[Any]]) -> Iterator[Any]:
+    """The browser that is there."""
+    with browser_of() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="session")
@@ -311,6 +329,33 @@ def answering() -> Callable[..., AbstractContextManager[str]]:
             thread.join()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser_page(
+    answering: Callable[..., AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of the page that needs no server: of files alone, without headers of its own."""
+    root = Path(__file__).parents[1]
+    if not (root / "examples" / "browser" / "node_modules").is_dir():
+        pytest.skip("needs onnxruntime-web: run npm install --prefix examples/browser")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, root / "tools" / "browser_page.py", folder / "try"]
+    subprocess.run(command, check=True)
+
+    class Files(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args: Any):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+        def copyfile(self, source: Any, outputfile: Any) -> None:
+            with contextlib.suppress(ConnectionError):  # of a page that is closed
+                super().copyfile(source, outputfile)
+
+    with answering(Files) as address:
+        yield f"http://{address}/try/"
 
 
 @pytest.fixture(scope="session")

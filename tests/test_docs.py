@@ -198,7 +198,10 @@ def test_links_of_the_readme_work_on_a_package_index():
     found = links(text)
     assert len(found) > 20
     for link in found:
-        assert re.match(rf"https://(github|raw\.githubusercontent)\.com/{place}/", link), link
+        pages = rf"{place.replace('/', '.github.io/')}/"
+        assert re.match(
+            rf"https://((github|raw\.githubusercontent)\.com/{place}/|{pages})", link
+        ), link
     assert f"repo_url: https://github.com/{place}\n" in (ROOT / "mkdocs.yml").read_text("utf-8")
 
 

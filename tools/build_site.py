@@ -2,8 +2,9 @@
 
     python tools/build_site.py
 
-They are docs/ with pages that are made from the code, and with links to files of the repository as
-addresses. Nothing is written into docs/.
+They are docs/ with pages that are made from the code, with links to files of the repository as
+addresses, and with the page that enlarges pictures in the browser, at try/, if npm has brought what
+it needs. Nothing is written into docs/.
 """
 
 import posixpath
@@ -12,6 +13,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import browser_page
 import reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,6 +62,10 @@ def main() -> None:
         path.write_text(turn_links(path.read_text(encoding="utf-8"), name), encoding="utf-8")
     for name, make in PAGES.items():
         (folder / name).write_text(make(), encoding="utf-8")
+    if browser_page.is_installed():
+        browser_page.lay_out(folder / "try")
+    else:
+        print("Left out the page at try/: it needs npm install --prefix examples/browser")
 
 
 if __name__ == "__main__":

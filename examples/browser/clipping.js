@@ -6,19 +6,25 @@ const UNHEARD = 0.5 / 255;
 /**
  * The mean of each block of `scale` x `scale` pixels, `(height, width, 3)`.
  *
- * @param {(at: number) => number} value Of a sample of the enlarged image.
+ * @param {Float32Array} sr
  * @param {number} height In blocks.
  * @param {number} width
  * @param {number} scale
+ * @param {boolean} isLost Whether of what clipping takes away, rather than of what it leaves.
  */
-function blocks(value, height, width, scale) {
+function blocks(sr, height, width, scale, isLost) {
   const means = new Float32Array(height * width * CHANNELS);
-  const across = width * scale * CHANNELS;
+  let at = 0;
   for (let y = 0; y < height * scale; y++) {
-    const row = Math.floor(y / scale) * width;
-    for (let x = 0; x < width * scale; x++) {
-      const block = (row + Math.floor(x / scale)) * CHANNELS;
-      for (let c = 0; c < CHANNELS; c++) means[block + c] += value(y * across + x * CHANNELS + c);
+    let block = Math.floor(y / scale) * width * CHANNELS;
+    for (let x = 0; x < width; x++, block += CHANNELS) {
+      for (let i = 0; i < scale; i++) {
+        for (let c = 0; c < CHANNELS; c++, at++) {
+          const value = sr[at];
+          const clipped = value < 0 ? 0 : value > 1 ? 1 : value;
+          means[block + c] += isLost ? value - clipped : clipped;
+        }
+      }
     }
   }
   return means.map((sum) => sum / scale ** 2);
@@ -72,20 +78,20 @@ function places(length, scale) {
  * @param {boolean} isLighter
  */
 function move(sr, share, height, width, scale, isLighter) {
-  const [rows, columns] = [places(height, scale), places(width, scale)];
+  const [columns, across] = [places(width, scale), width * CHANNELS];
+  const row = new Float32Array(across);
   let at = 0;
-  for (const y of rows) {
-    const [top, bottom] = [y.below * width, y.above * width];
-    for (const x of columns) {
+  for (const y of places(height, scale)) {
+    const [top, bottom] = [y.below * across, y.above * across];
+    for (let i = 0; i < across; i++) row[i] = share[top + i] * (1 - y.weight) + share[bottom + i] * y.weight;
+    if (!row.some(Boolean)) {
+      at += across * scale;
+      continue;
+    }
+    for (const { below, above, weight } of columns) {
       for (let c = 0; c < CHANNELS; c++, at++) {
-        /** @param {number} row */
-        const along = (row) => {
-          const [left, right] = [share[(row + x.below) * CHANNELS + c], share[(row + x.above) * CHANNELS + c]];
-          return left + (right - left) * x.weight;
-        };
-        const first = along(top);
-        const part = first + (along(bottom) - first) * y.weight;
-        if (part) sr[at] += isLighter ? part * (1 - sr[at]) : -part * sr[at];
+        const part = row[below * CHANNELS + c] * (1 - weight) + row[above * CHANNELS + c] * weight;
+        sr[at] += isLighter ? part * (1 - sr[at]) : -part * sr[at];
       }
     }
   }
@@ -100,17 +106,14 @@ function move(sr, share, height, width, scale, isLighter) {
  * @param {number} scale
  */
 export function clip(sr, height, width, scale) {
-  /** @param {number} value */
-  const clipped = (value) => Math.min(Math.max(value, 0), 1);
-  const lost = smooth(blocks((at) => sr[at] - clipped(sr[at]), height, width, scale), height, width)
+  const lost = smooth(blocks(sr, height, width, scale, true), height, width)
     .map((value) => Math.sign(value) * Math.max(Math.abs(value) - UNHEARD, 0));
-  for (let i = 0; i < sr.length; i++) sr[i] = clipped(sr[i]);
-  if (!lost.some(Boolean)) return;
-  const mean = smooth(blocks((at) => sr[at], height, width, scale), height, width);
+  const mean = smooth(blocks(sr, height, width, scale, false), height, width);
+  for (let i = 0; i < sr.length; i++) sr[i] = Math.min(Math.max(sr[i], 0), 1);
   for (const isLighter of [true, false]) {
     const share = lost.map((value, i) => {
       const room = isLighter ? 1 - mean[i] : mean[i];
-      return clipped(Math.max(isLighter ? value : -value, 0) / Math.max(room, 1e-3));
+      return Math.min(Math.max(isLighter ? value : -value, 0) / Math.max(room, 1e-3), 1);
     });
     if (share.some(Boolean)) move(sr, share, height, width, scale, isLighter);
   }

@@ -1,11 +1,8 @@
 // The consistency projection, as src/srgan/numeric/projection.py has it and explains it: afterwards
 // the result, scaled down, is the photo.
 
-import { after, apply, taps } from "./resize.js";
+import { after, mapped, taps } from "./resize.js";
 
-/** @import { Taps, Values } from "./resize.js" */
-
-const CHANNELS = 3;
 const SMALLEST = 0.22;
 
 /**
@@ -16,22 +13,6 @@ const SMALLEST = 0.22;
 function steps(rounds) {
   const roots = Array.from({ length: rounds }, (_, k) => Math.cos(((2 * k + 1) * Math.PI) / (2 * rounds)));
   return roots.map((root) => 1 / (SMALLEST + ((1 - SMALLEST) * (1 + root)) / (1 + roots[0])));
-}
-
-/**
- * Maps RGB values of `(height, width, 3)` along both axes.
- *
- * @param {Values} image
- * @param {number} height
- * @param {number} width
- * @param {Taps} rows
- * @param {Taps} columns
- * @param {Float32ArrayConstructor | Float64ArrayConstructor} kind Of the arithmetic.
- */
-function mapped(image, height, width, rows, columns, kind) {
-  const across = CHANNELS * width;
-  const tall = apply(image, 1, height, across, rows, new kind(rows.length * across));
-  return apply(tall, rows.length, width, CHANNELS, columns, new kind(rows.length * columns.length * CHANNELS));
 }
 
 /**
@@ -52,17 +33,17 @@ export function project(sr, lr, height, width, scale, rounds) {
   const up = lengths.map((length) => taps(length, length * scale));
   const down = lengths.map((length) => taps(length * scale, length));
   const round = lengths.map((_, axis) => after(up[axis], down[axis]));
-  const seen = mapped(sr, height * scale, width * scale, down[0], down[1], Float64Array);
+  const seen = mapped(sr, width * scale, down[0], down[1]);
   const residual = lr.map((value, i) => value - seen[i]);
   const correction = new Float32Array(lr.length);
   for (const step of steps(rounds)) {
     const move = residual.map((value) => step * value);
-    const undone = mapped(move, height, width, round[0], round[1], Float32Array);
+    const undone = mapped(move, width, round[0], round[1]);
     for (let i = 0; i < lr.length; i++) {
       correction[i] += move[i];
       residual[i] -= undone[i];
     }
   }
-  const added = mapped(correction, height, width, up[0], up[1], Float32Array);
+  const added = mapped(correction, width, up[0], up[1]);
   for (let i = 0; i < sr.length; i++) sr[i] += added[i];
 }

@@ -83,7 +83,7 @@ export function pixels(image) {
  * @throws {Error} If there is no memory for one.
  */
 export function contextOf(canvas) {
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true }); // no GPU is needed for it
   if (!context) throw new Error("The browser has not enough memory for that. Close other pages, or take a smaller picture.");
   return context;
 }

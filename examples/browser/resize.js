@@ -4,7 +4,6 @@
  * A linear map along one axis: output i is the sum of its weights times the values at its indices.
  *
  * @typedef {{ indices: number[], weights: number[] }[]} Taps
- * @typedef {Float32Array | Float64Array} Values
  */
 
 /** @param {number} distance */
@@ -62,27 +61,45 @@ function merged(pairs) {
 }
 
 /**
- * Applies a map to the middle axis of `(outer, length, inner)` values.
+ * Maps RGB values of `(height, width, 3)` along their rows and columns.
  *
- * @template {Values} T
- * @param {Values} values
- * @param {number} outer
- * @param {number} length
- * @param {number} inner
- * @param {Taps} map
- * @param {T} result `(outer, map.length, inner)` zeros.
+ * @param {Float32Array} image
+ * @param {number} width
+ * @param {Taps} rows
+ * @param {Taps} columns
  */
-export function apply(values, outer, length, inner, map, result) {
-  for (let o = 0; o < outer; o++) {
-    for (let i = 0; i < map.length; i++) {
-      const { indices, weights } = map[i];
-      const to = (o * map.length + i) * inner;
-      for (let k = 0; k < weights.length; k++) {
-        const from = (o * length + indices[k]) * inner;
-        const weight = weights[k];
-        for (let j = 0; j < inner; j++) result[to + j] += weight * values[from + j];
-      }
+export function mapped(image, width, rows, columns) {
+  const across = 3 * width;
+  const sums = new Float64Array(across);
+  const result = new Float32Array(rows.length * columns.length * 3);
+  rows.forEach(({ indices, weights }, y) => {
+    sums.fill(0);
+    for (let k = 0; k < weights.length; k++) {
+      const [from, weight] = [indices[k] * across, weights[k]];
+      for (let j = 0; j < across; j++) sums[j] += weight * image[from + j];
     }
-  }
+    mapRow(sums, columns, result, y * columns.length * 3);
+  });
   return result;
+}
+
+/**
+ * @param {Float64Array} row
+ * @param {Taps} columns
+ * @param {Float32Array} result
+ * @param {number} to
+ */
+function mapRow(row, columns, result, to) {
+  for (const { indices, weights } of columns) {
+    let [red, green, blue] = [0, 0, 0];
+    for (let k = 0; k < weights.length; k++) {
+      const [from, weight] = [3 * indices[k], weights[k]];
+      red += weight * row[from];
+      green += weight * row[from + 1];
+      blue += weight * row[from + 2];
+    }
+    result[to++] = red;
+    result[to++] = green;
+    result[to++] = blue;
+  }
 }
