@@ -12,6 +12,7 @@ SMALLEST = 48  # pixels a side, of what can be measured
 _BLOCK = 8  # side of a JPEG block
 _SAMPLE = 400  # blocks, for each of the 64 places where a grid may begin
 _MOST = 4000  # blocks, for the steps
+_AT_A_TIME = 60  # blocks
 _ZERO = 0.8  # of a coefficient, in grey levels: what is left of zero after rounding to 8 bits
 _STEPS = np.arange(2, 41)  # of quantisation, in grey levels
 _STANDS_OUT = 0.05  # of the coefficients, that are zero in blocks of a grid and not beside it
@@ -65,10 +66,19 @@ def measure(rgb: np.ndarray) -> Degradation:
         rgb: `(height, width, 3)` uint8, at least `SMALLEST` a side.
     """
     luma = rgb @ np.array([0.299, 0.587, 0.114])
-    return Degradation(jpeg(luma), webp(luma), ringing(luma), noise(rgb), softness.detail(luma))
+    grid = _grid(luma, _BLOCK)
+    found = _jpeg(luma, grid), _webp(luma, grid)
+    return Degradation(*found, ringing(luma), noise(rgb), softness.detail(luma))
 
 
-def jpeg(luma: np.ndarray) -> float:
+class _Grid(NamedTuple):
+    """Where blocks begin with the most zeros, and by how much they have more than elsewhere."""
+
+    place: tuple[int, int]
+    excess: float
+
+
+def _jpeg(luma: np.ndarray, grid: _Grid) -> float:
     """Returns the step to which JPEG rounded a picture, or 0: see `Degradation`.
 
     JPEG rounds the DCT of each 8x8 block to multiples of steps, which leaves many coefficients of
@@ -79,26 +89,27 @@ def jpeg(luma: np.ndarray) -> float:
 
     Args:
         luma: `(height, width)`, 0 to 255.
+        grid: That of its 8x8 blocks.
     """
-    place, excess = _grid(luma, _BLOCK)
-    if excess < _STANDS_OUT:
+    if grid.excess < _STANDS_OUT:
         return 0.0
-    step, certainty = _typical_step(luma, _BLOCK, place, 4)
+    step, certainty = _typical_step(luma, _BLOCK, grid.place, 4)
     return step if certainty > 0.35 else 0.0
 
 
-def webp(luma: np.ndarray) -> float:
+def _webp(luma: np.ndarray, grid: _Grid) -> float:
     """Returns the step to which lossy WebP rounded a picture, about, or 0: see `Degradation`.
 
-    As `jpeg`, but of blocks of 4x4, which begin at the corner, and are smoothed along their edges
+    As `_jpeg`, but of blocks of 4x4, which begin at the corner, and are smoothed along their edges
     afterwards, so that steps are found less surely.
 
     Args:
         luma: `(height, width)`, 0 to 255.
+        grid: That of its 8x8 blocks.
     """
     place, excess = _grid(luma, 4)
     # JPEG's blocks leave zeros in a quarter of a block too, but more in the whole.
-    if place != (0, 0) or excess < max(_STANDS_OUT, _grid(luma, _BLOCK)[1]):
+    if place != (0, 0) or excess < max(_STANDS_OUT, grid.excess):
         return 0.0
     step, certainty = _typical_step(luma, 4, place, 2)
     return step if certainty > 0.16 else 0.0
@@ -107,7 +118,7 @@ def webp(luma: np.ndarray) -> float:
 def ringing(luma: np.ndarray) -> float:
     """Returns what JPEG left round the letters of a screenshot, or 0: see `Degradation`.
 
-    White is clipped there, which hides the steps that `jpeg` looks for. But letters lie on a plain
+    White is clipped there, which hides the steps that `_jpeg` looks for. But letters lie on a plain
     colour, and what differs from it a little is not a letter's. A picture is taken for a screenshot
     if its 8x8 blocks are plain, or have sharp edges on a plain colour; a photo with a white sky has
     some of these, too, but not as many.
@@ -170,16 +181,26 @@ def luma_noise(luma: np.ndarray) -> float:
     return _calmest(luma.astype(float)).finest / _CALM
 
 
-def _grid(luma: np.ndarray, side: int) -> tuple[tuple[int, int], float]:
-    """Where blocks begin with the most zeros, and by how much they have more than elsewhere."""
+def _grid(luma: np.ndarray, side: int) -> _Grid:
+    """Looks at each place where blocks of this side may begin."""
     chance, fine = np.random.default_rng(0), _dct(side)[_frequencies(side) >= 3 + (side > 4)]
     places = [(y, x) for y in range(side) for x in range(side)]
     zeros = np.zeros(len(places))
     for index, place in enumerate(places):
         blocks = _blocks(luma, *place, _SAMPLE * (_BLOCK // side) ** 2, chance, side)
         if len(blocks) >= _ENOUGH:
-            zeros[index] = np.mean(np.abs(blocks @ fine.T) < _ZERO)
-    return places[zeros.argmax()], float(zeros.max() - np.median(zeros))
+            zeros[index] = np.mean(np.abs(_product(blocks, fine)) < _ZERO)
+    return _Grid(places[zeros.argmax()], float(zeros.max() - np.median(zeros)))
+
+
+def _product(blocks: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Returns `blocks @ basis.T`, a few blocks at a time.
+
+    All at once, BLAS would share them among threads, which wait for each other longer than they
+    compute where the cores are busy.
+    """
+    parts = np.array_split(blocks, -(-len(blocks) // _AT_A_TIME))
+    return np.concatenate([part @ basis.T for part in parts])
 
 
 def _typical_step(
@@ -207,9 +228,9 @@ def _blocks(
     rows, columns = (luma.shape[0] - top) // side, (luma.shape[1] - left) // side
     cut = luma[top : top + side * rows, left : left + side * columns]
     blocks = cut.reshape(rows, side, columns, side).swapaxes(1, 2)
+    if rows * columns > 4 * most:  # only these are copied
+        blocks = blocks[divmod(chance.choice(rows * columns, 4 * most, replace=False), columns)]
     blocks = blocks.reshape(-1, side * side)
-    if len(blocks) > 4 * most:
-        blocks = blocks[chance.choice(len(blocks), 4 * most, replace=False)]
     blocks = blocks[blocks.max(axis=1) > blocks.min(axis=1) + 1]
     return blocks[:most] if len(blocks) <= most else chance.permutation(blocks)[:most]
 
