@@ -2,9 +2,9 @@
 
     python benchmarks/preview.py [--rounds 7]
 
-The photo has 12 megapixels, and is a bundled one, enlarged, with noise, as JPEG. The page asks twice:
-for the middle of it, and for what a model makes of that. Beside the time, that of the processor is
-given, which other work on the machine hardly changes: a machine without any needs no more than that.
+The photo has 12 megapixels, and is a bundled one, enlarged, with noise, as JPEG. The page asks
+twice: for the middle of it, and for what a model makes of that. Beside the time, that of the
+processor is given, which other work on the machine changes little.
 """
 
 import argparse

@@ -25,9 +25,9 @@ PHOTOS = Path(images.__file__).parent / "photos"
 
 
 @contextmanager
-def serving(model: str) -> Iterator[int]:
+def serving(model: str, *options: str) -> Iterator[int]:
     """Runs `srgan serve`; yields its port."""
-    command = [sys.executable, "-m", "srgan", "serve", "--port", "0", "--model", model]
+    command = [sys.executable, "-m", "srgan", "serve", "--port", "0", "--model", model, *options]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as service:
