@@ -33,6 +33,7 @@ def tool(name):
 reference = tool("reference")
 tables = tool("tables")
 record = tool("record")
+tool("browser_page")
 site = tool("build_site")
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
