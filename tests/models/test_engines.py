@@ -1,9 +1,11 @@
 """Both engines are checked against arithmetic and each other, and with hostile files."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import onnx
@@ -300,6 +302,27 @@ def test_a_run_ends_when_it_is_told_to():
     with stop.ends(), pytest.raises(ValueError, match="terminate"):  # not a result, after seconds
         engine.run(lr)
     timer.join()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a timer's signal")
+def test_ctrl_c_ends_a_run_of_the_main_thread_early():
+    engine = engines.open_engine(catalogue.path("srgan-x4"), "onnxruntime", 1, "float32")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    began = time.monotonic()
+    try:
+        engine.run(np.zeros((1, 120, 120, 3), np.float32))
+        a_ninth = time.monotonic() - began
+        signal.setitimer(signal.ITIMER_REAL, a_ninth)
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            engine.run(np.zeros((1, 360, 360, 3), np.float32))
+        assert time.monotonic() - began < 4.5 * a_ninth
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 _INTERRUPTED = """

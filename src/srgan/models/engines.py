@@ -149,7 +149,8 @@ class _OnnxRuntime:
         options = self._options()
         end = partial(setattr, options, "terminate", True)  # before the next operation
         with _naming_faults(), parallel.ended_by(end):
-            return np.asarray(self._session.run(None, {self._input: images}, options)[0])
+            run = partial(self._session.run, None, {self._input: images}, options)
+            return np.asarray(parallel.interruptible(run, end)[0])
 
 
 @cache

@@ -143,6 +143,23 @@ def ended_by(end: Callable[[], None]) -> Iterator[None]:
         stop.discard(end)
 
 
+def interruptible(run: Callable[[], _Result], end: Callable[[], None]) -> _Result:
+    """Returns what `run` returns; Ctrl-C in the meantime has `end` called, so that it ends early.
+
+    Python sees signals in its main thread alone, between two of its own instructions. So what takes
+    long in compiled code is waited for there, and runs in another thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return run()
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(copy_context().run, run)
+        try:
+            return future.result()
+        except BaseException:
+            end()
+            raise
+
+
 def in_order(
     function: Callable[..., _Result], jobs: Iterable[tuple], pool: Executor | None = None
 ) -> Generator[_Result, None, None]:
