@@ -77,6 +77,14 @@ def batch(
     retry: Annotated[
         bool, typer.Option("--retry", help="Pictures that failed before are tried again.")
     ] = False,
+    strips_from: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="MEGAPIXELS",
+            help="Larger pictures are cut into strips, which all workers enlarge.",
+        ),
+    ] = 50.0,
     as_json: AsJson = False,
 ) -> None:
     """Upscale any number of pictures, on this machine or on a Ray cluster.
@@ -105,6 +113,7 @@ def batch(
         cores,
         workers,
         retry,
+        strips_from,
     )
     results = sys.stdout
     with (

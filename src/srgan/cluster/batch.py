@@ -10,35 +10,27 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from srgan.cluster import lease, shards
+from srgan.cluster import crew, lease
+from srgan.cluster.crew import Crew, Member, Work
+from srgan.cluster.large import Large, Piece
 from srgan.cluster.manifest import FOLDER, Manifest
+from srgan.cluster.packer import Packer
 from srgan.cluster.places import Place, place
 from srgan.cluster.plan import Plan, prepared, settings_of, task_of
 from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row, key, now
 from srgan.cluster.sources import Item
-from srgan.cluster.worker import Task, Unwritable, Worker
+from srgan.cluster.worker import Task, Unwritable
 
-_AT_ONCE = 2  # pictures in a worker's hands: one is read or written while the other is enlarged
-_TRIES = 2  # of a picture whose worker dies
-_STARTS = 3  # of workers, all of which die
+_TRIES = 2  # of a picture or strip whose worker dies
 _FLUSH = 2.0  # seconds until rows are written
-_LOOK = 10.0  # seconds until it is seen that the cluster has grown
-
-
-@dataclass
-class _Member:
-    """A worker, and what is in its hands, by the promise of its result."""
-
-    actor: Any
-    hands: dict[Any, Item] = field(default_factory=dict)
-    is_alone: bool = False  # with a picture that is suspected of ending workers
+_STRIPS = 2  # for each worker, in memory at a time
 
 
 class Batch:
@@ -49,19 +41,15 @@ class Batch:
     """
 
     def __init__(self, plan: Plan, task: Task, book: Manifest, destination: Place) -> None:
-        self._plan, self._task, self._book, self._destination = plan, task, book, destination
-        self._members: list[_Member] = []
-        self._starting: dict[Any, _Member] = {}
+        self._plan, self._task, self._book = plan, task, book
+        self._crew = Crew(partial(crew.worker, task, plan.cores), plan.cores, plan.workers)
         self._next: deque[Item] = deque()
-        self._suspects: deque[Item] = deque()
-        self._tries: dict[bytes, int] = {}  # of pictures whose workers ended
+        self._in_strips: deque[Item] = deque()  # large ones, one after the other
+        self._large: Large | None = None
+        self._suspects: deque[Work] = deque()
+        self._tries: dict[bytes, int] = {}  # of pictures and strips whose workers ended
         self._places: set[bytes] = set()
-        self._made: list[Row] = []  # and not packed
-        self._packing: dict[Any, tuple[str, list[Row]]] = {}  # files of many, by promise
-        self._dropping: list[Any] = []
-        self._owners: dict[Any, _Member] = {}
-        self._looked = -_LOOK
-        self._failures = self._retired = 0
+        self._packer = Packer(plan.layout, plan.shard, book, destination)
         self.skipped = 0
 
     def run(self, items: Iterable[Item]) -> Iterator[Row]:
@@ -76,23 +64,25 @@ class Batch:
         try:
             while True:
                 yield from self._give(found)
-                left = self._next or self._suspects or self._owners
-                self._pack(self._plan.shard if left else 1)
-                if not left and not self._packing and not self._made:
+                left = self._has_work or self._crew.owners
+                self._packer.pack([m.actor for m in self._crew.members], is_end=not left)
+                if not left and not self._packer.has_work:
                     break
                 self._book.flush(_FLUSH)
-                pending = [*self._starting, *self._packing, *self._owners]
+                pending = [*self._crew.starting, *self._packer.packing, *self._crew.owners]
+                pending += self._large.pending if self._large else ()
                 if not pending:  # workers are about to be started
                     time.sleep(0.1)
                 elif ray.wait(pending, num_returns=1, timeout=1.0)[0]:
                     for ref in ray.wait(pending, num_returns=len(pending), timeout=0)[0]:
                         yield from self._take(ref)
             self._book.finish()
-            self._sweep()
+            self._packer.sweep()
         finally:
             self._book.flush()
-            for member in (*self._members, *self._starting.values()):
-                ray.kill(member.actor)
+            self._crew.end()
+            if self._large:
+                self._large.end()
 
     def _new(self, items: Iterable[Item]) -> Iterator[Item | Row]:
         """The items that are to be done, and rows of those that cannot be."""
@@ -119,15 +109,18 @@ class Batch:
         """Fills the workers' hands."""
         while not self._next and (item := next(found, None)):
             yield from self._queued(item)
-        if self._next or self._suspects or self._made:
-            self._staff()
-        for member in self._members:
-            while len(member.hands) < _AT_ONCE and not member.is_alone:
+        if self._has_work or self._packer.has_work:
+            self._crew.staff()
+        self._go_on_in_strips()
+        for member in self._crew.members:
+            while len(member.hands) < crew.AT_ONCE and not member.is_alone:
                 if self._suspects:
                     if member.hands:
                         break  # until they are empty
                     member.is_alone = True
                     self._hand(member, self._suspects.popleft())
+                elif self._large and not member.has_strip and (strip := self._large.next()):
+                    self._hand(member, strip)
                 elif self._next:
                     self._hand(member, self._next.popleft())
                     while not self._next and (item := next(found, None)):
@@ -142,39 +135,100 @@ class Batch:
         else:
             self._next.append(item)
 
-    def _hand(self, member: _Member, item: Item) -> None:
-        may_exist = self._book.resumes or item.key in self._tries
-        ref = member.actor.upscale.remote(item, may_exist)
-        member.hands[ref], self._owners[ref] = item, member
+    def _go_on_in_strips(self) -> None:
+        if not self._large and self._in_strips and self._crew.members:
+            item, node = self._in_strips.popleft(), self._crew.members[0].node
+            self._large = Large(item, self._task, node)
+        if self._large:
+            self._large.go_on(_STRIPS * max(len(self._crew.members), 1))
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether there is anything to be handed out, now or soon."""
+        return bool(self._next or self._suspects or self._in_strips or self._large)
+
+    def _hand(self, member: Member, work: Work) -> None:
+        if isinstance(work, Piece):
+            call = member.actor.upscale_strip.options(num_returns=2)
+            ref, work.upscaled = call.remote(work.strip, work.choice)
+        else:
+            may_exist = self._book.resumes or work.key in self._tries
+            ref = member.actor.upscale.remote(work, may_exist)
+        self._crew.hand(member, work, ref)
 
     def _take(self, ref: Any) -> Iterator[Row]:
-        """Takes what a worker has made, or what became of the worker."""
-        if ref in self._starting:
-            self._welcome(ref)
-        if ref in self._packing:
-            yield from self._packed(ref)
-        member = self._owners.get(ref)
-        if member is None:  # what died with another
-            return
-        row: Any
+        """Takes what was promised, or sees what became of who did."""
+        if ref in self._crew.starting:
+            self._crew.welcome(ref)
+        elif ref in self._packer.packing:
+            yield from self._packer.take(ref)
+        elif self._large and ref in self._large.pending:
+            yield from self._take_of_large(self._large, ref)
+        elif ref in self._crew.owners:  # and did not die with another
+            yield from self._take_of_worker(self._crew.owners[ref], ref)
+
+    def _take_of_worker(self, member: Member, ref: Any) -> Iterator[Row]:
+        work = member.hands[ref]
+        row: Any = None
         try:
             row = ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, Unwritable):
                 self._retire(member, error.cause)
                 return
-            cause = f"{type(error.cause).__name__}: {error.cause}"
-            row = self._lost(member.hands[ref], FAILED, cause)
+            row = self._failed(work.item, error)
         except RayError as error:
-            yield from self._bury(member, error)
+            if isinstance(error, RayActorError) or isinstance(work, Item):
+                yield from self._bury(member, error)
+                return
+            self._crew.done(ref)
+            self._put_back(work)  # what it is made of was lost with another machine
             return
-        del member.hands[ref], self._owners[ref]
-        member.is_alone = False
+        self._crew.done(ref)
+        if isinstance(work, Item):
+            if row:
+                yield from self._decided(row)
+            else:
+                self._in_strips.append(work)
+        elif work.large is self._large:
+            if row:
+                yield from self._end_large(row)
+            else:
+                work.large.made(work)
+
+    def _take_of_large(self, large: Large, ref: Any) -> Iterator[Row]:
+        row: Any
+        try:
+            if ref != large.row:
+                large.take(ref)
+                return
+            row = ray.get(ref)
+        except RayTaskError as error:
+            if isinstance(error.cause, Unwritable):
+                raise _unwritable(error.cause) from None
+            row = self._failed(large.item, error)
+        except RayError as error:
+            row = self._tried_again(large.item, error, self._in_strips)
+        yield from self._end_large(row)
+
+    def _end_large(self, row: Row | None) -> Iterator[Row]:
+        """Ends the work on a large picture, unless that has ended."""
+        if self._large:
+            self._large.end()
+            self._large = None
+            self._suspects = deque(work for work in self._suspects if isinstance(work, Item))
+            if row:
+                yield from self._decided(row)
+
+    def _decided(self, row: Row) -> Iterator[Row]:
         if row.status == DONE and self._plan.layout != "tree":
-            self._made.append(row)
+            self._packer.add(row)
         else:
             self._book.note(row)
             yield row
+
+    def _failed(self, item: Item, error: RayTaskError) -> Row:
+        return self._lost(item, FAILED, f"{type(error.cause).__name__}: {error.cause}")
 
     def _lost(self, item: Item, status: str, error: str) -> Row:
         options = self._task.settings
@@ -182,111 +236,46 @@ class Batch:
             item.source, item.changed, options=options, status=status, error=error, ended=now()
         )
 
-    def _bury(self, member: _Member, error: RayError) -> Iterator[Row]:
+    def _tried_again(self, work: Work, error: RayError, queue: deque) -> Row | None:
+        """Queues what was in the hands of who died; its row, if that was not the first time."""
+        tries = self._tries[work.key] = self._tries.get(work.key, 0) + 1
+        if tries < _TRIES:
+            queue.append(work)
+            return None
+        cause = str(error).strip().splitlines()[0].rstrip(".")
+        return self._lost(work.item, QUARANTINED, f"It ended its worker {tries} times: {cause}.")
+
+    def _bury(self, member: Member, error: RayError) -> Iterator[Row]:
         """What was in a dead worker's hands is tried once more, each alone with its worker."""
-        self._dismiss(member)
-        self._looked = -_LOOK
-        for item in member.hands.values():
-            tries = self._tries[item.key] = self._tries.get(item.key, 0) + 1
-            if tries < _TRIES:
-                self._suspects.append(item)
+        for work in self._crew.bury(member):
+            if isinstance(work, Piece) and work.large is not self._large:
                 continue
-            cause = str(error).strip().splitlines()[0].rstrip(".")
-            row = self._lost(item, QUARANTINED, f"It ended its worker {tries} times: {cause}.")
-            self._book.note(row)
-            yield row
+            row = self._tried_again(work, error, self._suspects)
+            if row and isinstance(work, Piece):
+                yield from self._end_large(row)
+            elif row:
+                yield from self._decided(row)
 
-    def _retire(self, member: _Member, error: Unwritable) -> None:
+    def _retire(self, member: Member, error: Unwritable) -> None:
         """Does without a worker that cannot write; the others do its work."""
-        self._dismiss(member)
-        self._retired += 1
-        for item in member.hands.values():
-            self._tries.setdefault(item.key, 0)  # its result may be there
-            self._next.append(item)
-        if not self._members and not self._starting:
-            advice = "what was done stays, and the same command goes on with the rest"
-            if error.errno:
-                reason = f"{os.strerror(error.errno)}; {advice}"
-                raise OSError(error.errno, reason, error.filename)
-            raise OSError(f"{str(error).rstrip('.')}; {advice}.")
+        for work in self._crew.retire(member):
+            self._put_back(work)
+        if not self._crew.members and not self._crew.starting:
+            raise _unwritable(error)
 
-    def _dismiss(self, member: _Member) -> None:
-        self._members.remove(member)
-        for ref in member.hands:
-            del self._owners[ref]
-        ray.kill(member.actor)  # it may be only out of reach
+    def _put_back(self, work: Work) -> None:
+        if isinstance(work, Item):
+            self._tries.setdefault(work.key, 0)  # its result may be there
+            self._next.append(work)
+        elif work.large is self._large:
+            work.large.put_back(work)
 
-    def _staff(self) -> None:
-        """Starts workers for what the cluster has, and in place of dead ones."""
-        if time.monotonic() - self._looked < _LOOK:
-            return
-        self._looked = time.monotonic()
-        wanted = self._plan.workers
-        if wanted is None:
-            wanted = max(int(ray.cluster_resources().get("CPU", 0)) // self._plan.cores, 1)
-        actor = ray.remote(Worker).options(
-            num_cpus=self._plan.cores, max_concurrency=_AT_ONCE, max_restarts=0
-        )
-        while len(self._members) + len(self._starting) + self._retired < wanted:
-            member = _Member(actor.remote(self._task))
-            self._starting[member.actor.start.remote()] = member
 
-    def _welcome(self, ref: Any) -> None:
-        member = self._starting.pop(ref)
-        try:
-            ray.get(ref)
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayError as error:
-            self._failures += 1
-            self._looked = -_LOOK
-            if self._failures >= _STARTS and not self._members:
-                raise RuntimeError(
-                    f"Workers do not start: {str(error).strip()} Is srgan[ray] installed on all "
-                    "machines?"
-                ) from error
-            return
-        self._failures = 0
-        self._members.append(member)
-
-    def _pack(self, least: int) -> None:
-        """Has results packed, if there are enough for a file of many."""
-        while len(self._made) >= least and self._made and self._members:
-            rows, self._made = self._made[: self._plan.shard], self._made[self._plan.shard :]
-            number = len(self._book.shards)
-            while (name := shards.name(number, self._plan.layout)) in self._book.shards:
-                number += 1
-            self._book.shards.add(name)
-            actor = self._members[number % len(self._members)].actor
-            self._packing[actor.pack.remote(rows, name, self._destination.uri)] = name, rows
-
-    def _packed(self, ref: Any) -> Iterator[Row]:
-        name, rows = self._packing.pop(ref)
-        try:
-            rows = ray.get(ref)
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayError:  # another worker does it, and its file may be there already
-            self._book.shards.discard(name)
-            self._made += rows
-            return
-        self._book.note(*rows)
-        self._book.flush()
-        if self._members:
-            drop = self._members[0].actor.drop
-            self._dropping.append(drop.remote([row.output for row in rows]))
-        yield from rows
-
-    def _sweep(self) -> None:
-        """Removes what was packed, and files of many that a kill left without rows."""
-        if self._plan.layout == "tree":
-            return
-        if self._dropping:
-            ray.wait(self._dropping, num_returns=len(self._dropping))
-        (self._destination / FOLDER / "results").remove_folder()
-        for path, _ in self._destination.walk():
-            if path.startswith("shard-") and path not in self._book.shards:
-                (self._destination / path).remove()
+def _unwritable(error: Unwritable) -> OSError:
+    advice = "what was done stays, and the same command goes on with the rest"
+    if error.errno:
+        return OSError(error.errno, f"{os.strerror(error.errno)}; {advice}", error.filename)
+    return OSError(f"{str(error).rstrip('.')}; {advice}.")
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class Plan(NamedTuple):
         cores: Of each worker.
         workers: How many; by default as many as the cluster has cores for.
         retry: Try again what failed before.
+        strips_from: Pictures of more megapixels are upscaled in strips, by all workers.
     """
 
     destination: str
@@ -40,6 +41,7 @@ class Plan(NamedTuple):
     cores: int = 1
     workers: int | None = None
     retry: bool = False
+    strips_from: float = 50.0
 
 
 def prepared(plan: Plan) -> Models:
@@ -86,4 +88,5 @@ def task_of(plan: Plan, models: Models, results: str, settings: str) -> Task:
         cores=plan.cores,
         settings=settings,
         versions=versions.installed("srgan"),
+        strips_from=round(1e6 * plan.strips_from),
     )

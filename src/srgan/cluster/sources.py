@@ -41,6 +41,11 @@ class Item(NamedTuple):
     def key(self) -> bytes:
         return key(self.source, self.changed)
 
+    @property
+    def item(self) -> "Item":
+        """Itself: what is in a worker's hands belongs to one."""
+        return self
+
 
 def find(
     source: str,

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import ray
 
 from srgan.cluster import places, shards
 from srgan.cluster.places import Place, place
@@ -19,8 +20,9 @@ from srgan.cluster.rows import FAILED, Row, now
 from srgan.cluster.sources import Item
 from srgan.io import kinds, opening
 from srgan.models import engines
-from srgan.upscaling import inputs, pipeline
-from srgan.upscaling.choice import Models
+from srgan.upscaling import inputs, pipeline, strips
+from srgan.upscaling.choice import Choice, Models
+from srgan.upscaling.jobs import UpscaleJob
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel, versions
 
@@ -30,6 +32,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 class Unwritable(OSError):
     """This worker cannot write, which has nothing to do with the picture."""
+
+
+class _Large(Exception):
+    """The picture is to be upscaled in strips."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Task:
         cores: Of a worker.
         settings: The hash of all that, for the rows.
         versions: Of srgan and Python, where the batch was begun.
+        strips_from: Pictures of more pixels are upscaled in strips; None for none.
     """
 
     results: str
@@ -59,6 +66,7 @@ class Task:
     cores: int
     settings: str
     versions: dict[str, str]
+    strips_from: int | None = None
 
 
 class Worker:
@@ -71,7 +79,7 @@ class Worker:
         self._cells = lru_cache(2)(_column)
 
     def start(self) -> str:
-        """Opens the model, and returns where this is.
+        """Opens the model, and returns Ray's name of the machine.
 
         Raises:
             ValueError: If srgan, Python or the model are others than where the batch was begun.
@@ -96,10 +104,10 @@ class Worker:
                 "the same file at the same path on all machines."
             ) from error
         self._models = models
-        return places.here()
+        return ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
 
-    def upscale(self, item: Item, may_exist: bool) -> Row:
-        """Makes one result, unless it is there, and returns its row.
+    def upscale(self, item: Item, may_exist: bool) -> Row | None:
+        """Makes one result, unless it is there, and returns its row; None if it is too large.
 
         Args:
             item: The picture.
@@ -115,6 +123,8 @@ class Worker:
                 row = self._made(item, picture, row, may_exist)
         except Unwritable:
             raise
+        except _Large:
+            return None
         except (ValueError, OSError, MemoryError) as error:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise Unwritable(error.errno, error.strerror, error.filename) from error
@@ -122,6 +132,16 @@ class Worker:
         if row.seconds is not None or row.error:
             row = row._replace(seconds=time.perf_counter() - began)
         return row._replace(ended=now())
+
+    def upscale_strip(
+        self, strip: strips.Strip, choice: Choice
+    ) -> tuple[None, strips.UpscaledStrip]:
+        """Upscales a strip of a picture whose model was chosen elsewhere.
+
+        Returns:
+            Something small to look at, and the result.
+        """
+        return None, strips.upscale(strip, self._opened.open_chosen(choice))
 
     def pack(self, rows: list[Row], shard: str, destination: str) -> list[Row]:
         """Puts results into one file; see `shards.pack`."""
@@ -133,9 +153,7 @@ class Worker:
             (self._folder / output).remove()
 
     def _made(self, item: Item, picture: Path, row: Row, may_exist: bool) -> Row:
-        models, options = self._models, self._task.options
-        if models is None:
-            raise RuntimeError("start() comes first.")
+        models, options = self._opened, self._task.options
         path = Path(item.place)
         if item.cell:
             with picture.open("rb") as stream:
@@ -149,7 +167,7 @@ class Worker:
             return self._adopted(target, picture, models, row)
         with _writing(target) as result:
             job = pipeline.prepare(picture, result, models, options, True, self._task.cores)
-            job.run()
+            self._run(job)
             width, height = job.picture.width, job.picture.height
             return row._replace(
                 width=width,
@@ -162,6 +180,18 @@ class Worker:
                 notes=job.notes,
                 seconds=0.0,  # which the caller knows
             )
+
+    def _run(self, job: UpscaleJob) -> None:
+        most = self._task.strips_from
+        if most is not None and job.source_pixels > most and strips.count(job) > 1:
+            raise _Large
+        job.run()
+
+    @property
+    def _opened(self) -> Models:
+        if self._models is None:
+            raise RuntimeError("start() comes first.")
+        return self._models
 
     def _is_there(self, target: Place, item: Item) -> bool:
         info = target.info()

@@ -117,6 +117,10 @@ class Models:
         chosen = choose(source, self._options)
         return self._open(chosen.model), chosen
 
+    def open_chosen(self, choice: Choice) -> Model:
+        """Returns the model that `open_for` chose for a picture, here or in another process."""
+        return self._open(choice.model) if self.name == AUTO else self.default
+
     @property
     def _names(self) -> tuple[str, ...]:
         if self.name == AUTO:

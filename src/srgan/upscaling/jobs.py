@@ -161,6 +161,11 @@ class UpscaleJob:
         factors = (self.model.metadata.scale ** (2 * n) for n in range(1, len(self.cuts) + 1))
         return sum(factors) * self.frames * self.picture.height * self.picture.width
 
+    @property
+    def source_pixels(self) -> int:
+        """How many pixels there are in all that is read."""
+        return sum(p.frames * p.picture.height * p.picture.width for p in self.parts)
+
     def run(self, progress: Progress | None = None) -> None:
         """Upscales the picture, and writes the result whole or not at all.
 

@@ -71,6 +71,11 @@ class UpscaledStrip(NamedTuple):
     strained: int
 
 
+def count(job: UpscaleJob, tile_rows: int = 1) -> int:
+    """Returns how many strips `split` yields, those that only get smaller left out."""
+    return sum(p.frames * -(-len(p.cuts[-1].rows) // tile_rows) for p in job.parts if p.cuts)
+
+
 def split(job: UpscaleJob, tile_rows: int = 1) -> Iterator[Strip]:
     """Reads a picture, once and from the top, and yields its strips as they are asked for.
 

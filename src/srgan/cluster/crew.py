@@ -1,0 +1,135 @@
+"""The workers of a batch on Ray: as many as the cluster has room for, and who has what in hand."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from srgan.cluster.large import Piece
+from srgan.cluster.sources import Item
+from srgan.cluster.worker import Task, Worker
+
+AT_ONCE = 2  # pictures in a worker's hands: one is read or written while the other is enlarged
+_STARTS = 3  # of workers, all of which die
+_LOOK = 10.0  # seconds until it is seen that the cluster has grown
+
+Work = Item | Piece
+
+
+@dataclass
+class Member:
+    """A worker, and what is in its hands, by the promise of its result."""
+
+    actor: Any
+    node: str = ""  # of Ray, where it runs
+    hands: dict[Any, Work] = field(default_factory=dict)
+    is_alone: bool = False  # with what is suspected of ending workers
+
+    @property
+    def has_strip(self) -> bool:
+        return any(isinstance(work, Piece) for work in self.hands.values())
+
+
+class Crew:
+    """Starts workers and lets go of them.
+
+    Args:
+        start: Returns a new worker, and the promise of its start.
+        cores: Of each.
+        wanted: How many; None for as many as the cluster has cores for.
+
+    Attributes:
+        members: Those that work.
+        starting: Those that do not yet, by the promises of their start.
+        owners: Who works for which promise.
+    """
+
+    def __init__(
+        self, start: Callable[[], tuple[Any, Any]], cores: int, wanted: int | None
+    ) -> None:
+        self._start, self._cores, self._wanted = start, cores, wanted
+        self.members: list[Member] = []
+        self.starting: dict[Any, Member] = {}
+        self.owners: dict[Any, Member] = {}
+        self._looked = -_LOOK
+        self._failures = self._retired = 0
+
+    def staff(self) -> None:
+        """Starts workers for what the cluster has, and in place of dead ones."""
+        if time.monotonic() - self._looked < _LOOK:
+            return
+        self._looked = time.monotonic()
+        wanted = self._wanted
+        if wanted is None:
+            wanted = max(int(ray.cluster_resources().get("CPU", 0)) // self._cores, 1)
+        while len(self.members) + len(self.starting) + self._retired < wanted:
+            actor, promise = self._start()
+            self.starting[promise] = Member(actor)
+
+    def welcome(self, promise: Any) -> None:
+        """Has a worker that has started take part.
+
+        Raises:
+            ValueError: If it has other versions, or no model.
+            RuntimeError: If workers do not start.
+        """
+        member = self.starting.pop(promise)
+        try:
+            member.node = ray.get(promise)
+        except RayTaskError as error:
+            raise error.cause from None
+        except RayError as error:
+            self._failures += 1
+            self._looked = -_LOOK
+            if self._failures >= _STARTS and not self.members:
+                raise RuntimeError(
+                    f"Workers do not start: {str(error).strip()} Is srgan[ray] installed on all "
+                    "machines?"
+                ) from error
+            return
+        self._failures = 0
+        self.members.append(member)
+
+    def hand(self, member: Member, work: Work, promise: Any) -> None:
+        """Notes that a worker has something to do."""
+        member.hands[promise], self.owners[promise] = work, member
+
+    def done(self, promise: Any) -> Work:
+        """Notes that it is done, and returns what it was."""
+        member = self.owners.pop(promise)
+        member.is_alone = False
+        return member.hands.pop(promise)
+
+    def bury(self, member: Member) -> list[Work]:
+        """Lets go of a worker that is dead, and returns what was in its hands."""
+        self._looked = -_LOOK
+        return self._dismissed(member)
+
+    def retire(self, member: Member) -> list[Work]:
+        """Does without a worker, and without another in its place."""
+        self._retired += 1
+        return self._dismissed(member)
+
+    def end(self) -> None:
+        for member in (*self.members, *self.starting.values()):
+            ray.kill(member.actor)
+
+    def _dismissed(self, member: Member) -> list[Work]:
+        self.members.remove(member)
+        for promise in member.hands:
+            del self.owners[promise]
+        ray.kill(member.actor)  # it may be only out of reach
+        return list(member.hands.values())
+
+
+def worker(task: Task, cores: int) -> tuple[Any, Any]:
+    """Starts a worker of Ray, and returns it and the promise of its start."""
+    actor: Any = (
+        ray.remote(Worker)
+        .options(num_cpus=cores, max_concurrency=AT_ONCE, max_restarts=0)
+        .remote(task)
+    )
+    return actor, actor.start.remote()
