@@ -281,7 +281,9 @@ def test_the_reference_has_every_public_name():
 
 
 def test_the_reference_names_the_exit_codes():
-    assert "| 130 | ended by Ctrl-C |" in reference.command_line()
+    page = reference.command_line()
+    assert "| 130 | ended by Ctrl-C |" in page
+    assert "| 143 | by SIGTERM (training: 130, too) |" in page
     assert "Exit codes" in inspect.getdoc(srgan.cli)
 
 

@@ -1018,5 +1018,5 @@ def test_sigterm_ends_a_command_with_whole_files(tmp_path):
             time.sleep(0.01)
         process.terminate()
         assert "interrupted; every file that was written is complete." in process.stderr.read()
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]

@@ -144,6 +144,20 @@ def _session(pid: int) -> int:
         return 0
 
 
+@pytest.fixture
+def new_cluster():
+    """Starts Ray clusters that may be killed."""
+    started = []
+
+    def start():
+        started.append(Cluster(Path(f"/tmp/ray-{os.urandom(4).hex()}")))
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.end()
+
+
 @pytest.fixture(scope="session")
 def cluster():
     """A Ray cluster that all tests share: that of RAY_ADDRESS, or else a new one."""

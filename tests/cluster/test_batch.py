@@ -21,6 +21,7 @@ import pytest
 
 from srgan.io import images
 from srgan.upscaling import pipeline
+from srgan.upscaling.options import DEFAULTS, UpscaleOptions
 
 # Each kills processes by their names: they run one after another, on one cluster.
 pytestmark = pytest.mark.slow
@@ -76,12 +77,12 @@ def many(tmp_path):
     return folder
 
 
-def workers():
+def workers(kind=b"ray::Worker"):
     """The processes of workers, as Ray names them."""
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if Path(f"/proc/{name}/cmdline").read_bytes().startswith(b"ray::Worker"):
+            if Path(f"/proc/{name}/cmdline").read_bytes().startswith(kind):
                 found.append(int(name))
         except OSError:
             continue
@@ -100,7 +101,7 @@ def results(folder):
     return sorted(path for path in folder.rglob("*.png") if ".srgan-batch" not in path.parts)
 
 
-def check_exact(source, destination, model, tmp_path):
+def check_exact(source, destination, model, tmp_path, options=DEFAULTS):
     """Every picture has one result, which is that of `srgan upscale`, and one row."""
     rows = pq.read_table(destination / "manifest.parquet").to_pylist()
     photos = results(source)
@@ -109,7 +110,7 @@ def check_exact(source, destination, model, tmp_path):
         path.relative_to(source) for path in photos
     ]
     for row in rows:
-        pipeline.upscale_file(row["source"], tmp_path / "x.png", str(model), overwrite=True)
+        pipeline.upscale_file(row["source"], tmp_path / "x.png", str(model), options, True)
         made = (destination / row["output"]).read_bytes()
         assert made == (tmp_path / "x.png").read_bytes()
         assert hashlib.sha256(made).hexdigest() == row["output_sha256"]
@@ -261,6 +262,103 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(begin, batch, many, tmp_pa
     assert lines[-1]["done"] + lines[-1]["skipped"] == 40
     assert all(path.stat().st_ino == inode for path, inode in made.items())
     check_exact(many, large, tiny_model, tmp_path)
+
+
+@pytest.fixture
+def large_picture(tmp_path):
+    """A folder with a picture that becomes some hundred strips, and with two small ones."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, height, width in (("large", 3200, 900), ("a", 60, 40), ("z", 40, 60)):
+        pixels = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+        images.write(folder / f"{name}.png", pixels)
+    return folder
+
+
+IN_STRIPS = ("--strips-from", "1", "--tile", "32")
+
+
+@pytest.mark.parametrize("victim", [b"ray::Worker", b"ray::Joiner"])
+def test_a_large_picture_in_strips_is_the_whole_one_whoever_dies(
+    batch, large_picture, tmp_path, tiny_model, victim
+):
+    """A worker that dies costs its strip, and the picture goes on; one that joins, the picture."""
+    large, joiners = tmp_path / "large", []
+
+    def kill():
+        joiners.append(wait_for(lambda: workers(b"ray::Joiner"))[0])
+        wait_for(lambda: [*large.glob("*.partial"), *large.glob(".*.partial")])
+        os.kill(workers(victim)[0], signal.SIGKILL)
+        while not (large / "manifest.parquet").exists():
+            joiners.extend(workers(b"ray::Joiner"))
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    code, lines, said = batch(large_picture, large, *IN_STRIPS)
+    thread.join()
+    assert (code, lines[-1]["done"], lines[-1]["failed"]) == (0, 3, 0), said
+    assert len({*joiners}) == (1 if victim == b"ray::Worker" else 2)
+    check_exact(large_picture, large, tiny_model, tmp_path, UpscaleOptions(tile=32))
+
+
+def test_a_large_picture_that_is_cut_short_is_a_row_and_the_rest_goes_on(
+    batch, large_picture, tmp_path
+):
+    path = large_picture / "large.png"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    code, lines, _ = batch(large_picture, tmp_path / "large", *IN_STRIPS)
+    (row,) = [line for line in lines if line.get("status") == "failed"]
+    assert (code, lines[-1]["done"], row["source"]) == (1, 2, str(path))
+    assert "damaged or cut short" in row["error"]
+    assert not list((tmp_path / "large").rglob("*.partial"))
+
+
+def test_a_whole_cluster_that_is_killed_costs_nothing_that_was_done(
+    batch, begin, new_cluster, many, tmp_path, tiny_model
+):
+    """Raylet, GCS, workers and driver, at once, at random moments; three times."""
+    large, rng = tmp_path / "large", np.random.default_rng()
+    made = {}
+    for share in (1, 12, 24):
+        cluster = new_cluster()
+        process = begin(many, large, "--cluster", cluster.address)
+        wait_for(lambda share=share: len(results(large)) >= share)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        cluster.end()
+        process.communicate()
+        assert all(path.stat().st_ino == inode for path, inode in made.items())
+        made = {path: path.stat().st_ino for path in results(large)}
+    code, lines, _ = batch(many, large)
+    assert (code, lines[-1]["done"] + lines[-1]["skipped"]) == (0, 40)
+    assert all(path.stat().st_ino == inode for path, inode in made.items())
+    check_exact(many, large, tiny_model, tmp_path)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("is_own", [False, True], ids=["that was there", "of its own"])
+def test_a_signal_ends_a_batch_with_one_line_and_the_rest_can_be_done_later(
+    cluster, batch, many, tmp_path, tiny_model, number, code, is_own
+):
+    large, command = tmp_path / "large", [sys.executable, "-m", "srgan", "batch", str(many)]
+    command += [str(tmp_path / "large"), "--model", str(tiny_model)]
+    process = subprocess.Popen(
+        command + ([] if is_own else ["--cluster", cluster.address]),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: len(results(large)) >= 4 if large.exists() else process.poll())
+    process.send_signal(number)
+    _, said = process.communicate()
+    assert (process.returncode, said) == (
+        code,
+        "error: interrupted; every file that was written is complete.\n",
+    )
+    wait_for(lambda: is_own or not workers())
+    assert batch(many, large)[1][-1]["skipped"] >= 4
 
 
 def test_two_batches_do_not_write_to_one_destination(begin, batch, many, tmp_path):

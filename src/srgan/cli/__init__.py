@@ -1,8 +1,9 @@
 """The command line: arguments and exit codes; with `progress`, the only place that prints.
 
 Exit codes: 0 done; 1 some files failed, an audit found something, or a fault of the program; 2 bad
-usage or input; 130 ended by Ctrl-C. What was asked for goes to stdout, and everything else to
-stderr. Whatever takes time to import is imported by the command that needs it.
+usage or input; 130 ended by Ctrl-C; 143 by SIGTERM (training: 130, too). What was asked for goes to
+stdout, and everything else to stderr. Whatever takes time to import is imported by the command that
+needs it.
 
 One module a command. What may be asked of an upscaling is in `upscaling.options`, and no module
 outside imports anything from here but `main`.
@@ -14,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -67,7 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors = "surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace"
         sys.stdout.reconfigure(errors=errors)
     unraisablehook, sys.unraisablehook = sys.unraisablehook, _raise_later
-    terminated = _as_interruption()
+    signals: list[int] = []
+    terminated = _as_interruption(signals)
     try:
         code = app(args=arguments, standalone_mode=False)
     except typer.TyperException as error:
@@ -86,19 +89,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if terminated:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if code == 130:
-        messages.fail("interrupted; every file that was written is complete.")
+        code = 143 if signals else 130
+        return messages.fail("interrupted; every file that was written is complete.", code)
     return code or 0
 
 
-def _as_interruption() -> bool:
+def _as_interruption(signals: list[int]) -> bool:
     """Has SIGTERM end a command as Ctrl-C does, with nothing left half-written; whether it was so.
 
     Not in programs that call `main` and have made up their minds about it, or in their threads.
+
+    Args:
+        signals: Gets the numbers of those that came.
     """
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
+
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         return False
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, interrupt)
     return True
 
 

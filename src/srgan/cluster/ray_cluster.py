@@ -2,14 +2,16 @@
 
 import os
 import re
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from srgan.util import parallel
 
 _SECONDS = 5.0  # that an address may take to answer
-_STORE = 80 * 2**20  # bytes of Ray's object store, which nothing of a picture goes through
 
 
 @contextmanager
@@ -29,34 +31,39 @@ def connected(address: str | None) -> Iterator[None]:
     import ray
 
     address = address or os.environ.get("RAY_ADDRESS")
+    terminate = signal.getsignal(signal.SIGTERM)
     quiet = {"log_to_driver": False, "logging_level": "error"}
-    if not address:
-        os.environ.setdefault("RAY_agent_register_timeout_ms", "180000")  # of a busy machine
-        try:
-            ray.init(
-                num_cpus=parallel.available_cores(),
-                include_dashboard=False,
-                object_store_memory=_STORE,
-                **quiet,
-            )
-        except Exception as error:  # Ray raises it bare where its processes take too long
-            if type(error) is not Exception:
-                raise
-            raise RuntimeError(
-                f"Ray does not start on this machine: {error} Is it busy, or short of memory? Try "
-                "again, or name a cluster that is there: --cluster ADDRESS."
-            ) from error
-    else:
-        _check(address)
-        try:
-            ray.init(address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise _explained(address, error) from error
     try:
+        if address:
+            _check(address)
+            try:
+                ray.init(address, **quiet)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise _explained(address, error) from error
+        else:
+            _start(quiet)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, terminate)  # Ray's own ends the process without a word
         yield
     finally:
         with suppress(ConnectionError):  # it may be gone
             ray.shutdown()
+
+
+def _start(quiet: dict[str, Any]) -> None:
+    """Starts a cluster of this machine alone."""
+    import ray
+
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "180000")  # of a busy machine
+    try:
+        ray.init(num_cpus=parallel.available_cores(), include_dashboard=False, **quiet)
+    except Exception as error:  # Ray raises it bare where its processes take too long
+        if type(error) is not Exception:
+            raise
+        raise RuntimeError(
+            f"Ray does not start on this machine: {error} Is it busy, or short of memory? Try "
+            "again, or name a cluster that is there: --cluster ADDRESS."
+        ) from error
 
 
 def _check(address: str) -> None:
