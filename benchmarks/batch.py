@@ -39,12 +39,14 @@ class Run(NamedTuple):
 
     Attributes:
         seconds: By the clock.
+        start: Of these, those until the first result.
         processor: Seconds of processor time, of all its processes.
         memory: Resident MiB of its first process, by how many results there were.
         code: Its exit code.
     """
 
     seconds: float
+    start: float
     processor: float
     memory: dict[int, float]
     code: int
@@ -100,14 +102,15 @@ def compare(root: Path, arguments: argparse.Namespace) -> int:
         ["done"] * good + ["failed"] * (len(names) - PIPES - good) + ["quarantined"] * PIPES
     )
     print(
-        "| run | results | s | processor s | ms a picture | driver MiB |\n|---|---|---|---|---|---|"
+        "| run | results | s | until the first | pictures/s after it | processor s | driver MiB |\n"
+        "|---|---|---|---|---|---|---|"
     )
     for name, one in (("upscale", alone), ("batch", same), ("batch, killed", killed)):
         memory = ", ".join(f"{mib:.0f} at {count:,}" for count, mib in one.memory.items())
-        milliseconds = 1000 * one.processor / good
+        pace = good / (one.seconds - one.start)
         print(
-            f"| {name} | {good} | {one.seconds:.0f} | {one.processor:.0f} | {milliseconds:.1f} | "
-            f"{memory} |"
+            f"| {name} | {good} | {one.seconds:.0f} | {one.start:.0f} | {pace:.1f} | "
+            f"{one.processor:.0f} | {memory} |"
         )
     counted = ", ".join(f"{rows.count(one)} {one}" for one in sorted(set(rows)))
     print(f"\n{len(kills)} workers killed; {counted}; results {'DIFFER' if wrong else 'the same'}")
@@ -133,7 +136,7 @@ def cut(photos: Path, folder: Path, count: int, corrupt: int, seed: int) -> None
 def run(arguments: list, output: Path) -> Run:
     """Runs a command of srgan, and looks at its processes now and then."""
     command = [sys.executable, "-m", "srgan", *map(str, arguments), "--model", MODEL, "--json"]
-    began, times, memory = time.monotonic(), {}, {}
+    began, first, times, memory = time.monotonic(), 0.0, {}, {}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         process = psutil.Process(child.pid)
         marks = [1000, 2000, 5000, 10_000]
@@ -145,12 +148,14 @@ def run(arguments: list, output: Path) -> Run:
                 except psutil.Error:
                     continue
             count = sum(1 for _ in output.rglob("*.png")) if output.exists() else 0
+            if count and not first:
+                first = time.monotonic() - began
             reached = [mark for mark in marks if count >= mark - 50]
             for mark in reached or [0]:
                 with_memory(process, memory, mark)
             time.sleep(1)
         with_memory(process, memory, -1)
-    return Run(time.monotonic() - began, sum(times.values()), memory, child.returncode)
+    return Run(time.monotonic() - began, first, sum(times.values()), memory, child.returncode)
 
 
 def with_memory(process: psutil.Process, memory: dict[int, float], mark: int) -> None:
@@ -225,24 +230,24 @@ class Idle:
 def simulate(counts: list[int], seconds: float, each: int) -> int:
     import ray
 
-    from srgan.cluster import batch, ray_cluster
+    from srgan.cluster import batch, crew, ray_cluster
     from srgan.cluster.sources import Item
 
-    class Simulated(batch.Batch):
-        def _staff(self) -> None:
-            if not self._members:
+    class Simulated(crew.Crew):
+        def staff(self) -> None:
+            if not self.members:
                 idle = ray.remote(Idle).options(num_cpus=0, max_concurrency=10_000)
                 actors = [idle.remote(seconds) for _ in range(2)]
                 ray.get([actor.start.remote() for actor in actors])
-                self._members = [batch._Member(actors[n % 2]) for n in range(self._plan.workers)]
+                self.members = [crew.Member(actors[n % 2]) for n in range(self._wanted)]
 
     print("| workers | pictures | s | busy | driver ms a picture |\n|---|---|---|---|---|")
     with ray_cluster.connected(None), tempfile.TemporaryDirectory() as folder:
         for count in counts:
             plan = batch.Plan(f"{folder}/{count}", MODEL, workers=count)
             with batch.opened(plan) as job:
-                job.__class__ = Simulated
-                job._staff()  # which is not what is measured
+                job._crew.__class__ = Simulated
+                job._crew.staff()  # which is not what is measured
                 items = (Item(f"/{n}.png", f"{n}.png", f"/{n}.png") for n in range(count * each))
                 began, used = time.monotonic(), time.process_time()
                 done = sum(1 for _ in job.run(items))

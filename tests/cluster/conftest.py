@@ -85,39 +85,53 @@ class Cluster:
     """
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.folder, port = folder, free_port()
+        self.folder = folder
+        for left in reversed(range(3)):  # Ray gives up soon where the machine is busy
+            if not (said := self._start(environment)):
+                return
+            if not left:
+                pytest.fail(f"Ray does not start: {said}")
+
+    def _start(self, environment: dict[str, str]) -> str:
+        """Returns what Ray says if it does not start."""
+        folder, port = self.folder, free_port()
         self.address = f"127.0.0.1:{port}"
         self.client = f"ray://127.0.0.1:{free_port()}"
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from ray.scripts.scripts import main; main()",
-                *("start", "--head", "--block", f"--port={port}", "--num-cpus=2"),
-                *("--node-ip-address=127.0.0.1", f"--temp-dir={folder}"),
-                *("--include-dashboard=false", "--object-store-memory=80000000"),
-                f"--ray-client-server-port={self.client.rpartition(':')[2]}",
-            ],
-            env=os.environ
-            | {"RAY_USAGE_STATS_ENABLED": "0", "RAY_agent_register_timeout_ms": "180000"}
-            | environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        for address in (self.address, self.client.removeprefix("ray://")):
-            self._wait(int(address.rpartition(":")[2]))
-
-    def _wait(self, port: int) -> None:
-        deadline = time.monotonic() + 180  # the machine may be busy
-        while True:
+        self._log = folder.with_suffix(".log")
+        with self._log.open("wb") as said:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    "from ray.scripts.scripts import main; main()",
+                    *("start", "--head", "--block", f"--port={port}", "--num-cpus=2"),
+                    *("--node-ip-address=127.0.0.1", f"--temp-dir={folder}"),
+                    *("--include-dashboard=false", "--object-store-memory=80000000"),
+                    f"--ray-client-server-port={self.client.rpartition(':')[2]}",
+                ],
+                env=os.environ
+                | {
+                    "RAY_USAGE_STATS_ENABLED": "0",
+                    "RAY_agent_register_timeout_ms": "180000",  # the machine may be busy
+                }
+                | environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + 180
+        waiting = [port, int(self.client.rpartition(":")[2])]
+        while waiting:
             try:
-                return socket.create_connection(("127.0.0.1", port)).close()
+                socket.create_connection(("127.0.0.1", waiting[0])).close()
+                del waiting[0]
             except OSError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
+                    said = self._log.read_text(errors="replace")
                     self.end()
-                    raise
+                    return said or "nothing"
                 time.sleep(0.2)
+        return ""
 
     def end(self) -> None:
         """Kills all of its processes."""
@@ -125,6 +139,7 @@ class Cluster:
             os.kill(pid, 9)
         self._process.kill()
         self._process.wait()
+        self._log.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self) -> list[int]:
