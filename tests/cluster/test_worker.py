@@ -1,7 +1,9 @@
 """A worker makes what `srgan upscale` makes, and tells its own troubles from a picture's."""
 
 import hashlib
+import pickle
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -9,11 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from srgan.cluster import sources
+from srgan.cluster.joiner import Joiner
 from srgan.cluster.places import place
 from srgan.cluster.worker import Task, Unwritable, Worker
 from srgan.io import images
 from srgan.models import catalogue
 from srgan.upscaling import pipeline
+from srgan.upscaling.choice import Models
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import parallel, versions
 
@@ -156,6 +160,70 @@ def test_a_worker_without_the_model_says_so(task, tmp_path):
     for changes in ({"model": "/nowhere/m.onnx"}, {"fingerprint": "0123"}):
         with pytest.raises(ValueError, match=r"does not have the model .*Put the same file"):
             Worker(task(tmp_path, **changes)).start()
+
+
+@pytest.fixture
+def tall(tmp_path):
+    """A picture of five rows of tiles, if they have a side of 32."""
+    path = tmp_path / "tall.png"
+    images.write(path, np.random.default_rng(1).integers(0, 256, (160, 40, 3), np.uint8))
+    return path
+
+
+def joined(joiner, item, upscale):
+    """The row of a picture whose strips are upscaled one after the other, and how many they are."""
+    count = 0
+    with ThreadPoolExecutor(1) as thread:
+        row = thread.submit(joiner.upscale, item, False)
+        while (cut := pickle.loads(pickle.dumps(joiner.cut())))[0]:
+            choice, strip = cut
+            joiner.add(pickle.loads(pickle.dumps(upscale(strip, choice)))[1])
+            count += 1
+        joiner.add(None)
+        return row.result(), count
+
+
+def test_a_large_picture_is_left_to_others_and_joined_to_the_very_file_of_srgan_upscale(
+    task, worker, tall, tmp_path, tiny_model
+):
+    options, (item,) = UpscaleOptions(tile=32), sources.find(str(tall))
+    works = worker(tmp_path / "large", options=options, strips_from=160 * 40 - 1)
+    assert works.upscale(item, False) is None
+    joiner = Joiner(task(tmp_path / "large", options=options, strips_from=160 * 40 - 1))
+    row, count = joined(joiner, item, works.upscale_strip)
+    assert (row.status, row.output_height, count) == ("done", 320, 5)
+    result = (tmp_path / "large" / "tall.png").read_bytes()
+    assert result == expected(tall, tiny_model, tmp_path, tile=32)
+    whole = worker(tmp_path / "whole", options=options, strips_from=160 * 40)
+    assert whole.upscale(item, False).output_sha256 == row.output_sha256
+
+
+def test_the_model_that_was_chosen_for_a_picture_upscales_its_strips(task, tmp_path):
+    photo, rng = tmp_path / "noise.png", np.random.default_rng(1)
+    images.write(photo, rng.normal(128, 12, (100, 56, 3)).round().astype(np.uint8))
+    options = UpscaleOptions(tile=48, overlap=0)
+    models = Models("auto", options)
+    changes = {"model": "auto", "fingerprint": models.fingerprint, "options": options}
+    works = Worker(task(tmp_path / "large", **changes))
+    works.start()
+    (item,) = sources.find(str(photo))
+    row, _ = joined(Joiner(task(tmp_path / "large", **changes)), item, works.upscale_strip)
+    assert row.model == models.open_for(photo)[1].model == "srgan-photo-x4"
+
+
+def test_a_large_picture_that_is_cut_short_is_a_row_and_nothing_else(task, worker, tall, tmp_path):
+    tall.write_bytes(tall.read_bytes()[:9000])
+    options, (item,) = UpscaleOptions(tile=32), sources.find(str(tall))
+    works = worker(tmp_path / "large", options=options)
+    with ThreadPoolExecutor(1) as thread:
+        joiner = Joiner(task(tmp_path / "large", options=options))
+        row = thread.submit(joiner.upscale, item, False)
+        while (cut := joiner.cut())[0]:
+            joiner.add(works.upscale_strip(cut[1], cut[0])[1])
+        row = row.result()
+    assert (row.status, row.output_sha256) == ("failed", None)
+    assert "is damaged or cut short" in row.error
+    assert not [path for path in (tmp_path / "large").rglob("*") if path.is_file()]
 
 
 def test_a_picture_comes_from_s3_and_its_result_goes_there(

@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from contextlib import redirect_stdout
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal, TextIO
 
 import typer
@@ -115,7 +116,9 @@ def batch(
         retry,
         strips_from,
     )
-    results = sys.stdout
+    items, results = find(), sys.stdout
+    if not (first := next(items, None)):
+        raise ValueError(f"There are no pictures in {source}; expected {EXPECTED} files.")
     with (
         batch.opened(plan) as job,
         redirect_stdout(sys.stderr),  # where Ray tells of workers that died
@@ -123,12 +126,10 @@ def batch(
         progress.tally() as tally,
     ):
         threading.Thread(target=_count, args=(find, tally), daemon=True).start()
-        for row in job.run(find()):
+        for row in job.run(chain([first], items)):
             tally.add(row.status == "done", row.megapixels, job.skipped)
             _tell(row, as_json, results)
         tally.skipped = job.skipped
-    if not tally.done + tally.failed + tally.skipped:
-        raise ValueError(f"There are no pictures in {source}; expected {EXPECTED} files.")
     _finish(tally, as_json)
 
 

@@ -67,9 +67,15 @@ def encode(
 
 def _as_png(bands: Iterable[np.ndarray], height: int, width: int) -> Iterator[bytes]:
     bands = iter(bands)
-    for first in bands:
-        rest = itertools.chain([first], bands)
-        yield from uncompressed_png(rest, height, width, first.shape[2], first.dtype)
+    held = list(itertools.islice(bands, 1))
+    if held:
+        channels, dtype = held[0].shape[2], held[0].dtype
+        yield from uncompressed_png(_all(held, bands), height, width, channels, dtype)
+
+
+def _all(held: list[np.ndarray], bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    yield held.pop()  # nothing here keeps it: it may be a large part of what memory there is
+    yield from bands
 
 
 def uncompressed_png(
@@ -92,6 +98,8 @@ def uncompressed_png(
             lines = np.zeros((len(rows), 1 + rows.shape[1] * rows.itemsize), np.uint8)
             lines[:, 1:] = np.ascontiguousarray(rows).view(np.uint8)  # after the filter: none
             yield _png_chunk(b"IDAT", packer.compress(lines.data))
+            del rows, lines
+        del band  # before the next one is made
     yield _png_chunk(b"IDAT", packer.flush())
     yield _png_chunk(b"IEND", b"")
 

@@ -215,9 +215,11 @@ class Model:
         enlarged = tiling.upscale(run, padded, cut, scale, pool, progress, part)
         with closing(enlarged):  # as `tiling.upscale` says why
             for band in enlarged:
+                count = len(band)
                 if left > 0:
                     yield band[:left, : scale * width]
-                left -= len(band)
+                left -= count
+                del band  # before the next one is made
 
     def _upscale(
         self, lr: np.ndarray, halo: int, dtype: images.Sample, strain: clipping.Strain | None

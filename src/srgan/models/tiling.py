@@ -202,6 +202,7 @@ def upscale(
                 progress()
             if x.inner.stop == cut.width:
                 yield band
+                band = np.empty(0)  # whoever took it may let go of it
 
 
 def _one_by_one(
