@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signals: list[int] = []
     terminated = _as_interruption(signals)
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, standalone_mode=False, obj=arguments)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         hint = f" See {context.command_path} --help." if context else ""

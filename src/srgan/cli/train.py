@@ -1,13 +1,15 @@
 """`srgan train` and `srgan recipes`."""
 
 import json
+import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srgan.cli import messages
+from srgan.cli import launching, messages
 from srgan.cli.options import AsJson
 from srgan.util import frameworks
 
@@ -44,6 +46,7 @@ _RENAMED = {  # recipes; the old names work until 0.3
 
 
 def train(
+    context: typer.Context,
     output: Annotated[
         Path,
         typer.Option(
@@ -106,6 +109,14 @@ def train(
             help="One run for each value of a key, in folders of the output that have its name.",
         ),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes of this machine that train together, with a GPU each if there are any.",
+        ),
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Train a model on your photos.
@@ -114,6 +125,8 @@ def train(
     the end model.onnx, for `srgan upscale --model`. Ctrl-C ends a run cleanly, and
     `srgan train --resume -o RUN` continues it.
     """
+    if workers > 1 and "TF_CONFIG" not in os.environ:
+        raise typer.Exit(launching.launch(context.obj, workers))
     from srgan.train import config_file
 
     settings = settings_of(recipe, config, output if resume else None)
@@ -123,14 +136,17 @@ def train(
         settings = config_file.override(settings, [chosen], "--teacher")
     frameworks.import_tensorflow()
     from srgan.cli import progress
+    from srgan.networks import workers as group
     from srgan.train import run
 
+    group.join()
     if not resume:
         settings = adopted(settings, init, config)
     runs = config_file.sweep(settings, sweep) if sweep else {"": settings}
     for name, chosen in runs.items():
         folder = output / name
-        with progress.training(as_json) as report:
+        # The first worker tells for all.
+        with progress.training(as_json) if group.leads() else nullcontext() as report:
             try:
                 result = run.train(
                     photos,
@@ -149,8 +165,9 @@ def train(
                 again = "the same command" if sweep else f"srgan train --resume -o {output}"
                 messages.fail(f"{interruption} Continue with: {again}")
                 sys.exit(130)
-        print(json.dumps({"model": str(result)}) if as_json else result)
-    if sweep and not as_json:
+        if group.leads():
+            print(json.dumps({"model": str(result)}) if as_json else result)
+    if sweep and not as_json and group.leads():
         messages.notice(f"Compare the runs with: srgan runs {output}")
 
 

@@ -9,6 +9,8 @@ import re
 import keras
 from keras import layers
 
+from srgan.networks.layers import BatchNormalization
+
 
 def vgg_style(patch: int | None = 96, filters: int = 64, normalisation: bool = True) -> keras.Model:
     """The SRGAN paper's discriminator (Ledig et al. 2017, fig. 4), without its final sigmoid.
@@ -42,7 +44,7 @@ def vgg_style(patch: int | None = 96, filters: int = 64, normalisation: bool = T
             name=f"conv{i + 1}",
         )(x)
         if normalised:
-            x = layers.BatchNormalization(name=f"normalisation{i + 1}")(x)
+            x = BatchNormalization(name=f"normalisation{i + 1}")(x)
         x = layers.LeakyReLU(0.2, name=f"activation{i + 1}")(x)
     if patch is None:
         x = layers.GlobalAveragePooling2D(name="pooling")(x)
@@ -142,7 +144,7 @@ def feature_heads(
                 name=f"{name}_conv{i}",
             )(x)
             if normalisation:
-                x = layers.BatchNormalization(name=f"{name}_normalisation{i}")(x)
+                x = BatchNormalization(name=f"{name}_normalisation{i}")(x)
             x = layers.LeakyReLU(0.2, name=f"{name}_activation{i}")(x)
         x = layers.Conv2D(1, 1, dtype="float32", name=f"{name}_logits")(x)
         logits.append(layers.Reshape((-1,), dtype="float32", name=f"{name}_flat")(x))

@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers
 from keras.initializers import Constant, VarianceScaling
 
-from srgan.networks.layers import PixelShuffle
+from srgan.networks.layers import BatchNormalization, PixelShuffle
 
 Activation = Literal["prelu", "relu", "leaky_relu"]
 
@@ -150,7 +150,7 @@ def srresnet(
             name=name,
         )(x)
         if normalisation:
-            x = layers.BatchNormalization(name=f"{name}_normalisation")(x)
+            x = BatchNormalization(name=f"{name}_normalisation")(x)
         return x
 
     lr = keras.Input((None, None, 3), name="lr")

@@ -2,7 +2,9 @@
 
 import keras
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
+
+from srgan.networks import workers
 
 
 @keras.saving.register_keras_serializable("srgan")
@@ -34,3 +36,15 @@ class PixelShuffle(layers.Layer):
 
     def get_config(self):
         return super().get_config() | {"scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("srgan")
+class BatchNormalization(layers.BatchNormalization):
+    """Keras' layer, with the statistics of the whole batch where several workers share it."""
+
+    def _moments(self, inputs, mask):
+        if workers.count() == 1:
+            return super()._moments(inputs, mask)
+        axes = self._reduction_axes
+        mean, square = workers.mean(ops.mean(inputs, axes), ops.mean(ops.square(inputs), axes))
+        return mean, square - ops.square(mean)

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from srgan.networks import workers
 from srgan.networks.consistency import Projection
 from srgan.train import config, losses, own
 from srgan.train.optimizers import accumulated, learning_rate, make
@@ -100,7 +101,7 @@ class Adversarial(Stage):
     def _advance_to_trial(self):
         self.step.assign(self.settings.discriminator_steps)  # both networks learn, from here on
 
-    def train_step(self, data):
+    def learn(self, data):
         turn = self.step - self.settings.discriminator_steps  # negative: the critic learns alone
         logs = tf.cond(
             (turn >= 0) & (turn % self.settings.generator_every == 0),
@@ -124,9 +125,10 @@ class Adversarial(Stage):
             generator. What pulls one crop here and the other there, is lost in the mean.
         """
         first, *others = batches
-        sums = self._graph_of_gradients(tuple(first))
-        for batch in others:
-            sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(tuple(batch)))
+        with workers.alone():
+            sums = self._graph_of_gradients(tuple(first))
+            for batch in others:
+                sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(tuple(batch)))
         count = len(batches)
         return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
 
@@ -207,7 +209,7 @@ class Adversarial(Stage):
     def _teach_discriminator(self, tape, loss):
         """One step of the discriminator, unless it has won: then it waits for the generator."""
         weights = cast(list, self.discriminator.trainable_variables)
-        gradients = tape.gradient(loss, weights)
+        gradients = workers.means(tape.gradient(loss, weights))
 
         def apply():
             self.discriminator_optimizer.apply(gradients, weights)
@@ -236,8 +238,9 @@ class Adversarial(Stage):
         real, fake = ops.cast(real, "float32"), ops.cast(fake, "float32")
         means = {"real": ops.mean(real), "fake": ops.mean(fake)}
         above, below = self.kind.margins(real, fake)
-        right = 0.5 * (
-            ops.mean(ops.cast(above > 0, "float32")) + ops.mean(ops.cast(below < 0, "float32"))
+        (right,) = workers.mean(
+            0.5
+            * (ops.mean(ops.cast(above > 0, "float32")) + ops.mean(ops.cast(below < 0, "float32")))
         )
         self.accuracy.assign(_MEMORY * self.accuracy + (1 - _MEMORY) * right)
         said = {"discriminator": loss, "accuracy": right} | means

@@ -29,7 +29,13 @@ class Photos(Protocol):
 
 
 def batch(
-    photos: Photos, k: int, seed: int, batch_size: int, hr_patch: int, candidates: int = 1
+    photos: Photos,
+    k: int,
+    seed: int,
+    batch_size: int,
+    hr_patch: int,
+    candidates: int = 1,
+    part: slice = slice(None),
 ) -> tuple[np.ndarray, ...]:
     """Returns batch `k` of a run: random crops, mirrored and turned by multiples of 90 degrees.
 
@@ -40,17 +46,22 @@ def batch(
         batch_size: Crops in the batch, at least one.
         hr_patch: Side of an hr crop in pixels, a multiple of the scale.
         candidates: See `crop`.
+        part: The crops of the batch that are wanted; others are drawn, but not made.
 
     Returns:
-        `(lr, hr)`, and what else `photos` have; float32 in [0, 1]:
+        `(lr, hr)`, and what else `photos` have; float32 in [0, 1]. Of the whole batch:
         `(batch_size, hr_patch // scale, hr_patch // scale, 3)`, and
         `(batch_size, hr_patch, hr_patch, 3)` for all but lr.
     """
     rng = np.random.default_rng((seed, k))
     crops = []
-    for _ in range(batch_size):
-        images = crop(photos, rng, hr_patch // photos.scale, candidates)
+    wanted = range(batch_size)[part]
+    for number in range(batch_size):
+        drawn = [_crop(photos, rng, hr_patch // photos.scale) for _ in range(candidates)]
         turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+        if number not in wanted:
+            continue
+        images = _most_detailed(drawn, photos.scale)
         turned = [np.rot90(image, turns) for image in images]
         crops.append([image[:, ::-1] for image in turned] if mirrored else turned)
     return tuple(np.stack(images).astype(np.float32) / 255 for images in zip(*crops, strict=True))
@@ -68,9 +79,12 @@ def crop(
         candidates: Crops that are drawn, of which the one with the most `detail` is taken. Half of
             most photos is sky, or out of focus, and teaches nothing.
     """
-    scale = photos.scale
     crops = [_crop(photos, rng, lr_patch) for _ in range(candidates)]
-    return max(crops, key=lambda crop: detail(crop[1], scale)) if candidates > 1 else crops[0]
+    return _most_detailed(crops, photos.scale)
+
+
+def _most_detailed(crops: list[tuple[np.ndarray, ...]], scale: int) -> tuple[np.ndarray, ...]:
+    return max(crops, key=lambda crop: detail(crop[1], scale)) if crops[1:] else crops[0]
 
 
 def detail(hr: np.ndarray, scale: int) -> float:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from srgan.networks import workers
 from srgan.train import checkpoints, config, csv_log
 from srgan.train.stage import OBSERVED, Stage
 
@@ -63,7 +64,9 @@ class Sentry(keras.callbacks.Callback):
         for term, value in logs.items():
             if term not in OBSERVED and not math.isfinite(value):
                 raise Diverged(f"The loss term {term!r} is {value} at step {int(self.model.step)}.")
-        if is_due(self.model, self._every) and self.model.has_diverged(*self._batch[:2]):
+        if is_due(self.model, self._every) and any(
+            workers.any_of(self.model.has_diverged(*self._batch[:2]))
+        ):
             raise Diverged(f"The results are worse than plain grey at step {int(self.model.step)}.")
         if "discriminator" in logs:
             self._steps += 1
@@ -215,8 +218,10 @@ class Interruption(keras.callbacks.Callback):
                 self._before[number] = signal.signal(number, self._stop)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.happened:
-            self.model.stop_training = True
+        # All workers stop after the same step, whoever was asked to.
+        flags = self.happened, self.model.stop_training
+        self.happened, stopped = workers.any_of(*flags)
+        self.model.stop_training = self.happened or stopped
 
     def on_train_end(self, logs=None):
         self.restore()

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from srgan.networks import workers
 from srgan.train import callbacks, config, data
 from srgan.train.adversarial import Adversarial
 from srgan.train.callbacks import Diverged, Progress
@@ -20,6 +21,14 @@ from srgan.util import files
 _logger = logging.getLogger(__name__)
 
 _MAX_HALVINGS = 3
+_LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
+"""What a collective operation ends with if a worker is gone."""
 
 
 class Interrupted(Exception):
@@ -44,7 +53,8 @@ def fit(
 ) -> None:
     """Runs what is left of a stage; leaves its generator with the best averaged weights.
 
-    A training that diverges goes back to a good state, with half the learning rate.
+    A training that diverges goes back to a good state, with half the learning rate. Of several
+    workers the first one keeps the state, which the others get.
 
     Args:
         stage: What learns.
@@ -60,16 +70,13 @@ def fit(
     Raises:
         FloatingPointError: If it diverges after three halvings, too.
         Interrupted: After Ctrl-C, with the state saved.
+        ConnectionError: If another worker is gone.
         ValueError: If a caller's batches end too early, or one cannot be used.
     """
-    for part in (folder, folder / "samples"):
-        files.remove_partial(part)
     kept = checkpoints_of(folder, settings)
-    if kept.restore(stage.state()):
-        stage.resumed()
-    else:
-        stage.begin()
-        kept.save(stage.state(), int(stage.step))
+    if workers.leads():
+        _begin(stage, folder, kept)
+    workers.share([*stage.state().values()])
     judge = Validation(
         folder, validating, settings.validate_every, settings.scale, settings.projection, rank
     )
@@ -79,15 +86,30 @@ def fit(
         try:
             _run(stage, folder, settings, stream, [judge, *further, interruption], kept, report)
         except Diverged as divergence:
-            _roll_back(stage, folder.name, schedule, kept, divergence)
+            _check_patience(stage, folder.name, schedule, divergence)
+            if workers.leads():
+                _roll_back(stage, kept, divergence)
+            workers.share([*stage.state().values()])
         finally:
             interruption.restore()
         if interruption.happened and int(stage.step) < stage.total_steps:
             raise Interrupted(
                 f"Stopped in {folder.name} at step {int(stage.step)} of {stage.total_steps}."
             )
-    judge.finish(stage)
+    if workers.leads():
+        judge.finish(stage)
     stage.generator.set_weights([np.asarray(weight) for weight in stage.best])
+
+
+def _begin(stage: Stage, folder: Path, kept: Checkpoints) -> None:
+    """Goes on from the last state that was kept, or keeps the first one."""
+    for part in (folder, folder / "samples"):
+        files.remove_partial(part)
+    if kept.restore(stage.state()):
+        stage.resumed()
+    else:
+        stage.begin()
+        kept.save(stage.state(), int(stage.step))
 
 
 def _run(
@@ -103,43 +125,45 @@ def _run(
     every, steps, done = settings.validate_every, stage.total_steps, int(stage.step)
     judge, *further, interruption = watching
     first = stream.head(4)
-    watching = [callbacks.Sentry(every, first[0]), callbacks.Log(folder, stream.waited), judge]
-    if isinstance(stage, Adversarial):
-        watching.append(callbacks.GradientNorms(folder, first, every))
+    watching = [callbacks.Sentry(every, first[0])]
+    if workers.leads():
+        watching += [callbacks.Log(folder, stream.waited), judge]
+        if isinstance(stage, Adversarial):
+            watching.append(callbacks.GradientNorms(folder, first, every))
+        watching += [
+            callbacks.Checkpoint(kept, every),
+            callbacks.Report(folder.name, steps, report),
+            *further,
+        ]
     try:
         stage.fit(
             stream.dataset(done, steps),
             steps_per_epoch=steps - done,
             shuffle=False,
             verbose=0,
-            callbacks=[
-                *watching,
-                callbacks.Checkpoint(kept, every),
-                callbacks.Report(folder.name, steps, report),
-                *further,
-                interruption,
-            ],
+            callbacks=[*watching, interruption],
         )
-    except tf.errors.OpError:
+    except tf.errors.OpError as error:
         if stream.error:
             raise stream.error from None
+        if workers.count() > 1 and isinstance(error, _LOST):
+            raise ConnectionError(
+                f"Another worker has ended, or cannot be reached, after step {int(stage.step)} of "
+                f"{folder.name}; its own message says why. The run has kept its last checkpoint: "
+                "start all workers again, with --resume."
+            ) from error
         raise
 
 
-def _roll_back(
-    stage: Stage, name: str, schedule: config.Schedule, kept: Checkpoints, divergence: Diverged
+def _check_patience(
+    stage: Stage, name: str, schedule: config.Schedule, divergence: Diverged
 ) -> None:
-    """Goes back to a good state, with half the learning rate.
-
-    If nothing was reached since the last time, the state of that time may be what is wrong, and
-    the one before is taken.
+    """Raises if the learning rate was halved three times already.
 
     Raises:
-        FloatingPointError: If that was done three times already.
+        FloatingPointError: If so.
     """
-    halvings, before, reached = (
-        int(number) for number in (stage.halvings, stage.rolled_back_to, stage.step)
-    )
+    halvings = int(stage.halvings)
     if halvings == _MAX_HALVINGS:
         rate = schedule.learning_rate / 2**halvings
         raise FloatingPointError(
@@ -147,6 +171,17 @@ def _roll_back(
             f"was halved {halvings} times, to {rate:g}. The run has kept a state from before: "
             f"go on from it with --resume and a lower {name}.learning_rate or {name}.clip_norm."
         ) from None
+
+
+def _roll_back(stage: Stage, kept: Checkpoints, divergence: Diverged) -> None:
+    """Goes back to a good state, with half the learning rate.
+
+    If nothing was reached since the last time, the state of that time may be what is wrong, and
+    the one before is taken.
+    """
+    halvings, before, reached = (
+        int(number) for number in (stage.halvings, stage.rolled_back_to, stage.step)
+    )
     # Only regular ones, which do not depend on where a run was stopped; any, after `every` changed.
     _ = kept.restore(stage.state(), below=reached) or kept.restore(stage.state())
     if int(stage.step) == before:

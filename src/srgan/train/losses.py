@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from srgan.networks import workers
 from srgan.numeric import color
 
 _LUMA = color.LUMA.astype(np.float32)
@@ -93,12 +94,21 @@ def relativistic_discriminator(real, fake):
     L_D = -E_r[log D(r, f)] - E_f[log(1 - D(f, r))], where D(a, b) = sigmoid(a - E[b]) is how much
     more real `a` is than the average `b`. At chance it is 2 log 2 = 1.386.
     """
-    return discriminator(real - ops.mean(fake), fake - ops.mean(real))
+    return discriminator(*relativistic_margins(real, fake))
 
 
 def relativistic_generator(real, fake):
     """The generator's side of the relativistic average (ESRGAN, eq. 2): labels swapped."""
     return relativistic_discriminator(real=fake, fake=real)
+
+
+def relativistic_margins(real, fake):
+    """How much more real each hr is than the average sr, and each sr than the average hr.
+
+    The averages are those of the whole batch, of which other workers have parts.
+    """
+    real_mean, fake_mean = workers.mean(ops.mean(real), ops.mean(fake))
+    return real - fake_mean, fake - real_mean
 
 
 def hinge_discriminator(real, fake):
@@ -164,7 +174,7 @@ ADVERSARIAL = {
     "relativistic": AdversarialLoss(
         relativistic_discriminator,
         relativistic_generator,
-        lambda real, fake: (real - ops.mean(fake), fake - ops.mean(real)),
+        relativistic_margins,
     ),
     "relativistic_paired": AdversarialLoss(
         paired_discriminator,
@@ -259,7 +269,7 @@ def grid(sr, scale: int):
     luma = ops.sum(detail * _LUMA, axis=-1)
 
     energies = ops.var(luma, axis=(1, 3))
-    pooled = ops.mean(energies, axis=0)
+    (pooled,) = workers.mean(ops.mean(energies, axis=0))
     uneven = ops.var(pooled) / (ops.square(ops.mean(pooled)) + 1e-12)
     offsets = ops.mean(ops.square(ops.mean(detail, axis=(1, 3))), axis=(1, 2, 3))
     return uneven + ops.mean(offsets / (ops.mean(energies, axis=(1, 2)) + (4 / 255) ** 2))

@@ -37,7 +37,7 @@ class Pretraining(Stage):
     def optimizers(self):
         return {"generator_optimizer": self.generator_optimizer}
 
-    def train_step(self, data):
+    def learn(self, data):
         target = self.target(data, self.taught)
         scale = (data[1].shape[1] or 0) // (data[0].shape[1] or 1)
         with tf.GradientTape() as tape:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import keras
 
+from srgan.networks import workers
 from srgan.train import (
     config,
     config_file,
@@ -29,6 +30,7 @@ from srgan.train import (
     preflight,
     record,
     result,
+    sharing,
     streams,
     teaching,
     validation,
@@ -105,65 +107,71 @@ def train(
         ValueError: If the photos, the configuration or a weights file cannot be used, or are not
             those of the run.
     """
-    report = progress or (lambda _: None)
     folder = Path(folder)
     if not resume and photos is None and (dataset is None or validation is None):
         raise ValueError(
             "A new run needs photos; expected the folder of those to train on, or a data set and "
             "the folder of a validation set."
         )
-    known = record.read(folder) if resume else None
-    with _alone(folder):
-        if not resume and record.exists(folder):
-            raise FileExistsError(
-                f"{folder} already holds a run. Continue it with --resume, or choose another one."
-            )
-        for place in (folder, *(folder / "cache").glob("*")):
-            files.remove_partial(place)
-        for left in (*folder.glob(".export-*"), *folder.glob("*/.export-*")):  # by a kill
-            shutil.rmtree(left)
-        if known:
-            _change_settings(folder, settings)
-        teacher = preflight.teacher(settings, known)
-        computed_in = precision.choose(known.precision if known else settings.precision)
-        brought = own.bring(settings, generator, discriminator, losses, dataset)
-        networks = preflight.make(settings, vgg_weights, known, brought)
-        initial = preflight.initialise(networks, folder, settings, init, known)
-        preflight.rehearse(networks.stages, settings, brought)
-        preflight.check_room(folder, networks.stages)
+    workers.join()
+    report = progress if progress and workers.leads() else (lambda _: None)
+    with ExitStack() as opened:
+        with workers.together():
+            known = record.read(folder) if resume else None
+            if workers.leads():
+                opened.enter_context(_alone(folder))
+                _clear(folder, resume)
+                if known:
+                    _change_settings(folder, settings)
+            teacher = preflight.teacher(settings, known)
+            computed_in = precision.choose(known.precision if known else settings.precision)
+            brought = own.bring(settings, generator, discriminator, losses, dataset)
+            networks = preflight.make(settings, vgg_weights, known, brought)
+            initial = preflight.initialise(networks, folder, settings, init, known)
+            preflight.rehearse(networks.stages, settings, brought)
+            if workers.leads():
+                preflight.check_room(folder, networks.stages)
+            described = own.describe(brought.generator, brought.discriminator, losses)
+            sharing.agree_on(settings, computed_in, networks, described)
 
-        chosen = inputs.choose(photos, lr_photos, validation, cache, folder, known)
-        pairs, validating = inputs.prepare(chosen, settings, report)
-        preflight.check_room(folder, networks.stages)  # beside the decoded photos, too
-        training = record.data_of(pairs, brought.streams)
-        described = own.describe(brought.generator, brought.discriminator, losses)
-        if known:
-            record.check_own(known.own, described)
-            record.check_data("The photos", known.data, training.fingerprint)
-            pixels = record.fingerprint(validating)
-            record.check_data("The validation photos", known.validation, pixels)
-            record.warn_of_versions(known)
-            found = known.model_copy(update={"inputs": chosen, "vgg": networks.vgg or known.vgg})
-        else:
-            taught_by = teacher and teacher.source
-            found = record.make(
-                computed_in,
-                chosen,
-                initial,
-                networks.vgg,
-                taught_by,
-                described,
-                training,
-                validating,
-            )
-        record.write(folder, settings, found)
-        taught = None
-        if teacher and pairs:
-            taught = inputs.lessons(teacher, pairs, settings.teacher, chosen.cache, report)
-        sources = {
-            name: brought.streams.get(name) or _stream(name, stage, pairs, taught, settings)
-            for name, stage in networks.stages.items()
-        }
+            chosen = inputs.choose(photos, lr_photos, validation, cache, folder, known)
+            with sharing.in_turn():  # what the first worker decodes, others on its disk find
+                pairs, validating = inputs.prepare(chosen, settings, report)
+            training = record.data_of(pairs, brought.streams)
+            workers.agree(photos=training.fingerprint)
+            if known:
+                record.check_own(known.own, described)
+                record.check_data("The photos", known.data, training.fingerprint)
+                pixels = record.fingerprint(validating)
+                record.check_data("The validation photos", known.validation, pixels)
+                record.warn_of_versions(known)
+                found = known.model_copy(
+                    update={"inputs": chosen, "vgg": networks.vgg or known.vgg}
+                )
+            else:
+                taught_by = teacher and teacher.source
+                found = record.make(
+                    computed_in,
+                    chosen,
+                    initial,
+                    networks.vgg,
+                    taught_by,
+                    described,
+                    training,
+                    validating,
+                )
+            if workers.leads():
+                preflight.check_room(folder, networks.stages)  # beside the decoded photos, too
+                record.write(folder, settings, found)
+            taught = None
+            with sharing.in_turn():
+                if teacher and pairs:
+                    taught = inputs.lessons(teacher, pairs, settings.teacher, chosen.cache, report)
+            sources = {
+                name: brought.streams.get(name) or _stream(name, stage, pairs, taught, settings)
+                for name, stage in networks.stages.items()
+            }
+            workers.agree()
         return _run(networks, folder, settings, sources, found, validating, report, callbacks)
 
 
@@ -201,6 +209,18 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
+def _clear(folder: Path, resume: bool) -> None:
+    """Removes what a kill has left in a folder, which must not hold a run unless that goes on."""
+    if not resume and record.exists(folder):
+        raise FileExistsError(
+            f"{folder} already holds a run. Continue it with --resume, or choose another one."
+        )
+    for place in (folder, *(folder / "cache").glob("*")):
+        files.remove_partial(place)
+    for left in (*folder.glob(".export-*"), *folder.glob("*/.export-*")):
+        shutil.rmtree(left)
+
+
 def _remove_unused(folder: Path, lock: Path) -> None:
     """Removes what a training leaves that was refused: the lock, and the folder if it is empty."""
     if not record.exists(folder):
@@ -230,9 +250,11 @@ def _run(
     floor = float("-inf")
     for name, stage in networks.stages.items():
         place = folder / name
-        place.mkdir(exist_ok=True)
         if name == "adversarial":
             rank, psnr_model = validation.perception_rule(floor), _PSNR_MODEL
+        if workers.leads():
+            place.mkdir(exist_ok=True)
+        if workers.leads() and psnr_model:
             result.write_model(
                 networks.generator, folder / f"{psnr_model}.onnx", settings, trained_on, halvings
             )
@@ -247,6 +269,8 @@ def _run(
             report,
             further,
         )
+        if not workers.leads():
+            continue
         floor = float(stage.best_rank) - validation.PSNR_LOSS
         halvings[name] = int(stage.halvings)
         scores = result.validation_scores(place / "validation.csv", int(stage.best_step))
@@ -257,8 +281,9 @@ def _run(
         for kind in (".onnx", ".keras"):
             copy = model.with_suffix(kind)
             files.write_bytes(folder / copy.name, copy.read_bytes())
-    if psnr_model and settings.projection:
+    if workers.leads() and psnr_model and settings.projection:
         result.calibrate(folder / "model.onnx", validating)
+    workers.agree()  # the first one has written all
     return folder / "model.onnx"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from srgan.networks import workers
 from srgan.train import config, losses, own
 
 WORST_ERROR = 0.5
@@ -75,6 +76,18 @@ class Stage(keras.Model):
     def begin(self) -> None:
         """Starts from the weights that the generator has now."""
         self.ema.set_weights(self.generator.get_weights())
+
+    def train_step(self, data):
+        terms = self.learn(data)
+        return dict(zip(terms, workers.mean(*terms.values()), strict=True))
+
+    def learn(self, data) -> dict:
+        """Computes a step; returns the terms of the loss, and what else is logged.
+
+        Args:
+            data: A batch, or this worker's part of it.
+        """
+        raise NotImplementedError
 
     def average(self) -> None:
         """Moves the moving average one step towards the generator's weights."""
@@ -148,7 +161,8 @@ class Stage(keras.Model):
         """
         before = {name: np.array(variable) for name, variable in self.state().items()}
         self._advance_to_trial()
-        terms = self.train_step(tuple(map(ops.convert_to_tensor, batch)))
+        with workers.alone():
+            terms = self.learn(tuple(map(ops.convert_to_tensor, batch)))
         for name, variable in self.state().items():
             variable.assign(before[name])
         for term, value in terms.items():
@@ -179,8 +193,11 @@ class Stage(keras.Model):
 
     @staticmethod
     def target(batch: Sequence, count: int):
-        """What sr is compared with: the teacher's pictures of the first `count` crops, else hr."""
-        hr = batch[1]
+        """What sr is compared with: the teacher's pictures of the first `count` crops, else hr.
+
+        Of a part of a batch, likewise of a part of these.
+        """
+        hr, count = batch[1], count // workers.count()
         return ops.concatenate([batch[2][:count], hr[count:]]) if count else hr
 
     def _advance_to_trial(self) -> None:
@@ -197,6 +214,6 @@ class Stage(keras.Model):
 def descend(model, optimizer, tape, loss):
     """One step of the optimizer; returns the norm of the gradients before clipping."""
     weights = cast(list, model.trainable_variables)
-    gradients = tape.gradient(loss, weights)
+    gradients = workers.means(tape.gradient(loss, weights))
     optimizer.apply(gradients, weights)
     return tf.linalg.global_norm(gradients)

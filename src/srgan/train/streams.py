@@ -1,6 +1,7 @@
 """The batches of a stage as a stream that can begin at any step: of photos, or of a caller's own.
 
-Batch k is the same wherever the stream begins, so that a run can be resumed exactly.
+Batch k is the same wherever the stream begins, so that a run can be resumed exactly. Where
+workers share it, worker r of n gets its crops r, r + n, r + 2 n and so on.
 """
 
 import time
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
+from srgan.networks import workers
 from srgan.train import batches, config, data, mixing
 from srgan.train.teaching import Lessons
 
@@ -19,6 +21,7 @@ Batch = tuple[np.ndarray, ...]
 Batches = tf.data.Dataset | Callable[[int], Iterable]
 """Batches `(lr, hr)` of a caller: a data set, or a function of the step that they begin at."""
 
+_WHOLE = slice(None)
 _AHEAD = 4  # batches that are made while a step is computed
 WORKERS = 2
 
@@ -37,12 +40,20 @@ class Stream(Protocol):
         ...
 
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
-        """Returns the batches from step `start` on, made while the step before is computed."""
+        """Returns this worker's part of the batches from step `start` on.
+
+        Each is made while the step before is computed.
+        """
         ...
 
     def waited(self) -> float:
         """Returns the mean seconds between batches that were made since this was last called."""
         ...
+
+
+def _part() -> slice:
+    """Those crops of a batch that are this worker's."""
+    return slice(workers.rank(), None, workers.count())
 
 
 class _Clock:
@@ -95,9 +106,10 @@ class PhotoStream:
         return self._clock.mean()
 
     def dataset(self, start, stop):
-        patch, count = self._schedule.hr_patch, self._schedule.batch_size
+        patch, share = self._schedule.hr_patch, workers.count()
+        count, taught = self._schedule.batch_size // share, self._taught // share
         sizes = [(count, patch // self._photos.scale), (count, patch)]
-        sizes += [(self._taught, patch)] if self._taught else []
+        sizes += [(taught, patch)] if taught else []
 
         def with_shape(k):
             arrays = tf.numpy_function(self._timed, [k], [tf.float32] * len(sizes))
@@ -110,10 +122,15 @@ class PhotoStream:
         return numbers.map(with_shape, WORKERS, deterministic=True).prefetch(_AHEAD)
 
     def _timed(self, k: int) -> Batch:
-        return self._clock.time(partial(self._batch, k))
+        return self._clock.time(partial(self._batch, k, _part()))
 
-    def _batch(self, k: int) -> Batch:
-        lr, hr, *pictures = self._crops(k)
+    def _batch(self, k: int, part: slice = _WHOLE) -> Batch:
+        if not (self._schedule.cutblur or self._schedule.mixup):
+            return self._crops(k, part)
+        return tuple(array[part] for array in self._mixed(k))  # with crops of other parts
+
+    def _mixed(self, k: int) -> Batch:
+        lr, hr, *pictures = self._crops(k, _WHOLE)
         rng = np.random.default_rng((self._seed, int(k), 1))
         if self._schedule.cutblur:
             lr = mixing.cutblur(lr, hr, rng, self._schedule.cutblur)
@@ -121,7 +138,7 @@ class PhotoStream:
             lr, hr = mixing.mixup((lr, hr), rng)
         return lr, hr, *pictures
 
-    def _crops(self, k: int) -> Batch:
+    def _crops(self, k: int, part: slice) -> Batch:
         schedule, taught = self._schedule, self._taught
         cut = partial(
             batches.batch,
@@ -129,6 +146,7 @@ class PhotoStream:
             seed=self._seed,
             hr_patch=schedule.hr_patch,
             candidates=schedule.crop_candidates,
+            part=part,
         )
         others = schedule.batch_size - taught
         if not taught:
@@ -182,7 +200,8 @@ class OwnStream:
 
         def numbered() -> Iterator[Batch]:
             try:
-                yield from self._checked(start, stop)
+                for batch in self._checked(start, stop):
+                    yield tuple(array[_part()] for array in batch)
             except Exception as error:  # whatever a caller's code raises; `fit` would rename it
                 self.error = error
                 raise
@@ -223,6 +242,11 @@ class OwnStream:
             raise ValueError(
                 f"{where} has lr {lr.shape} and hr {hr.shape}; {expected}, {self._scale} times as "
                 "large."
+            )
+        if count % workers.count():
+            raise ValueError(
+                f"{where} has {count} crops, which {workers.count()} workers cannot share; "
+                "expected a multiple."
             )
         if self._shape and (height, width) != self._shape:
             raise ValueError(

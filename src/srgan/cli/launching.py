@@ -1,0 +1,68 @@
+"""Starts a command in several processes of this machine that train together."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+
+def launch(arguments: Sequence[str], count: int) -> int:
+    """Runs a command once for each worker; returns the first exit code that is not 0.
+
+    They are told of each other by TF_CONFIG. If there are GPUs, worker k has the k-th of them.
+    All are in this process' group, so that Ctrl-C reaches each. The others notice when one ends.
+
+    Args:
+        arguments: Of the command, as `cli.main` takes them.
+        count: How many workers.
+
+    Raises:
+        ValueError: If there are some GPUs, and fewer than workers.
+    """
+    devices = _gpus()
+    if devices and len(devices) < count:
+        raise ValueError(
+            f"--workers {count} needs a GPU for each, and there are {len(devices)}; expected at "
+            f"most {len(devices)}, or CUDA_VISIBLE_DEVICES= for none."
+        )
+    addresses = _addresses(count)
+    running = []
+    for index in range(count):
+        place = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        environment = os.environ | {"TF_CONFIG": json.dumps(place)}
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[index]
+        running.append(
+            subprocess.Popen([sys.executable, "-m", "srgan", *arguments], env=environment)
+        )
+    while True:
+        try:
+            codes = [process.wait() for process in running]
+            return next((abs(code) for code in codes if code), 0)
+        except KeyboardInterrupt:  # they have got it, too; a supervisor's signal they have not
+            for process in running:
+                if process.poll() is None:
+                    process.terminate()
+
+
+def _gpus() -> list[str]:
+    """The numbers of those that this process may use."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [one for one in chosen.split(",") if one]
+    try:
+        command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        return []
+
+
+def _addresses(count: int) -> list[str]:
+    """Ports of this machine that are free now."""
+    opened = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in opened]
+    for one in opened:
+        one.close()
+    return [f"127.0.0.1:{port}" for port in ports]
