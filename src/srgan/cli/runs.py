@@ -1,12 +1,16 @@
 """`srgan diagnose` and `srgan runs`."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srgan.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from srgan.train.comparison import Row
 
 
 def diagnose(
@@ -44,12 +48,20 @@ def runs(
     folders: Annotated[
         list[Path], typer.Argument(help="Runs, or folders of runs.", show_default=False)
     ],
+    page: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="A page with the table and plots.")
+    ] = None,
+    plane: Annotated[
+        Path | None, typer.Option(metavar="SVG", help="A drawing of LPIPS against PSNR.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare trainings: how far each is, and what its best weights scored in validation."""
     from srgan.train import comparison
 
-    rows = comparison.compare(comparison.find(folders))
+    found = comparison.find(folders)
+    rows = comparison.compare(found)
+    write(rows, found, page, plane)
     if as_json:
         from srgan.util import jsonable
 
@@ -65,3 +77,24 @@ def runs(
             f"{row.run:{width}}  {row.stage:11}  {row.network:9}  {done:>15}  {row.best_step:8,}  "
             f"{row.psnr:6.2f}  {row.lpips:6.4f}  {row.grid:6.3f}"
         )
+
+
+def write(
+    rows: Sequence["Row"], runs: Sequence[Path], page: Path | None, plane: Path | None
+) -> None:
+    """Writes the page and the drawing of runs, those that are asked for.
+
+    Raises:
+        ValueError: If no run has been validated.
+    """
+    from srgan.train import comparison_page
+    from srgan.util import files
+
+    if (page or plane) and not rows:
+        raise ValueError("No run has been validated yet; there is nothing to draw.")
+    if page:
+        files.check_destination(page, overwrite=True)
+        files.write_bytes(page, comparison_page.page(rows, runs).encode())
+    if plane:
+        files.check_destination(plane, overwrite=True)
+        files.write_bytes(plane, comparison_page.drawing(rows).encode())

@@ -167,8 +167,18 @@ def train(
                 sys.exit(130)
         if group.leads():
             print(json.dumps({"model": str(result)}) if as_json else result)
-    if sweep and not as_json and group.leads():
-        messages.notice(f"Compare the runs with: srgan runs {output}")
+    if sweep and group.leads():
+        _compare([output / name for name in runs], output)
+
+
+def _compare(swept: list[Path], output: Path) -> None:
+    """Draws what a sweep has found."""
+    from srgan.cli.runs import write
+    from srgan.train import comparison
+
+    page, plane = output / "runs.html", output / "plane.svg"
+    write(comparison.compare(swept), swept, page, plane)
+    messages.notice(f"The runs are compared in {page}, and {plane} is their Pareto front.")
 
 
 def settings_of(recipe: str | None, config: Path | None, run: Path | None) -> "Config":

@@ -17,11 +17,27 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#
 """Those of Okabe and Ito, which are told apart without red or green."""
 
 
-class _Point(NamedTuple):
+class Point(NamedTuple):
+    """A method, or a run, and its place in the plane.
+
+    Attributes:
+        name: Beside the point.
+        curve: Points of one curve have one colour, and are joined by a line.
+        psnr: dB.
+        lpips: Its LPIPS.
+    """
+
     name: str
     curve: str
     psnr: float
     lpips: float
+
+
+class Panel(NamedTuple):
+    """A plane with a title."""
+
+    title: str
+    points: Sequence[Point]
 
 
 class _Axis(NamedTuple):
@@ -51,7 +67,7 @@ def draw(found: Evaluation) -> str:
         ValueError: If no dataset has HR images, without which there is neither measure.
     """
     panels = [
-        (summary, points)
+        Panel(f"{summary.dataset}, n = {summary.photos['psnr']}", points)
         for summary in found.summaries.values()
         if (points := _points(found, summary))
     ]
@@ -59,26 +75,36 @@ def draw(found: Evaluation) -> str:
         raise ValueError(
             "There is no PSNR and LPIPS to draw; they need HR images of at least 31x31 pixels."
         )
-    curves = list(dict.fromkeys(method.curve for method in found.methods))
+    return drawing(panels, found.protocol)
+
+
+def drawing(panels: Sequence[Panel], protocol: str) -> str:
+    """Returns planes side by side, as the text of an SVG file.
+
+    Args:
+        panels: At least one, with a point each.
+        protocol: Of PSNR.
+    """
+    curves = list(dict.fromkeys(point.curve for panel in panels for point in panel.points))
     colours = {curve: _COLOURS[k % len(_COLOURS)] for k, curve in enumerate(curves)}
     width = _WIDTH * len(panels)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{_HEIGHT}" '
         f'viewBox="0 0 {width} {_HEIGHT}" font-family="sans-serif" font-size="12">',
-        f"<title>LPIPS against PSNR, protocol {html.escape(found.protocol)}</title>",
+        f"<title>LPIPS against PSNR, protocol {html.escape(protocol)}</title>",
         f'<rect width="{width}" height="{_HEIGHT}" fill="white"/>',
     ]
-    for number, (summary, points) in enumerate(panels):
+    for number, panel in enumerate(panels):
         parts.append(f'<g transform="translate({number * _WIDTH} 0)">')
-        parts += _panel(found, summary, points, colours)
+        parts += _panel(panel, protocol, colours)
         parts.append("</g>")
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _points(found: Evaluation, summary: Summary) -> list[_Point]:
+def _points(found: Evaluation, summary: Summary) -> list[Point]:
     means = {name: scores for name, scores in summary.means.items() if name != ORIGINAL}
     return [
-        _Point(method.name, method.curve, scores.psnr, scores.lpips)
+        Point(method.name, method.curve, scores.psnr, scores.lpips)
         for method in found.methods
         if (scores := means[method.name])
         and not math.isnan(scores.psnr)
@@ -86,16 +112,14 @@ def _points(found: Evaluation, summary: Summary) -> list[_Point]:
     ]
 
 
-def _panel(
-    found: Evaluation, summary: Summary, points: Sequence[_Point], colours: dict[str, str]
-) -> list[str]:
+def _panel(panel: Panel, protocol: str, colours: dict[str, str]) -> list[str]:
+    points = panel.points
     x = _Axis(*_room([p.psnr for p in points]), _LEFT, _WIDTH - _RIGHT)
     y = _Axis(*_room([p.lpips for p in points]), _HEIGHT - _BOTTOM, _TOP)
-    photos = summary.photos["psnr"]
     middle, centre = (y.begin + y.end) / 2, (x.begin + x.end) / 2
     parts = [
-        _text(centre, 18, f"{summary.dataset}, n = {photos}", "middle", ' font-weight="bold"'),
-        _text(centre, _HEIGHT - 8, f"PSNR (dB, {found.protocol}) \N{RIGHTWARDS ARROW}", "middle"),
+        _text(centre, 18, panel.title, "middle", ' font-weight="bold"'),
+        _text(centre, _HEIGHT - 8, f"PSNR (dB, {protocol}) \N{RIGHTWARDS ARROW}", "middle"),
         _text(x.end - 6, y.begin - 8, "better \N{SOUTH EAST ARROW}", "end", ' fill="#777"'),
         f'<g transform="translate(14 {middle:g}) rotate(-90)">'
         + _text(0, 0, "\N{LEFTWARDS ARROW} LPIPS (less is better)", "middle")

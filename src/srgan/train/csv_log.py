@@ -5,6 +5,8 @@ import io
 import logging
 from pathlib import Path
 
+import numpy as np
+
 from srgan.util import files
 
 _logger = logging.getLogger(__name__)
@@ -16,6 +18,13 @@ def read_rows(file: Path) -> list[dict[str, str]]:
     A row that a kill or a full disk has cut short, or that is no row of numbers, is left out.
     """
     return _whole(file)[0]
+
+
+def columns(file: Path) -> dict[str, np.ndarray]:
+    """Returns the columns of a file, with NaN where there is no number."""
+    rows = read_rows(file)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([float(row.get(name) or "nan") for row in rows]) for name in names}
 
 
 def append(file: Path, row: dict) -> None:

@@ -64,8 +64,8 @@ def diagnose(run: Path) -> Diagnosis:
         Logs(
             stage,
             getattr(settings, stage),
-            _columns(run / stage / "log.csv"),
-            _columns(run / stage / "validation.csv"),
+            csv_log.columns(run / stage / "log.csv"),
+            csv_log.columns(run / stage / "validation.csv"),
             _halvings(run / stage),
         )
         for stage in STAGES
@@ -73,12 +73,6 @@ def diagnose(run: Path) -> Diagnosis:
     ]
     found = [finding for each in logs for look in _LOOKS if (finding := look(each))]
     return Diagnosis(logs, found)
-
-
-def _columns(file: Path) -> dict[str, np.ndarray]:
-    rows = csv_log.read_rows(file)
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: np.array([float(row.get(name) or "nan") for row in rows]) for name in names}
 
 
 def _halvings(folder: Path) -> int:
