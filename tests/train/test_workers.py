@@ -18,6 +18,7 @@ from srgan.train import batches, config, sharing, streams
 
 TRAIN = """
 import json, sys
+from pathlib import Path
 from srgan.train import config_file, train
 
 photos, run, settings, vgg, log, *resume = sys.argv[1:]
@@ -28,7 +29,7 @@ def record(state):
     steps.flush()
 
 try:
-    train(photos, run, config_file.read(settings), vgg_weights=vgg, resume=bool(resume),
+    train(photos, run, config_file.read(Path(settings)), vgg_weights=vgg, resume=bool(resume),
           progress=record)
 except (ConnectionError, ValueError) as error:
     print(error, file=sys.stderr)

@@ -11,8 +11,8 @@ from keras import ops
 from srgan.networks import workers
 from srgan.networks.consistency import Projection
 from srgan.train import config, losses, own
-from srgan.train.optimizers import accumulated, learning_rate, make
-from srgan.train.stage import Stage, descend
+from srgan.train.optimizers import adam, learning_rate, make
+from srgan.train.stage import Stage, descend, slopes
 
 _NO_TEACHER = config.Teacher()
 _TERMS = ("pixel", "chroma", "perceptual", "adversarial", "grid")
@@ -74,13 +74,8 @@ class Adversarial(Stage):
         self.accuracy = self._number("accuracy", 0.5, "float32")
         self.generator_optimizer = make(settings, self.halvings)
         self.generator_optimizer.build(generator.trainable_variables)
-        self.discriminator_optimizer = keras.optimizers.Adam(
-            learning_rate(settings, settings.discriminator_learning_rate, steps, self.halvings),
-            beta_1=0.9,
-            beta_2=0.99,
-            global_clipnorm=settings.clip_norm,
-            gradient_accumulation_steps=accumulated(settings),
-        )
+        rate = learning_rate(settings, settings.discriminator_learning_rate, steps, self.halvings)
+        self.discriminator_optimizer = adam(settings, rate)
         self.discriminator_optimizer.build(discriminator.trainable_variables)
 
     def optimizers(self):
@@ -209,7 +204,7 @@ class Adversarial(Stage):
     def _teach_discriminator(self, tape, loss):
         """One step of the discriminator, unless it has won: then it waits for the generator."""
         weights = cast(list, self.discriminator.trainable_variables)
-        gradients = workers.means(tape.gradient(loss, weights))
+        gradients, _ = slopes(tape, loss, weights, self.discriminator_optimizer)
 
         def apply():
             self.discriminator_optimizer.apply(gradients, weights)

@@ -201,13 +201,34 @@ def make(
 ) -> keras.optimizers.Optimizer:
     """The generator's optimizer, on a schedule, with the gradients' joint norm clipped."""
     rate = learning_rate(settings, settings.learning_rate, settings.steps, halvings)
+    if settings.optimizer == "adam":
+        return adam(settings, rate)
     batches = accumulated(settings)
-    if settings.optimizer == "muon":
-        return Muon(rate, global_clipnorm=settings.clip_norm, gradient_accumulation_steps=batches)
-    return keras.optimizers.Adam(
-        rate,
-        beta_1=0.9,
-        beta_2=0.99,
-        global_clipnorm=settings.clip_norm,
-        gradient_accumulation_steps=batches,
+    return _scaled(
+        Muon(rate, global_clipnorm=settings.clip_norm, gradient_accumulation_steps=batches)
     )
+
+
+def adam(
+    settings: config.Schedule, rate: keras.optimizers.schedules.LearningRateSchedule
+) -> keras.optimizers.Optimizer:
+    """Adam as GANs take it, with the gradients' joint norm clipped."""
+    return _scaled(
+        keras.optimizers.Adam(
+            rate,
+            beta_1=0.9,
+            beta_2=0.99,
+            global_clipnorm=settings.clip_norm,
+            gradient_accumulation_steps=accumulated(settings),
+        )
+    )
+
+
+def _scaled(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer of a loss that float16 needs large, lest small gradients vanish.
+
+    The scale halves when a gradient overflows, and that step is left out.
+    """
+    if keras.config.dtype_policy().compute_dtype != "float16":
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)

@@ -32,7 +32,7 @@ class Plan(NamedTuple):
 
     settings: config.Config
     changes: list[str]  # to the configuration, so that it fits the time
-    computed_in: str  # float32 or bfloat16
+    computed_in: str  # float32, bfloat16 or float16
     photos: int
     megapixels: float
     unreadable: list[str]

@@ -214,6 +214,18 @@ class Stage(keras.Model):
 def descend(model, optimizer, tape, loss):
     """One step of the optimizer; returns the norm of the gradients before clipping."""
     weights = cast(list, model.trainable_variables)
-    gradients = workers.means(tape.gradient(loss, weights))
+    gradients, scale = slopes(tape, loss, weights, optimizer)
     optimizer.apply(gradients, weights)
-    return tf.linalg.global_norm(gradients)
+    norm = tf.linalg.global_norm(gradients) / scale
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):  # which has left the step out
+        return tf.where(tf.math.is_finite(norm), norm, 0.0)
+    return norm
+
+
+def slopes(tape, loss, weights, optimizer) -> tuple:
+    """Returns the gradients of the mean loss of all workers, times a scale, and the scale.
+
+    The optimizer wants a scale other than 1 where gradients are computed in float16.
+    """
+    scale = optimizer.scale_loss(tf.ones(()))
+    return workers.means(tape.gradient(loss, weights, output_gradients=scale)), scale

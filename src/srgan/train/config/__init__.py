@@ -43,7 +43,8 @@ class Config(Settings):
 
     scale: Literal[2, 3, 4, 8] = 4
     seed: Annotated[int, Field(ge=0)] = 0
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"  # auto: what the machine is fast at
+    # auto: what the machine is fast at
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     projection: Rounds = 4  # of the consistency projection; 0 for degraded photos
     validate_every: Count = 500  # steps
     degradation: Degradation = Degradation()
