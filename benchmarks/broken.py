@@ -3,7 +3,8 @@
     python benchmarks/broken.py -o broken
 
 A run is broken by its configuration, its data or its photos, as a user would break it. Three runs
-are healthy; second stages start from the first of them. The exit code is 1 if a fault is missed, or a healthy run accused.
+are healthy; second stages start from the first of them. The exit code is 1 if a fault is missed, or
+a healthy run accused.
 """
 
 import argparse

@@ -66,6 +66,44 @@ def test_a_large_model_teaches_a_small_one(
     assert Path("report.html").exists()
 
 
+@pytest.mark.slow
+def test_a_model_learns_from_a_few_pictures(photo_folder, vgg_file, tiny, tmp_path, monkeypatch):
+    from srgan.train.recipes import RECIPES
+
+    learned = tiny.model_copy(update={"generator": RECIPES["own-x4"].generator})
+    monkeypatch.setitem(RECIPES, "own-x4", learned)
+    monkeypatch.setenv("SRGAN_VGG_WEIGHTS", str(vgg_file))
+    monkeypatch.chdir(tmp_path)
+    for folder in ("pages", "held-out", "KODAK24"):
+        shutil.copytree(photo_folder, folder)
+    for file in sorted(Path("pages").iterdir())[:3]:
+        file.unlink()
+    for file in sorted(Path("held-out").iterdir())[3:]:
+        file.unlink()
+
+    ran = []
+    for program, command, *arguments in commands("transfer.md"):
+        assert program == "srgan"
+        # A schedule of a few steps, in place of one for a quarter of an hour.
+        short = [word for word in arguments if ".steps=" not in word and "warmup" not in word]
+        code = cli.main([command, *_without_empty_options(short)])
+        assert code == (1 if command == "check" else 0), command  # crops of the same photos
+        ran.append(command)
+    assert " ".join(ran) == "check plan train diagnose evaluate evaluate"
+    assert srgan.load("runs/pages/model.onnx").scale == 4
+    assert "srgan-x4" in Path("report.html").read_text()
+
+
+def _without_empty_options(arguments):
+    """The arguments without each --set whose value was taken out."""
+    following = [*arguments[1:], "--"]
+    return [
+        word
+        for word, after in zip(arguments, following, strict=True)
+        if word != "--set" or not after.startswith("--")
+    ]
+
+
 def _printed(recipe):
     import tomli_w
 

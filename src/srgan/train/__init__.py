@@ -5,7 +5,8 @@
     train("photos", "run", Config())
 
 `config` is what may be chosen, `recipes` the named choices, `run` the way from photos to a model.
-`Pretraining` and `Adversarial` are its stages, Keras models to `compile` and `fit` alone.
+`Pretraining` and `Adversarial` are its stages, Keras models to `compile` and `fit` alone. `join`
+finds the other processes of a training on several GPUs or machines.
 Imports Keras, when `train` is first used. May be imported by the command line alone.
 """
 
@@ -13,20 +14,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from srgan.networks.workers import join
     from srgan.train.adversarial import Adversarial
     from srgan.train.config import Config
     from srgan.train.pretraining import Pretraining
     from srgan.train.recipes import RECIPES
     from srgan.train.run import train
 
-__all__ = ["RECIPES", "Adversarial", "Config", "Pretraining", "train"]
+__all__ = ["RECIPES", "Adversarial", "Config", "Pretraining", "join", "train"]
 
 _HOMES = {
-    "Adversarial": "adversarial",
-    "Config": "config",
-    "Pretraining": "pretraining",
-    "RECIPES": "recipes",
-    "train": "run",
+    "Adversarial": "train.adversarial",
+    "Config": "train.config",
+    "Pretraining": "train.pretraining",
+    "RECIPES": "train.recipes",
+    "join": "networks.workers",
+    "train": "train.run",
 }
 
 
@@ -37,4 +40,4 @@ def __getattr__(name: str) -> object:
         from srgan.util import frameworks
 
         frameworks.import_tensorflow()
-    return getattr(import_module(f"srgan.train.{_HOMES[name]}"), name)
+    return getattr(import_module(f"srgan.{_HOMES[name]}"), name)
