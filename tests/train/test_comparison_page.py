@@ -1,0 +1,52 @@
+"""Runs side by side: a page with their validations, and the front of those that none exceeds."""
+
+import re
+
+import pytest
+import tomli_w
+
+from srgan import cli
+from srgan.train import comparison, comparison_page, config, csv_log
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Three, the last of which is worse than the first in both measures."""
+    for name, psnr, lpips in (("a", 28.0, 0.10), ("b", 29.0, 0.14), ("c<i>", 27.5, 0.12)):
+        folder = tmp_path / name
+        (folder / "adversarial").mkdir(parents=True)
+        text = tomli_w.dumps(config.Config().model_dump(mode="json"))
+        (folder / "config.toml").write_text(text)
+        for step in (1, 2):
+            row = {"step": step, "psnr": psnr - 2 + step, "lpips": lpips, "grid": 0.05}
+            csv_log.append(folder / "adversarial/validation.csv", row | {"rank": step - 2.0})
+    return tmp_path
+
+
+def test_the_front_joins_the_runs_that_none_exceeds(runs):
+    drawn = comparison_page.drawing(comparison.compare(comparison.find([runs])))
+    (line,) = re.findall(r'<polyline points="([^"]*)"', drawn)
+    assert len(line.split()) == 2
+    dots = dict(re.findall(r"<title>(\S+): PSNR ([\d.]+) dB", drawn))
+    assert dots == {"a": "28.00", "b": "29.00", "c&lt;i&gt;": "27.50"}
+
+
+def test_the_page_has_each_run_as_a_line_of_each_plot(runs):
+    folders = comparison.find([runs])
+    page = comparison_page.page(comparison.compare(folders), folders)
+    assert page.count("<title>b</title>") == 4  # psnr, lpips, grid, rank
+    assert "<i>" not in page
+    assert "<td>29.0000" in page
+
+
+def test_a_command_writes_both(runs, capsys):
+    options = ["--page", runs / "runs.html", "--plane", runs / "plane.svg"]
+    assert cli.main(["runs", *map(str, [runs, *options])]) == 0
+    assert (runs / "plane.svg").read_text().startswith("<svg")
+    assert "<h2>adversarial</h2>" in (runs / "runs.html").read_text()
+
+
+def test_runs_without_a_validation_cannot_be_drawn(tmp_path, capsys):
+    (tmp_path / "config.toml").write_text("")
+    assert cli.main(["runs", str(tmp_path), "--plane", str(tmp_path / "plane.svg")]) == 2
+    assert "No run has been validated yet" in capsys.readouterr().err
