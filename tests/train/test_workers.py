@@ -20,6 +20,7 @@ TRAIN = """
 import json, sys
 from pathlib import Path
 from srgan.train import config_file, train
+from srgan.train.run import Interrupted
 
 photos, run, settings, vgg, log, *resume = sys.argv[1:]
 steps = open(log, "a")
@@ -34,6 +35,9 @@ try:
 except (ConnectionError, ValueError) as error:
     print(error, file=sys.stderr)
     sys.exit(2)
+except Interrupted as stop:
+    print(stop, file=sys.stderr)
+    sys.exit(130)
 """
 
 
@@ -114,22 +118,35 @@ def test_two_and_four_workers_learn_what_one_does(team, photo_folder):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_ends_the_run_with_a_checkpoint_and_it_goes_on_with_fewer(
+def test_workers_that_are_stopped_or_killed_leave_a_run_that_ends_with_the_same_weights(
     team, photo_folder
 ):
     assert team.finish(team.start("whole", 1, [photo_folder]))[0][0] == 0
-    running = team.start("killed", 2, [photo_folder])
-    while len(team.steps("killed")) < 12 and running[0].poll() is None:
-        time.sleep(0.05)
+
+    def wait_for(stage, step, running):
+        while [stage, step] not in [seen[:2] for seen in team.steps("hurt")]:
+            assert running[0].poll() is None
+            time.sleep(0.02)
+
+    running = team.start("hurt", 2, [photo_folder])
+    wait_for("pretrain", 3, running)
+    running[1].send_signal(signal.SIGTERM)  # one is enough to stop all after the same step
+    (first, second) = team.finish(running)
+    assert first == second
+    assert first[0] == 130
+
+    running = team.start("hurt", 2, [photo_folder], "resume")
+    wait_for("adversarial", 12, running)
     running[1].send_signal(signal.SIGKILL)
     (code, said), _ = team.finish(running)
     assert code == 2
     assert "Another worker has ended" in said[0]
     assert "--resume" in said[0]
-    kept = sorted((team.folder / "killed/pretrain/checkpoints").glob("*.npz"))
+    kept = sorted((team.folder / "hurt/adversarial/checkpoints").glob("*.npz"))
     assert kept[-1].name >= "00000010.npz"
-    assert team.finish(team.start("killed", 1, [photo_folder], "resume"))[0][0] == 0
-    np.testing.assert_allclose(team.weights("killed"), team.weights("whole"), atol=1e-4)
+
+    assert team.finish(team.start("hurt", 1, [photo_folder], "resume"))[0][0] == 0
+    np.testing.assert_allclose(team.weights("hurt"), team.weights("whole"), atol=1e-4)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
     """Runs a command once for each worker; returns the first exit code that is not 0.
 
     They are told of each other by TF_CONFIG. If there are GPUs, worker k has the k-th of them.
-    All are in this process' group, so that Ctrl-C reaches each. The others notice when one ends.
+    Ctrl-C and SIGTERM are passed on to all. The others notice when one ends.
 
     Args:
         arguments: Of the command, as `cli.main` takes them.
@@ -34,17 +35,21 @@ def launch(arguments: Sequence[str], count: int) -> int:
         environment = os.environ | {"TF_CONFIG": json.dumps(place)}
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[index]
-        running.append(
-            subprocess.Popen([sys.executable, "-m", "srgan", *arguments], env=environment)
-        )
-    while True:
-        try:
-            codes = [process.wait() for process in running]
-            return next((abs(code) for code in codes if code), 0)
-        except KeyboardInterrupt:  # they have got it, too; a supervisor's signal they have not
-            for process in running:
-                if process.poll() is None:
-                    process.terminate()
+        command = [sys.executable, "-m", "srgan", *arguments]
+        running.append(subprocess.Popen(command, env=environment, process_group=0))
+
+    def pass_on(number: int, frame: object) -> None:
+        for process in running:
+            if process.poll() is None:
+                process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        codes = [process.wait() for process in running]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return next((abs(code) for code in codes if code), 0)
 
 
 def _gpus() -> list[str]:

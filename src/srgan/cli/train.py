@@ -1,6 +1,7 @@
 """`srgan train` and `srgan recipes`."""
 
 import json
+import logging
 import os
 import sys
 from contextlib import nullcontext
@@ -140,6 +141,8 @@ def train(
     from srgan.train import run
 
     group.join()
+    if not group.leads():  # the first one says it
+        logging.getLogger("srgan").setLevel(logging.ERROR)
     if not resume:
         settings = adopted(settings, init, config)
     runs = config_file.sweep(settings, sweep) if sweep else {"": settings}

@@ -11,7 +11,7 @@ both networks learn in branches of a `tf.cond`, where a strategy cannot merge it
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count as counter
 from typing import Any, NamedTuple
@@ -20,7 +20,6 @@ import numpy as np
 import tensorflow as tf
 
 _GROUP = 77_000  # key of the collective operations of one kind of device; that of CPUs is the next
-_ADVICE = "Its own message says why."
 
 
 class Disagreement(ValueError):
@@ -173,7 +172,7 @@ def any_of(*flags: bool) -> list[bool]:
     """Returns of each flag whether it is set in any worker."""
     if count() == 1:
         return [*flags]
-    return (np.asarray(_function(_add)(tf.constant([float(one) for one in flags]))) > 0).tolist()
+    return (np.asarray(_sum(tf.constant([float(one) for one in flags]))) > 0).tolist()
 
 
 def share(variables: Sequence[Any]) -> None:
@@ -183,7 +182,7 @@ def share(variables: Sequence[Any]) -> None:
     for variable in variables:  # one by one: no second copy of them all
         value = tf.cast(tf.convert_to_tensor(variable), tf.float64)
         own = value if leads() else tf.zeros_like(value)
-        variable.assign(tf.cast(_function(_add)(own), variable.dtype))
+        variable.assign(tf.cast(_sum(own), variable.dtype))
 
 
 def agree(**facts: Any) -> None:
@@ -236,19 +235,20 @@ def gather(text: str) -> list[str]:
     mine = np.frombuffer(text.encode(), np.uint8)
     sizes = np.zeros(count())
     sizes[rank()] = len(mine)
-    sizes = np.asarray(_function(_add)(tf.constant(sizes))).astype(int)
+    sizes = np.asarray(_sum(tf.constant(sizes))).astype(int)
     table = np.zeros((count(), sizes.max()))
     table[rank(), : len(mine)] = mine
-    table = np.asarray(_function(_add)(tf.constant(table))).astype(np.uint8)
+    table = np.asarray(_sum(tf.constant(table))).astype(np.uint8)
     return [row[:size].tobytes().decode() for row, size in zip(table, sizes, strict=True)]
 
 
-_functions: dict[Callable, Any] = {}
+_sums: dict[tuple, Any] = {}
 
 
-def _function(run: Callable) -> Any:
-    """As a graph for each shape: its collective operation keeps one key, and not one a call."""
-    return _functions.setdefault(run, tf.function(run))
+def _sum(tensor: tf.Tensor) -> tf.Tensor:
+    """The sum over all workers, by one graph for each shape: each call with a key would leak it."""
+    kind = (tuple(tensor.shape), tensor.dtype)
+    return _sums.setdefault(kind, tf.function(_add))(tensor)
 
 
 def _add(tensor: tf.Tensor) -> tf.Tensor:

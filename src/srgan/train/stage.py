@@ -70,8 +70,9 @@ class Stage(keras.Model):
         self._halved_rate = self._number("halved_rate", self._rate, "float64")
 
     def compile(self) -> None:
-        # XLA's convolutions are two to four times slower than oneDNN's on a CPU.
-        super().compile(jit_compile=False)
+        # XLA's convolutions are two to four times slower than oneDNN's on a CPU. Callbacks of other
+        # packages look at `optimizer`.
+        super().compile(self.optimizers()["generator_optimizer"], jit_compile=False)
 
     def begin(self) -> None:
         """Starts from the weights that the generator has now."""
