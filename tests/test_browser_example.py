@@ -209,6 +209,21 @@ def test_what_is_no_picture_is_said(new_page, tmp_path):
     assert not page.is_visible("#result")
 
 
+@pytest.mark.slow
+def test_a_damaged_picture_leaves_nothing_of_the_one_before(new_page, tmp_path):
+    page = ready(new_page())
+    choose(page, tmp_path, photo(20, 30))
+    done(page)
+    (tmp_path / "cut.png").write_bytes((tmp_path / "photo.png").read_bytes()[:100])
+    page.set_input_files("#file", tmp_path / "cut.png")
+    assert "or is damaged" in said(page)
+    assert not page.is_visible("#result")
+    assert not page.is_visible("#busy")
+    choose(page, tmp_path, photo(20, 30))
+    done(page)
+    assert page.is_visible("#result")
+
+
 def test_a_picture_that_is_too_large_learns_which_size_would_do(new_page, tmp_path):
     page = ready(new_page())
     choose(page, tmp_path, np.zeros((3000, 4000, 3), np.uint8))

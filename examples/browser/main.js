@@ -51,7 +51,10 @@ async function start() {
   } catch (error) {
     if (state.running !== running) return; // of the picture before
     if (running.signal.aborted) say("Cancelled.");
-    else complain(error);
+    else {
+      byId("result").hidden = true; // what is there of it, or of the picture before
+      complain(error);
+    }
   }
   showBusy(false);
 }

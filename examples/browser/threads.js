@@ -1,7 +1,7 @@
 // Has the page loaded once more with the headers that allow threads, if it came without them.
 
 const MARK = "isolated"; // so that it is tried once, whatever a browser makes of it
-const PATIENCE = 3000; // milliseconds for the worker to start
+const PATIENCE = 8000; // milliseconds for the worker to start
 
 async function install() {
   await navigator.serviceWorker.register("isolation.js");
