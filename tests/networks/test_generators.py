@@ -187,6 +187,7 @@ def test_srresnet_has_the_parameters_of_the_paper_s_figure():
     assert srresnet().count_params() == head + 16 * block + trunk + 2 * stage + tail == 1_552_771
 
 
+@pytest.mark.slow
 def test_rrdbnet_has_the_parameters_of_esrgan():
     # 64 to 32 channels, then 96, 128 and 160 to 32, and 192 to 64, with biases.
     dense = 9 * (64 + 96 + 128 + 160) * 32 + 4 * 32 + 9 * 192 * 64 + 64

@@ -32,6 +32,7 @@ def test_a_refused_training_leaves_nothing_behind(photo_folder, tiny, tmp_path):
     assert [path.name for path in mine.iterdir()] == ["note.txt"]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     photo_folder, vgg_file, tiny, tmp_path
 ):
