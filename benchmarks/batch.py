@@ -14,6 +14,7 @@ processes, and prints how many a driver can keep busy. Linux only; needs `pip in
 
 import argparse
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,12 +97,12 @@ def compare(root: Path, arguments: argparse.Namespace) -> int:
     killer.join()
 
     expected = results(root / "alone")
-    wrong = results(root / "batch") != expected or results(root / "killed") != expected
+    wrong = [name for name in ("batch", "killed") if results(root / name) != expected]
     rows = pq.read_table(root / "killed" / "manifest.parquet").column("status").to_pylist()
     good = len(expected)
-    wrong |= sorted(rows) != sorted(
-        ["done"] * good + ["failed"] * (len(names) - PIPES - good) + ["quarantined"] * PIPES
-    )
+    failed = len(names) - PIPES - good
+    if Counter(rows) != {"done": good, "failed": failed, "quarantined": PIPES}:
+        wrong.append("the killed one's rows")
     print(
         "| run | results | s | until the first | pictures/s after it | processor s | driver MiB |\n"
         "|---|---|---|---|---|---|---|"
@@ -113,7 +115,10 @@ def compare(root: Path, arguments: argparse.Namespace) -> int:
             f"{one.processor:.0f} | {memory} |"
         )
     counted = ", ".join(f"{rows.count(one)} {one}" for one in sorted(set(rows)))
-    print(f"\n{len(kills)} workers killed; {counted}; results {'DIFFER' if wrong else 'the same'}")
+    print(
+        f"\n{len(kills)} workers killed; {counted}; results "
+        f"{'DIFFER: ' + ', '.join(wrong) if wrong else 'the same'}"
+    )
     return 1 if wrong else 0
 
 
@@ -194,14 +199,20 @@ def crash(pipe: Path) -> None:
     """Kills whoever reads a pipe, as a fault in a decoder would."""
     while True:
         with pipe.open("wb"):  # waits for a reader
-            for pid in workers():
-                try:
-                    links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
-                except OSError:
-                    continue
-                if str(pipe) in links:
-                    os.kill(pid, signal.SIGKILL)
+            while not (found := [pid for pid in workers() if pipe in opened(pid)]):
+                time.sleep(0.1)
+            os.kill(found[0], signal.SIGKILL)
             time.sleep(1)
+
+
+def opened(pid: int) -> list[Path]:
+    """The files that a process has open, which change while they are looked at."""
+    found = []
+    with contextlib.suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(link.readlink())
+    return found
 
 
 def results(folder: Path) -> dict[str, str]:

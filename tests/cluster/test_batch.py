@@ -11,7 +11,7 @@ import tarfile
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -238,14 +238,16 @@ def test_a_picture_that_ends_its_worker_twice_is_quarantined(batch, photos, tmp_
 
 
 def readers(path):
+    return [pid for pid in workers() if str(path) in opened(pid)]
+
+
+def opened(pid):
+    """The files that a process has open, which change while they are looked at."""
     found = []
-    for pid in workers():
-        try:
-            links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
-        except OSError:
-            continue
-        if str(path) in links:
-            found.append(pid)
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                found.append(os.readlink(link))
     return found
 
 

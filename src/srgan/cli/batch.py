@@ -149,7 +149,8 @@ def _tell(row: "Row", as_json: bool, results: TextIO) -> None:
         print(row.output, flush=True, file=results)
         messages.note(row.source, row.notes)
     else:
-        messages.fail(f"{row.source}: {row.error}")
+        error = str(row.error)
+        messages.fail(error if row.source in error else f"{row.source}: {error}")
 
 
 def _finish(tally: "Tally", as_json: bool) -> None:

@@ -75,7 +75,9 @@ class UpscaleJob:
             rows = (1 + 2 * scale**2) * min(cut.size[0], cut.height)
             is_last = index + 1 == passes and not options.has_size
             sample = picture.dtype.itemsize if is_last else np.dtype(_BETWEEN).itemsize
-            bands += rows * cut.width * picture.channels * sample
+            ready = parallel.AHEAD * model.calls if model.calls > 1 else 0
+            waiting = min(cut.tiles, ready) * scale**2 * cut.area
+            bands += (rows * cut.width + waiting) * picture.channels * sample
             self.cuts.append(cut)
         self.memory = round(tiles + bands)
         self.work = picture.frames * sum(cut.work for cut in self.cuts)

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 _Result = TypeVar("_Result")
 
+AHEAD = 2  # results of `in_order`, for each core, that may wait until they are asked for
+
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of glibc's malloc.h
 
 _allowed: list[int] = []  # cores, if this process shares a machine with others of its kind
@@ -182,7 +184,7 @@ def in_order(
     try:
         for job in jobs:
             running.append(pool.submit(copy_context().run, function, *job))
-            if len(running) > 2 * available_cores():
+            if len(running) > AHEAD * available_cores():
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
