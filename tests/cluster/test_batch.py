@@ -343,23 +343,27 @@ def test_a_whole_cluster_that_is_killed_costs_nothing_that_was_done(
 def test_a_signal_ends_a_batch_with_one_line_and_the_rest_can_be_done_later(
     cluster, batch, many, tmp_path, tiny_model, number, code, is_own
 ):
-    large, command = tmp_path / "large", [sys.executable, "-m", "srgan", "batch", str(many)]
-    command += [str(tmp_path / "large"), "--model", str(tiny_model)]
+    large = tmp_path / "large"
+    command = [sys.executable, "-m", "srgan", "batch", str(many), str(large)]
+    command += ["--model", str(tiny_model)]
     process = subprocess.Popen(
         command + ([] if is_own else ["--cluster", cluster.address]),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
-    wait_for(lambda: len(results(large)) >= 4 if large.exists() else process.poll())
+
+    def has_begun():
+        assert process.poll() is None, process.stderr.read()
+        return len(results(large)) >= 4
+
+    wait_for(has_begun)
     process.send_signal(number)
     _, said = process.communicate()
     assert (process.returncode, said) == (
         code,
         "error: interrupted; every file that was written is complete.\n",
     )
-    wait_for(lambda: is_own or not workers())
     assert batch(many, large)[1][-1]["skipped"] >= 4
 
 
