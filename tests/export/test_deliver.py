@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import onnx
 import pytest
@@ -82,6 +83,21 @@ sys.exit(cli.main(["verify", sys.argv[1]]))
         check=True,
     )
     assert done.stdout.endswith("mine.tflite is as its certificate says.\n")
+
+
+def test_a_network_of_ones_own_is_exported_from_the_keras_file_beside_it(run, tmp_path):
+    keras.utils.set_random_seed(0)
+    lr = keras.Input((None, None, 3))
+    x = keras.layers.UpSampling2D(4)(keras.layers.Conv2D(8, 3, padding="same")(lr))
+    network = keras.Model(lr, keras.layers.Conv2D(3, 3, padding="same")(x), name="theirs")
+    metadata = loading.load(run / "model.onnx").metadata
+    facts = {"receptive_field": receptive_field(network)}
+    onnx_file.write_onnx(network, tmp_path / "model.onnx", metadata.model_copy(update=facts))
+    with pytest.raises(ValueError, match=r"holds the network 'theirs'"):
+        export(tmp_path / "model.onnx", "tflite", tmp_path / "out")
+    network.save(tmp_path / "model.keras")
+    issued = export(tmp_path / "model.onnx", "tflite", tmp_path / "out")
+    assert issued.measured.photos.psnr > certificate.MIN_PSNR["tflite"]
 
 
 def test_metadata_that_contradict_the_network_are_named(run, tmp_path):

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,7 +37,8 @@ def export(
     """Exports a model into a new folder, with certificate and model card.
 
     Args:
-        source: The folder of a run, a shipped model's name, or the path of an srgan ONNX file.
+        source: The folder of a run, a shipped model's name, or the path of an srgan ONNX file. A
+            network of one's own is read from the `.keras` file that a run leaves beside it.
         kind: One of `FORMATS`.
         folder: Made; written whole or not at all.
         size: Height and width of lr, for TFLite; None takes any.
@@ -67,7 +69,7 @@ def export(
     file = find(source)
     metadata = _metadata(file)
     crops = _calibration(calibration, metadata.scale, size) if kind.endswith("int8") else []
-    generator = onnx_file.read_generator(file)
+    generator = _generator(file)
     if generator.compute_output_shape((1, 8, 8, 3))[1] != 8 * metadata.scale:
         raise ValueError(
             f"{file} says that its scale is {metadata.scale}, and holds {generator.name!r}. "
@@ -108,6 +110,30 @@ def find(source: str | os.PathLike[str]) -> Path:
             "Finish it with srgan train --resume, or name the model.onnx of a stage."
         )
     return catalogue.path(source)
+
+
+def _generator(file: Path) -> keras.Model:
+    """The network of an ONNX file: one of srgan's, or that of the `.keras` file beside it.
+
+    Raises:
+        ValueError: If it is another one, without such a file, or with one that cannot be read.
+    """
+    try:
+        return onnx_file.read_generator(file)
+    except ValueError:
+        beside = file.with_suffix(".keras")
+        if not beside.is_file():
+            raise
+    try:
+        found: Any = keras.saving.load_model(beside, compile=False)
+    except (OSError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"{beside}, which has the network of {file.name}, cannot be read: {reason}. A class of "
+            "one's own has to be imported first: export it from Python, with "
+            "srgan.export.deliver.export."
+        ) from error
+    return found
 
 
 def _check_options(kind: str, size: tuple[int, int] | None, calibration: Path | None) -> None:
