@@ -133,6 +133,7 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
     """
 
     def __init__(self, peak: float, steps: int, warmup: int, halvings: keras.Variable) -> None:
+        self._arguments = {"peak": peak, "steps": steps, "warmup": warmup}
         self._full = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else peak,
             steps - warmup,
@@ -143,6 +144,9 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         return self._full(step) / ops.cast(2**self._halvings, "float32")
+
+    def get_config(self):  # what trackers log
+        return self._arguments
 
 
 class WarmSteps(keras.optimizers.schedules.LearningRateSchedule):
@@ -173,6 +177,10 @@ class WarmSteps(keras.optimizers.schedules.LearningRateSchedule):
         risen = ops.minimum((step + 1) / self._warmup, 1.0) if self._warmup else 1.0
         rate = self._peak * risen * self._factor ** ops.cast(passed, "float32")
         return rate / ops.cast(2**self._halvings, "float32")
+
+    def get_config(self):
+        milestones, warmup = self._milestones, self._warmup
+        return {"peak": self._peak, "milestones": milestones, "warmup": warmup}
 
 
 def learning_rate(
