@@ -90,7 +90,6 @@ def team(tiny, vgg_file, tmp_path):
     settings = tiny.model_copy(
         update={
             "validate_every": 10,
-            "generator": config.SrResNet(filters=8, blocks=1, normalisation=True),
             "pretrain": tiny.pretrain.model_copy(
                 update={"steps": 25, "batch_size": 4, "mixup": 0.5}
             ),
