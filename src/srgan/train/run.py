@@ -140,14 +140,8 @@ def train(
             training = record.data_of(pairs, brought.streams)
             workers.agree(photos=training.fingerprint)
             if known:
-                record.check_own(known.own, described)
-                record.check_data("The photos", known.data, training.fingerprint)
-                pixels = record.fingerprint(validating)
-                record.check_data("The validation photos", known.validation, pixels)
-                record.warn_of_versions(known)
-                found = known.model_copy(
-                    update={"inputs": chosen, "vgg": networks.vgg or known.vgg}
-                )
+                now = training, validating, described
+                found = _go_on(known, *now, chosen, networks.vgg or known.vgg)
             else:
                 taught_by = teacher and teacher.source
                 found = record.make(
@@ -173,6 +167,23 @@ def train(
             }
             workers.agree()
         return _run(networks, folder, settings, sources, found, validating, report, callbacks)
+
+
+def _go_on(
+    known: record.Record,
+    training: record.Data,
+    validating: list[data.Pair],
+    described: dict[str, str],
+    chosen: record.Inputs,
+    vgg: record.Source | None,
+) -> record.Record:
+    """What a resumed run depends on; raises if that is no longer what it began with."""
+    record.check_own(known.own, described)
+    record.check_data("The photos", known.data, training.fingerprint)
+    pixels = record.fingerprint(validating)
+    record.check_data("The validation photos", known.validation, pixels)
+    record.warn_of_versions(known)
+    return known.model_copy(update={"inputs": chosen, "vgg": vgg})
 
 
 def _stream(
