@@ -1,7 +1,7 @@
 // The page that enlarges pictures in the browser alone.
 
 import { enlarge } from "./enlarging.js";
-import { contextOf, open, pixels, prepare } from "./reading.js";
+import { check, contextOf, open, pixels, prepare } from "./reading.js";
 import { fitTo, startComparison } from "./server/web/comparison.js";
 import { complain, say } from "./server/web/status.js";
 import { allowThreads } from "./threads.js";
@@ -43,6 +43,7 @@ async function start() {
   try {
     await open(before, file);
     prepare(after, before, model, models);
+    await check(file);
     running.signal.throwIfAborted();
     fitTo(after.width, after.height);
     say(`Enlarging to ${after.width}x${after.height} pixels.`);

@@ -15,12 +15,27 @@ const ANYWHERE = 16.7; // that every browser's canvas has
 export async function open(image, file) {
   URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(file);
-  try {
-    await image.decode();
-  } catch {
-    const advice = "It opens JPEG, PNG, WebP, GIF and AVIF files; save the picture as one of these.";
-    throw new Error(`${file.name} is not a picture that this browser opens, or is damaged. ${advice}`);
-  }
+  await image.decode().catch(() => refuse(file));
+}
+
+/**
+ * Decodes all of a file, of which an image element shows what there is.
+ *
+ * @param {File} file
+ * @throws {Error} If it is damaged.
+ */
+export async function check(file) {
+  const bitmap = await createImageBitmap(file).catch(() => refuse(file));
+  bitmap.close();
+}
+
+/**
+ * @param {File} file
+ * @returns {never}
+ */
+function refuse(file) {
+  const advice = "It opens JPEG, PNG, WebP, GIF and AVIF files; save the picture as one of these.";
+  throw new Error(`${file.name} is not a picture that this browser opens, or is damaged. ${advice}`);
 }
 
 /**
