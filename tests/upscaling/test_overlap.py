@@ -129,6 +129,31 @@ def test_much_more_work_than_the_picture_has_is_told(deep, photo, tmp_path, monk
     assert any(f"that {share:.0f} times the picture is computed" in note for note in job.notes)
 
 
+def test_small_tiles_that_cost_much_or_save_nothing_are_told(deep, photo, tmp_path):
+    def notes(tile):
+        return pipeline.prepare(
+            photo, tmp_path / "large.png", deep, UpscaleOptions(tile=tile)
+        ).notes
+
+    assert any("and tiles are small; a larger --tile, or --overlap 32" in n for n in notes(16))
+    assert any("--tile 150 has no effect: with the 81 pixels" in n for n in notes(150))
+    assert not any("--tile" in n for n in notes(250))
+
+
+def test_a_small_picture_is_exact_as_one_tile(deep, tmp_path, monkeypatch):
+    images.write(tmp_path / "small.png", np.zeros((60, 90, 3), np.uint8))
+    model = loading.load(deep)
+    monkeypatch.setattr(model, "calls", 2)  # as of what sees less far
+    job = pipeline.prepare(tmp_path / "small.png", tmp_path / "large.png", model)
+    assert job.overlap is None
+
+
+def test_what_an_overlap_costs_is_said_of_models_of_srgan_too(photo, tmp_path, tiny_model):
+    options = UpscaleOptions(overlap=1, tile=32)
+    job = pipeline.prepare(photo, tmp_path / "large.png", tiny_model, options)
+    assert any("overlap by 1 pixels, and not by the 2" in note for note in job.notes)
+
+
 def test_memory_grows_before_tiles_become_mostly_halo(deep, monkeypatch):
     model: Model = loading.load(deep)
     little = 2 * (2 * SEES + 16) ** 2 * model.pixel_bytes

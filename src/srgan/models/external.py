@@ -200,10 +200,10 @@ def _scale(path: Path, adapted: Adapted, size: tuple[int, int] | None) -> int:
     found = _try(adapted, height, width)
     scale = found[0] // height if found else 0
     if not 1 <= scale <= 16 or found != (scale * height, scale * width):
-        shown = f"{found[1]}x{found[0]}" if found else "an error"
+        made = f"makes {found[1]}x{found[0]} of" if found else "makes no picture in colour of"
         raise ValueError(
-            f"{path} makes {shown} of {width}x{height} pixels; expected an integer factor from 1 "
-            "to 16. Is it a super-resolution model?"
+            f"{path} {made} {width}x{height} pixels; expected one that is 1 to 16 times as large, "
+            "by an integer. Is it a super-resolution model?"
         )
     return scale
 
@@ -289,5 +289,5 @@ def _advice(path: Path) -> str:
     return (
         "If it takes or gives values in another range, or BGR, say so with --model-range and "
         f"--model-channels, or in {path.with_suffix('.toml').name} beside it: "
-        'range = "-1..1", channels = "bgr".'
+        'range = "-1..1" (or input_range and output_range), channels = "bgr" (of both).'
     )

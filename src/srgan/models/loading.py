@@ -50,10 +50,11 @@ def load(
     read = engines.read(file)
     sight = external.sight(read)
     # What looks far has few large tiles: one at a time, on all cores, needs the least memory.
-    calls = 1 if sight.whole or sight.halo > _FAR else parallel.available_cores()
+    is_deep = sight.halo > _FAR and not sight.whole
+    calls = 1 if sight.whole or is_deep else parallel.available_cores()
     opens = partial(engines.open_engine, file, engine, calls, precision)
     data, weight = _fuse(file, read)
-    opened, pixel_bytes = _open(data, opens, calls)
+    opened, pixel_bytes = _open(data, opens, is_deep)
     requirements, specification = NO_REQUIREMENTS, ""
     if any(key.startswith(PREFIX) for key in opened.metadata):
         if any(values):
@@ -78,7 +79,7 @@ def load(
         other = catalogue.psnr_path(file, metadata)
         data = interpolation.interpolate(engines.read(other), read, realism)
         data, _ = _fuse(file, data)
-        opened, _ = _open(data, opens, calls)
+        opened, _ = _open(data, opens, is_deep)
         metadata = metadata.model_copy(update={"name": f"{metadata.name} @ {realism:g}"})
     if self_ensemble:
         if requirements.fixed and requirements.fixed[0] != requirements.fixed[1]:
@@ -137,10 +138,10 @@ def _fuse(file: Path, data: bytes) -> tuple[bytes, _Weight]:
 
 
 def _open(
-    data: bytes, opens: Callable[[bytes], engines.Engine], calls: int
+    data: bytes, opens: Callable[[bytes], engines.Engine], is_deep: bool
 ) -> tuple[engines.Engine, float]:
     """The engine of a network, in two parts where that saves much, and what a pixel takes then."""
-    found = split.parts(data) if calls == 1 else None
+    found = split.parts(data) if is_deep else None
     return (split.Split(found, opens), found.pixel_bytes) if found else (opens(data), 0.0)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from srgan.models import engines, fuse
-from srgan.models.receptive_field import GlobalOperation, receptive_field
+from srgan.models.receptive_field import receptive_field
 
 if TYPE_CHECKING:
     import onnx
@@ -47,8 +47,15 @@ def parts(data: bytes) -> Parts | None:
     """Returns the parts of a network that takes any size, or None where that would save little.
 
     Args:
-        data: An ONNX file that an engine can run.
+        data: An ONNX file. If its graph is malformed, an engine says what is wrong with the whole.
     """
+    try:
+        return _parts(data)
+    except (LookupError, TypeError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _parts(data: bytes) -> Parts | None:
     import onnx
 
     model = onnx.load_model_from_string(data)
@@ -70,10 +77,7 @@ def parts(data: bytes) -> Parts | None:
     second = _part(model, between, model.graph.output[0])
     if first is None or second is None:
         return None
-    try:
-        reach = receptive_field(second)
-    except GlobalOperation:
-        return None
+    reach = receptive_field(second)  # raises ValueError if that is the whole picture
     before, after = fuse.memory(first, _SIDE), fuse.memory(second, _SIDE)
     if reach > _NEAR or before is None or after is None or after < _WORTH * before:
         return None

@@ -228,5 +228,5 @@ def slopes(tape, loss, weights, optimizer) -> tuple:
 
     The optimizer wants a scale other than 1 where gradients are computed in float16.
     """
-    scale = optimizer.scale_loss(tf.ones(()))
+    scale = optimizer.scale_loss(tf.ones_like(loss))
     return workers.means(tape.gradient(loss, weights, output_gradients=scale)), scale

@@ -100,15 +100,16 @@ class UpscaleJob:
         """
         self.overlap = None
         asked, sees = self.options.overlap, self.model.metadata.receptive_field
-        if not (self.model.specification and self.model.requirements.divisible):
+        if not self.model.requirements.divisible:
             return None
         if asked is not None and asked < sees:
             return overlap.measure(self.model, middle(), (asked,))[0]
-        if asked is not None or self.options.tile is not None:
+        if not self.model.specification or asked is not None or self.options.tile is not None:
             return None
-        exact = self._plan(self.picture.height, self.picture.width, workers)
-        if exact.work <= DEAR * exact.height * exact.width and self._tile_bytes(exact) < MUCH:
-            return None
+        for count in (workers, 1):  # a small picture is one tile, if one worker has it alone
+            exact = self._plan(self.picture.height, self.picture.width, count)
+            if exact.work <= DEAR * exact.height * exact.width and self._tile_bytes(exact) < MUCH:
+                return None
         return overlap.enough(self.model, middle())
 
     def __repr__(self) -> str:
@@ -137,6 +138,12 @@ class UpscaleJob:
                 f"{need.fixed[1]}x{need.fixed[0]} pixels alone" if need.fixed else "whole pictures"
             )
             yield f"--tile {self.options.tile} has no effect: the model takes {takes}"
+        elif self.options.tile and self._is_whole(self.options.tile):
+            yield (
+                f"--tile {self.options.tile} has no effect: with the {self.cuts[0].halo} pixels to "
+                "each side that a tile depends on, it is the whole picture; --overlap 32 makes it "
+                "smaller, and may show seams"
+            )
         if self.overlap:
             yield (
                 f"tiles overlap by {self.overlap.pixels} pixels, and not by the {sees} that the "
@@ -145,12 +152,18 @@ class UpscaleJob:
                 f"{sees} is exact"
             )
         share = max((cut.work / (cut.height * cut.width) for cut in self.cuts), default=0)
-        if share > _TWICE and not need.fixed and self.options.tile is None:
+        if share > _TWICE and not need.fixed:
+            why = "tiles are small" if self.options.tile else "memory is short"
+            advice = "a larger --tile, or " if self.options.tile else ""
             yield (
                 f"tiles overlap so much that {share:.0f} times the picture is computed, since the "
-                f"network sees {sees} pixels to each side and memory is short; --overlap 32 takes "
+                f"network sees {sees} pixels to each side and {why}; {advice}--overlap 32 takes "
                 "less time, and may show seams"
             )
+
+    def _is_whole(self, tile: int) -> bool:
+        """Whether larger pictures than the tiles asked for are one tile all the same."""
+        return all(cut.tiles == 1 and max(cut.height, cut.width) > tile for cut in self.cuts)
 
     @property
     def tiles(self) -> int:
