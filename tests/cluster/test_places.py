@@ -2,7 +2,7 @@
 
 import pytest
 
-from srgan.cluster import lease
+from srgan.cluster import lease, places
 from srgan.cluster.places import place
 
 
@@ -63,6 +63,17 @@ def test_credentials_that_are_refused_name_their_variables(bucket, s3_server):
 def test_what_names_no_place_is_refused(uri):
     with pytest.raises(ValueError, match=r"names no place|is no place that is known here"):
         place(uri)
+
+
+def test_missing_credentials_are_named_in_a_line():
+    said = "google::cloud::Status(UNAVAILABLE: Retry policy exhausted, with a last message of "
+    said += "Could not create a OAuth2 access token to authenticate the request. " + 900 * "more "
+    error = places.explain("gs://bucket/folder", OSError(said))
+    assert isinstance(error, PermissionError)
+    assert str(error).startswith(
+        "gs://bucket/folder is refused. Set GOOGLE_APPLICATION_CREDENTIALS, here and on all workers"
+    )
+    assert len(str(error)) < 500
 
 
 def test_two_batches_cannot_hold_one_destination(folder):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from textwrap import shorten
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -20,7 +21,11 @@ _CREDENTIALS = {  # by scheme: what has to be set
     "abfs": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     "abfss": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
-_REFUSED = r"ACCESS_DENIED|FORBIDDEN|status (401|403)|credential|AccessDenied|INVALID_ACCESS_KEY"
+_REFUSED = (
+    r"ACCESS_DENIED|FORBIDDEN|status (401|403)|credential|AccessDenied|INVALID_ACCESS_KEY|"
+    "OAuth2 access token"
+)
+_PATIENCE = {"gs": "?retry_limit_seconds=30"}  # else a quarter of an hour, without credentials
 _STORES = ("s3", "gcs", "abfs")  # a file appears there in one step, when all of it was sent
 _PIECE = 2**22  # bytes that are copied at a time
 
@@ -156,7 +161,7 @@ def explain(uri: str, error: Exception) -> OSError:
     if scheme in _CREDENTIALS and re.search(_REFUSED, text):
         return PermissionError(
             f"{uri} is refused. Set {_CREDENTIALS[scheme]}, here and on all workers, to what may "
-            f"read and write there. The service says: {text}"
+            f"read and write there. The service says: {shorten(text, 300)}"
         )
     if isinstance(error, OSError) and error.errno:
         return type(error)(error.errno, error.strerror or text, uri)
@@ -179,7 +184,8 @@ def place(uri: str) -> Place:
     if not rest.strip("/"):
         raise ValueError(f"{uri} names no place; expected one as {scheme}://bucket/folder.")
     try:
-        files, path = fs.FileSystem.from_uri(f"{scheme}://{quote(rest.rstrip('/'))}")
+        address = f"{scheme}://{quote(rest.rstrip('/'))}{_PATIENCE.get(scheme, '')}"
+        files, path = fs.FileSystem.from_uri(address)
     except (OSError, ArrowException) as error:
         if not isinstance(error, ValueError):
             raise explain(uri, error) from error
