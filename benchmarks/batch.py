@@ -87,8 +87,7 @@ def compare(root: Path, arguments: argparse.Namespace) -> int:
     alone = run(["upscale", folder, "-o", root / "alone"], root / "alone")
     same = run(["batch", folder, root / "batch"], root / "batch")
     ended = threading.Event()
-    for pipe in pipes:
-        threading.Thread(target=crash, args=(pipe,), daemon=True).start()
+    threading.Thread(target=crash, args=(pipes,), daemon=True).start()
     kills: list[int] = []
     killer = threading.Thread(target=kill, args=(arguments.every, ended, kills))
     killer.start()
@@ -195,14 +194,15 @@ def kill(every: float, ended: threading.Event, kills: list[int]) -> None:
             kills.append(found[0])
 
 
-def crash(pipe: Path) -> None:
+def crash(pipes: list[Path]) -> None:
     """Kills whoever reads a pipe, as a fault in a decoder would."""
+    for pipe in pipes:
+        os.open(pipe, os.O_RDWR)  # kept, so that readers wait, and never see an end
     while True:
-        with pipe.open("wb"):  # waits for a reader
-            while not (found := [pid for pid in workers() if pipe in opened(pid)]):
-                time.sleep(0.1)
-            os.kill(found[0], signal.SIGKILL)
-            time.sleep(1)
+        for pid in workers():
+            if not set(pipes).isdisjoint(opened(pid)):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.5)
 
 
 def opened(pid: int) -> list[Path]:
