@@ -248,7 +248,9 @@ _sums: dict[tuple, Any] = {}
 def _sum(tensor: tf.Tensor) -> tf.Tensor:
     """The sum over all workers, by one graph for each shape: each call with a key would leak it."""
     kind = (tuple(tensor.shape), tensor.dtype)
-    return _sums.setdefault(kind, tf.function(_add))(tensor)
+    if kind not in _sums:
+        _sums[kind] = tf.function(_add)
+    return _sums[kind](tensor)
 
 
 def _add(tensor: tf.Tensor) -> tf.Tensor:
