@@ -200,6 +200,8 @@ def _verify(first: Features, second: Features, variant: Variant) -> _Verified | 
     if inliers < _INLIERS:
         return None
     turn, (along, across), back = np.linalg.svd(transform[:, :2])
+    if not along:  # all points on one
+        return None
     scale, aspect = float(np.sqrt(along * across)), float(across / along)
     turned = turn @ back
     upright = np.linalg.det(turned) > 0
