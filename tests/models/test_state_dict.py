@@ -55,6 +55,12 @@ def test_a_moving_average_goes_before_the_weights(written, tmp_path):
     np.testing.assert_array_equal(state["a"], 2 * VALUES)
 
 
+@pytest.mark.parametrize("prefix", ["netG.", "generator.", "module.net_g."])
+def test_what_all_names_begin_with_is_taken_off(written, tmp_path, prefix):
+    value = {f"{prefix}a": VALUES, f"{prefix}b": VALUES}
+    assert read_state_dict(written.zipped(tmp_path / "a.pth", value)).keys() == {"a", "b"}
+
+
 @pytest.mark.parametrize("depth", range(4))
 def test_wrappers_are_looked_into(written, tmp_path, depth):
     value = {"module.a": VALUES}

@@ -23,7 +23,7 @@ _WRAPPERS = (  # where training programs keep the weights; averaged ones first
     *("state_dict", "model_state_dict", "model", "net", "network", "generator", "netG", "net_g"),
     *("netG_state_dict", "g_state_dict", "weights"),
 )
-_PREFIXES = ("module.", "_orig_mod.", "netG.")  # of DataParallel, compiled models, GANs
+_PREFIXES = ("module.", "_orig_mod.", "netG.", "net_g.", "generator.")  # of wrappers, and GANs
 _MAX_GROWTH = 4  # bfloat16 becomes twice as large, and two layers may share their weights
 _MAX_DEPTH = 4  # of wrappers in wrappers
 
