@@ -808,6 +808,10 @@ def test_a_sweep_trains_a_run_for_each_value_and_goes_on_with_those_begun(
 
     def train(photos, folder, settings, **options):
         called[folder.name] = settings.seed, options["resume"], options["cache"]
+        (folder / "pretrain").mkdir(parents=True)
+        (folder / "config.toml").write_text(f"seed = {settings.seed}")
+        scores = f"step,rank,psnr,lpips,grid\n2,1,{20 + settings.seed},0.3,0.1\n"
+        (folder / "pretrain" / "validation.csv").write_text(scores)
         return folder / "model.onnx"
 
     monkeypatch.setattr(run, "train", train)
@@ -817,6 +821,8 @@ def test_a_sweep_trains_a_run_for_each_value_and_goes_on_with_those_begun(
     cache = tmp_path / "cache"
     assert called == {"seed=1": (1, False, cache), "seed=2": (2, True, cache)}
     assert len(capsys.readouterr().out.splitlines()) == 2
+    for made in ("runs.html", "plane.svg"):
+        assert "seed=2" in (tmp_path / made).read_text()
 
 
 def test_a_value_that_is_set_by_a_misspelt_key_is_refused(fails):
