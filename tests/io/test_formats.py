@@ -383,7 +383,7 @@ def test_a_model_that_makes_no_picture_is_refused(refused, tmp_path, tiny_model,
         model.ClearField("metadata_props")
     (tmp_path / "none.onnx").write_bytes(model.SerializeToString())
     error = refused("a.png", encoded("PNG"), model=tmp_path / "none.onnx")
-    assert ("returned shape (0, " if own else "makes an error of 64x64") in error
+    assert ("returned shape (0, " if own else "makes no picture in colour of 64x64") in error
 
 
 def test_a_model_that_makes_no_numbers_is_named_and_nothing_written(refused, make_model):

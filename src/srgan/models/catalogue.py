@@ -54,8 +54,8 @@ def path(model: str | os.PathLike[str]) -> Path:
         )
     if not file.is_file():
         raise FileNotFoundError(
-            f"There is no model {str(model)!r}, and no such path: expected an ONNX file, or one of "
-            f"the shipped models: {', '.join(shipped()) or 'none in this installation'}."
+            f"There is no model {str(model)!r}: expected the path of an ONNX file, or one of the "
+            f"shipped models: {', '.join(shipped()) or 'none in this installation'}."
         )
     return file
 
