@@ -163,7 +163,8 @@ class UpscaleJob:
 
     def _is_whole(self, tile: int) -> bool:
         """Whether larger pictures than the tiles asked for are one tile all the same."""
-        return all(cut.tiles == 1 and max(cut.height, cut.width) > tile for cut in self.cuts)
+        cuts = self.cuts
+        return bool(cuts) and all(c.tiles == 1 and max(c.height, c.width) > tile for c in cuts)
 
     @property
     def tiles(self) -> int:
