@@ -150,9 +150,11 @@ def dig(monkeypatch):
 
 @pytest.fixture
 def caplog(caplog, monkeypatch):
-    """The log, also after a test that ran `srgan serve`, which keeps its lines to itself."""
-    for name in ("srgan", "uvicorn"):
-        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+    """The log, also after tests whose programs keep their lines to themselves, or silence others'."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("srgan", "uvicorn"):
+            monkeypatch.setattr(logging.getLogger(name), "disabled", False)
+            monkeypatch.setattr(logging.getLogger(name), "propagate", True)
     return caplog
 
 

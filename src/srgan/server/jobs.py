@@ -211,12 +211,12 @@ class Jobs:
         self._make_room(1e9 * self._limits.quota, keep=job.id)
 
     def _fail(self, job: Job, fault: Fault) -> None:
-        self._drop(job, "failed")
-        self._store.change(job.id, code=fault.code, detail=fault.detail)
+        self._drop(job, "failed", code=fault.code, detail=fault.detail)
 
-    def _drop(self, job: Job, state: str) -> None:
+    def _drop(self, job: Job, state: str, **changed: Any) -> None:
         """Removes the files of a job."""
-        self._store.change(job.id, state=state, bytes=0, finished=job.finished or time.time())
+        finished = job.finished or time.time()
+        self._store.change(job.id, state=state, bytes=0, finished=finished, **changed)
         shutil.rmtree(self._folder / job.id, ignore_errors=True)
 
     def _make_room(self, most: float, keep: str = "") -> None:
