@@ -150,7 +150,7 @@ def dig(monkeypatch):
 
 @pytest.fixture
 def caplog(caplog, monkeypatch):
-    """The log, also after tests whose programs keep their lines to themselves, or silence others'."""
+    """The log, also after a test whose program kept its lines to itself, or silenced others."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("srgan", "uvicorn"):
             monkeypatch.setattr(logging.getLogger(name), "disabled", False)
