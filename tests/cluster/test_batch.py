@@ -338,8 +338,11 @@ def test_a_whole_cluster_that_is_killed_costs_nothing_that_was_done(
     check_exact(many, large, tiny_model, tmp_path)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("is_own", [False, True], ids=["that was there", "of its own"])
+@pytest.mark.parametrize(
+    ("number", "code", "is_own"),
+    [(signal.SIGINT, 130, False), (signal.SIGTERM, 143, True)],
+    ids=["that was there", "of its own"],
+)
 def test_a_signal_ends_a_batch_with_one_line_and_the_rest_can_be_done_later(
     cluster, batch, many, tmp_path, tiny_model, number, code, is_own
 ):
