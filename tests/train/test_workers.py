@@ -119,8 +119,8 @@ def test_two_and_four_workers_learn_what_one_does(team, photo_folder):
             for term in ("pixel", "chroma", "perceptual", "adversarial", "grid", "discriminator"):
                 value = expected.get(term, 0.0)
                 assert logs.get(term, 0.0) == pytest.approx(value, rel=within), (step, term)
-    for name in ("two", "four"):
-        np.testing.assert_allclose(team.weights(name), team.weights("one"), atol=1e-4)
+    for name in ("two", "four"):  # Adam follows the sign of gradients that are nearly 0
+        np.testing.assert_allclose(team.weights(name), team.weights("one"), atol=5e-4)
 
 
 @pytest.mark.slow
