@@ -32,7 +32,7 @@ def record(state):
 try:
     train(photos, run, config_file.read(Path(settings)), vgg_weights=vgg, resume=bool(resume),
           progress=record)
-except (ConnectionError, ValueError) as error:
+except (OSError, ValueError) as error:
     print(error, file=sys.stderr)
     sys.exit(2)
 except Interrupted as stop:
