@@ -54,7 +54,7 @@ def network(*more, last="large", size=(None, None), first=True, wide=CHANNELS):
         conv(last, "tail", "sr" if first else "made"),
         *end,
     ]
-    shape = [1, 3, *size] if first else [1, *size, 3]
+    shape = [None, 3, *size] if first else [None, *size, 3]
     graph = helper.make_graph(
         nodes,
         "test",
@@ -82,6 +82,29 @@ def test_in_bands_a_network_makes_the_same(first, kind):
     for band in (1, 17 * 5, 17 * 8, 17 * 100):  # pixels: one row at a time to all at once
         in_bands = split.Split(found._replace(band=band), partial(opens, kind=kind))
         np.testing.assert_allclose(in_bands.run(lr), whole, atol=1e-6)
+
+
+def test_several_pictures_at_once_are_cut_too():
+    data = network().SerializeToString()
+    in_bands = split.Split(split.parts(data)._replace(band=17 * 8), opens)
+    lr = np.random.default_rng(1).random((3, 3, 23, 17), np.float32)
+    made = np.concatenate([in_bands.run(one[None]) for one in lr])
+    np.testing.assert_allclose(in_bands.run(lr), made, atol=1e-6)
+
+
+def test_a_network_that_computes_in_float16_does_so_in_parts():
+    model = network()
+    for tensor in model.graph.initializer:
+        if tensor.name != "factors":
+            array = numpy_helper.to_array(tensor).astype(np.float16)
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    data = model.SerializeToString()
+    lr = np.random.default_rng(1).random((1, 3, 23, 17)).astype(np.float16)
+    in_bands = split.Split(split.parts(data)._replace(band=17 * 8), opens).run(lr)
+    assert in_bands.dtype == np.float16
+    np.testing.assert_allclose(in_bands, opens(data).run(lr), atol=2e-3)
 
 
 def test_a_pixel_takes_what_the_long_part_needs():

@@ -65,13 +65,16 @@ def _parts(data: bytes) -> Parts | None:
         return None
     if not _is_open(pictures[0]):
         return None
-    shapes = _shapes(model)
+    kinds = _kinds(model)
+    shapes = {
+        name: tuple(side.dim_value for side in kind.shape.dim) for name, kind in kinds.items()
+    }
     cut = _last_at_size_of_lr(model.graph, pictures[0].name, shapes)
     made = shapes.get(model.graph.output[0].name, ())
     if cut is None or len(made) != 4 or not {made[1], made[3]} & {1, 3}:
         return None
     between = onnx.helper.make_tensor_value_info(
-        cut, onnx.TensorProto.FLOAT, [1, shapes[cut][1], None, None]
+        cut, kinds[cut].elem_type, [None, shapes[cut][1], None, None]
     )
     first = _part(model, pictures[0], between)
     second = _part(model, between, model.graph.output[0])
@@ -134,18 +137,15 @@ def _is_open(picture: "onnx.ValueInfoProto") -> bool:
     return not any(sides[2:] if sides[1] in (1, 3) else sides[1:3])
 
 
-def _shapes(model: "onnx.ModelProto") -> dict[str, tuple[int, ...]]:
-    """Of all that is known of a square picture; nothing where that cannot be found out."""
+def _kinds(model: "onnx.ModelProto") -> "dict[str, onnx.TypeProto.Tensor]":
+    """Types and shapes of what is made of a square picture; nothing if they cannot be found out."""
     import onnx
 
     try:
         graph = onnx.shape_inference.infer_shapes(fuse.with_size(model, _SIDE)).graph
     except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError):
         return {}
-    return {
-        value.name: tuple(side.dim_value for side in value.type.tensor_type.shape.dim)
-        for value in (*graph.value_info, *graph.output)
-    }
+    return {value.name: value.type.tensor_type for value in (*graph.value_info, *graph.output)}
 
 
 def _last_at_size_of_lr(
