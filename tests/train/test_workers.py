@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ import tensorflow as tf
 import tomli_w
 
 from srgan.networks import layers, workers
-from srgan.train import batches, config, sharing, streams
+from srgan.train import batches, callbacks, config, sharing, streams
 
 TRAIN = """
 import json, sys
@@ -121,7 +122,6 @@ def test_two_and_four_workers_learn_what_one_does(team, photo_folder):
         np.testing.assert_allclose(team.weights(name), team.weights("one"), atol=5e-4)
 
 
-@pytest.mark.skip(reason="takes minutes, and was not yet seen to its end: run it by hand")
 @pytest.mark.slow
 def test_workers_that_are_stopped_or_killed_leave_a_run_that_ends_with_the_same_weights(
     team, photo_folder
@@ -168,6 +168,24 @@ def test_workers_that_differ_are_refused_before_the_first_step(team, photo_folde
     ended = team.finish(team.start("missing", 2, [photo_folder, tmp_path / "nowhere"]))
     assert [code for code, _ in ended] == [2, 2]
     assert "Worker 1 cannot begin: " in ended[0][1][0]
+
+
+def test_a_signal_that_comes_while_workers_agree_is_not_lost(monkeypatch):
+    interruption = callbacks.Interruption()
+    interruption.set_model(SimpleNamespace(stop_training=False))
+
+    def agree(*flags):
+        agreed = [*flags]
+        if not any(flags):
+            signal.raise_signal(signal.SIGTERM)
+        return agreed
+
+    monkeypatch.setattr(workers, "any_of", agree)
+    interruption.on_train_begin()
+    interruption.on_train_batch_end(0)
+    interruption.on_train_batch_end(1)
+    assert interruption.happened
+    assert interruption.model.stop_training
 
 
 def test_a_part_of_a_batch_is_what_the_whole_has_there(made_photos):

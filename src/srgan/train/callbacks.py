@@ -204,12 +204,12 @@ class Interruption(keras.callbacks.Callback):
     handlers, the signals do what they always do.
 
     Attributes:
-        happened: Whether a signal came.
+        happened: Whether a signal came to a worker, as all of them know.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.happened = False
+        self.happened = self._came = False
         self._before: dict = {}
 
     def on_train_begin(self, logs=None):
@@ -218,9 +218,9 @@ class Interruption(keras.callbacks.Callback):
                 self._before[number] = signal.signal(number, self._stop)
 
     def on_train_batch_end(self, batch, logs=None):
-        # All workers stop after the same step, whoever was asked to.
-        flags = self.happened, self.model.stop_training
-        self.happened, stopped = workers.any_of(*flags)
+        # All workers stop after the same step, whoever was asked to. A signal that comes while they
+        # agree counts after the next one.
+        self.happened, stopped = workers.any_of(self._came, self.model.stop_training)
         self.model.stop_training = self.happened or stopped
 
     def on_train_end(self, logs=None):
@@ -233,5 +233,5 @@ class Interruption(keras.callbacks.Callback):
         self._before.clear()
 
     def _stop(self, number, frame):
-        self.happened = True
+        self._came = True
         self.restore()
