@@ -155,7 +155,6 @@ def caplog(caplog, monkeypatch):
         if name.partition(".")[0] in ("srgan", "uvicorn"):
             monkeypatch.setattr(logging.getLogger(name), "disabled", False)
             monkeypatch.setattr(logging.getLogger(name), "propagate", True)
-    caplog.set_level(logging.WARNING, "srgan")  # which also undoes logging.disable
     return caplog
 
 
