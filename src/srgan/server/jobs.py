@@ -193,8 +193,9 @@ class Jobs:
         if self._store.size() + len(data) > quota:
             raise HTTPException(
                 507,
-                f"The jobs here take all of the {self._limits.quota:g} gigabytes that they may "
-                "have; try again later.",
+                f"There is no room for this picture of {len(data) / 1e6:.3g} MB: {len(self)} other "
+                f"jobs wait or run here, and all together may take {self._limits.quota:g} GB of "
+                "the disk. Try again later, or send it to /v1/upscale.",
             )
         folder = self._folder / job.id
         folder.mkdir(parents=True)

@@ -114,7 +114,8 @@ class Queue:
     """All work, in one event loop, which never waits for any of it.
 
     Requests, for which somebody waits, and jobs, for which nobody does, take turns as long as both
-    wait; among themselves, first come, first served.
+    wait; among themselves, first come, first served. Where there is more than one place, jobs leave
+    one free, so that no request waits for the end of long ones.
 
     Args:
         concurrency: How many are worked on.
@@ -126,7 +127,8 @@ class Queue:
         self._seconds, self._concurrency = seconds, concurrency
         self._threads = ThreadPoolExecutor(concurrency, "srgan-job")
         self._most = concurrency + queue_size
-        self._working: set[Future[Any]] = set()
+        self._most_jobs = max(1, concurrency - 1)
+        self._working: dict[Future[Any], bool] = {}  # is it a job?
         self._waiting: dict[bool, deque[_Entry]] = {False: deque(), True: deque()}  # is it a job?
         self._last = False  # whether the one that began last was a job
         self._tickets: dict[str, Ticket] = {}
@@ -256,23 +258,30 @@ class Queue:
     def _begin(self) -> None:
         """Begins as much as there are places for."""
         loop = asyncio.get_running_loop()
-        while len(self._working) < self._concurrency and any(self._waiting.values()):
-            self._last = not self._last if self._waiting[not self._last] else self._last
+        while len(self._working) < self._concurrency:
+            jobs = sum(list(self._working.values()))  # a copy: threads take what ends out of it
+            may_begin = {
+                False: bool(self._waiting[False]),
+                True: bool(self._waiting[True]) and jobs < self._most_jobs,
+            }
+            if not any(may_begin.values()):
+                return
+            self._last = not self._last if may_begin[not self._last] else self._last
             entry = self._waiting[self._last].popleft()
             entry.begun.set_result(None)
-            job = self._threads.submit(_do, entry.work, entry.ticket)
-            self._working.add(job)
-            job.add_done_callback(self._working.discard)
-            job.add_done_callback(lambda job, entry=entry: _tell(loop, self._end, entry, job))
+            work = self._threads.submit(_do, entry.work, entry.ticket)
+            self._working[work] = self._last
+            work.add_done_callback(self._working.pop)
+            work.add_done_callback(lambda work, entry=entry: _tell(loop, self._end, entry, work))
 
-    def _end(self, entry: _Entry, job: Future[Any]) -> None:
-        error = job.exception()
+    def _end(self, entry: _Entry, work: Future[Any]) -> None:
+        error = work.exception()
         if entry.result.done():  # it was given up, and nobody asks any more
             pass
         elif error:
             entry.result.set_exception(error)
         else:
-            entry.result.set_result(job.result())
+            entry.result.set_result(work.result())
         self._begin()
 
 
