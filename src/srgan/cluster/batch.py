@@ -5,7 +5,6 @@ from there to its place, so that nothing of it passes through Ray's object store
 which pictures in hand is known, and which one is to blame (docs/scale.md has the figures).
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from srgan.cluster import crew, lease
 from srgan.cluster.crew import Crew, Member, Work
 from srgan.cluster.large import Large, Piece
-from srgan.cluster.manifest import FOLDER, Manifest
+from srgan.cluster.manifest import FOLDER, Manifest, unwritable
 from srgan.cluster.packer import Packer
 from srgan.cluster.places import Place, place
 from srgan.cluster.plan import Plan, prepared, settings_of, task_of
@@ -56,7 +55,7 @@ class Batch:
         """Yields the row of each picture, once it is decided.
 
         Raises:
-            OSError: If no worker can write.
+            OSError: If no worker can write, or rows cannot be written.
             RuntimeError: If workers do not start.
             ValueError: If they have other versions, or no model.
         """
@@ -79,10 +78,12 @@ class Batch:
             self._book.finish()
             self._packer.sweep()
         finally:
-            self._book.flush()
-            self._crew.end()
-            if self._large:
-                self._large.end()
+            try:
+                self._book.flush()
+            finally:
+                self._crew.end()
+                if self._large:
+                    self._large.end()
 
     def _new(self, items: Iterable[Item]) -> Iterator[Item | Row]:
         """The items that are to be done, and rows of those that cannot be."""
@@ -205,7 +206,7 @@ class Batch:
             row = ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, Unwritable):
-                raise _unwritable(error.cause) from None
+                raise unwritable(error.cause) from None
             row = self._failed(large.item, error)
         except RayError as error:
             row = self._tried_again(large.item, error, self._in_strips)
@@ -261,7 +262,7 @@ class Batch:
         for work in self._crew.retire(member):
             self._put_back(work)
         if not self._crew.members and not self._crew.starting:
-            raise _unwritable(error)
+            raise unwritable(error)
 
     def _put_back(self, work: Work) -> None:
         if isinstance(work, Item):
@@ -269,13 +270,6 @@ class Batch:
             self._next.append(work)
         elif work.large is self._large:
             work.large.put_back(work)
-
-
-def _unwritable(error: Unwritable) -> OSError:
-    advice = "what was done stays, and the same command goes on with the rest"
-    if error.errno:
-        return OSError(error.errno, f"{os.strerror(error.errno)}; {advice}", error.filename)
-    return OSError(f"{str(error).rstrip('.')}; {advice}.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ is found by the worker that would make it, and gets its row then.
 
 import hashlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -166,7 +167,18 @@ class Manifest:
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink, compression="zstd")
         part = self._folder / f"rows-{time.time_ns():020}-{level}.parquet"
-        part.write(sink.getvalue().to_pybytes())
+        try:
+            part.write(sink.getvalue().to_pybytes())
+        except OSError as error:
+            raise unwritable(error) from error
+
+
+def unwritable(error: OSError) -> OSError:
+    """Returns an error that says, too, that what was done is not lost."""
+    advice = "what was done stays, and the same command goes on with the rest"
+    if error.errno:
+        return OSError(error.errno, f"{os.strerror(error.errno)}; {advice}", error.filename)
+    return OSError(f"{str(error).rstrip('.')}; {advice}.")
 
 
 def _batches(part: Place) -> Iterator[pa.RecordBatch]:
