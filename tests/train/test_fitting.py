@@ -27,7 +27,7 @@ def pairs(photo_folder, tmp_path_factory):
 
 @pytest.fixture
 def fit(pairs):
-    def fit(folder, rate=RATE, report=lambda progress: None, every=2):
+    def fit(folder, rate=RATE, report=lambda progress: None, every=2, further=()):
         schedule = config.Pretrain(
             steps=STEPS,
             batch_size=2,
@@ -49,10 +49,22 @@ def fit(pairs):
             [pairs[0]],
             validation.accuracy_rule,
             report,
+            further,
         )
         return {name: np.array(value) for name, value in stage.state().items()}
 
     return fit
+
+
+class StopAt(keras.callbacks.Callback):
+    """Stops a training as Keras' own callbacks do."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.at = step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = int(self.model.step) == self.at
 
 
 def after(count, act):
@@ -125,6 +137,13 @@ def test_the_newest_checkpoint_may_be_damaged(fit, tmp_path, caplog):
     assert "00000008.npz is damaged, or no checkpoint" in caplog.text
     best = (tmp_path / name / "best.npz" for name in ("run", "straight"))
     assert len({file.read_bytes() for file in best}) == 1
+
+
+def test_a_callback_that_stops_the_training_ends_it_where_it_goes_on_later(fit, tmp_path):
+    straight = fit(tmp_path / "straight", rate=1e-3)
+    with pytest.raises(fitting.Interrupted, match="Stopped by a callback in run at step 5 of 16"):
+        fit(tmp_path / "run", rate=1e-3, further=[StopAt(5)])
+    assert_same(fit(tmp_path / "run", rate=1e-3), straight)
 
 
 def test_a_training_that_no_halving_mends_says_so_and_goes_on_with_a_lower_rate(fit, tmp_path):

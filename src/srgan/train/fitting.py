@@ -32,7 +32,7 @@ _LOST = (
 
 
 class Interrupted(Exception):
-    """Ctrl-C: the run ended after a whole step, with a checkpoint to resume from."""
+    """The run was asked to end, and did after a whole step, with a checkpoint to resume from."""
 
 
 def checkpoints_of(folder: Path, settings: config.Config) -> Checkpoints:
@@ -69,7 +69,7 @@ def fit(
 
     Raises:
         FloatingPointError: If it diverges after three halvings, too.
-        Interrupted: After Ctrl-C, with the state saved.
+        Interrupted: After Ctrl-C, or if a callback stops the training; with the state saved.
         ConnectionError: If another worker is gone.
         ValueError: If a caller's batches end too early, or one cannot be used.
     """
@@ -90,12 +90,15 @@ def fit(
             if workers.leads():
                 _roll_back(stage, kept, divergence)
             workers.share([*stage.state().values()])
+        else:
+            if int(stage.step) < stage.total_steps:
+                who = "" if interruption.happened else " by a callback"
+                raise Interrupted(
+                    f"Stopped{who} in {folder.name} at step {int(stage.step)} of "
+                    f"{stage.total_steps}."
+                )
         finally:
             interruption.restore()
-        if interruption.happened and int(stage.step) < stage.total_steps:
-            raise Interrupted(
-                f"Stopped in {folder.name} at step {int(stage.step)} of {stage.total_steps}."
-            )
     if workers.leads():
         judge.finish(stage)
     stage.generator.set_weights([np.asarray(weight) for weight in stage.best])

@@ -102,7 +102,8 @@ def train(
         BlockingIOError: If a training is running in `folder`.
         FileExistsError: If `folder` holds a run and `resume` is false.
         FloatingPointError: If the training diverges, also with lower learning rates.
-        Interrupted: After Ctrl-C, with the state saved.
+        Interrupted: After Ctrl-C, or if one of `callbacks` stops the training; with the state
+            saved.
         OSError: If there is no space for the checkpoints.
         ValueError: If the photos, the configuration or a weights file cannot be used, or are not
             those of the run.
