@@ -179,10 +179,12 @@ def children(process: psutil.Process) -> list[psutil.Process]:
 
 
 def workers() -> list[int]:
+    """Those of the batch that this process has begun, and of no other one."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [""])[0].startswith("ray::Worker"):
-            found.append(process.pid)
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if (process.cmdline() or [""])[0].startswith("ray::Worker"):
+                found.append(process.pid)
     return found
 
 
