@@ -10,6 +10,7 @@ import time
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 import tensorflow as tf
 import tomli_w
@@ -152,6 +153,25 @@ def test_workers_that_are_stopped_or_killed_leave_a_run_that_ends_with_the_same_
 
     assert team.finish(team.start("hurt", 1, [photo_folder], "resume"))[0][0] == 0
     np.testing.assert_allclose(team.weights("hurt"), team.weights("whole"), atol=5e-4)
+
+
+@pytest.mark.slow
+def test_workers_whose_launcher_is_killed_end_with_a_checkpoint(team, photo_folder):
+    run = team.folder / "run"
+    command = [sys.executable, "-m", "srgan", "train", photo_folder, "-o", run, "--workers", 2]
+    command += ["--config", team.file, "--vgg-weights", team.vgg, "--set", "pretrain.steps=100000"]
+    launcher = subprocess.Popen([*map(str, command)], stderr=subprocess.DEVNULL)
+    kept = run / "pretrain" / "checkpoints"
+    while not [*kept.glob("*10.npz")]:
+        assert launcher.poll() is None
+        time.sleep(0.05)
+    workers = psutil.Process(launcher.pid).children()
+    before = max(kept.glob("*.npz")).name
+    launcher.kill()
+    launcher.wait()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert (len(workers), alive) == (2, [])
+    assert max(kept.glob("*.npz")).name > before
 
 
 @pytest.mark.slow

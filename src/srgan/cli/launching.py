@@ -6,14 +6,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+
+_LAUNCHED = "SRGAN_LAUNCHED"  # set for a worker whose standard input ends with the launcher
 
 
 def launch(arguments: Sequence[str], count: int) -> int:
     """Runs a command once for each worker; returns the first exit code that is not 0.
 
     They are told of each other by TF_CONFIG. If there are GPUs, worker k has the k-th of them.
-    Ctrl-C and SIGTERM are passed on to all. The others notice when one ends.
+    Ctrl-C and SIGTERM are passed on to all. The others notice when one ends, and all do when this
+    process ends, even by SIGKILL.
 
     Args:
         arguments: Of the command, as `cli.main` takes them.
@@ -32,11 +36,13 @@ def launch(arguments: Sequence[str], count: int) -> int:
     running = []
     for index in range(count):
         place = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = os.environ | {"TF_CONFIG": json.dumps(place)}
+        environment = os.environ | {"TF_CONFIG": json.dumps(place), _LAUNCHED: "1"}
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[index]
         command = [sys.executable, "-m", "srgan", *arguments]
-        running.append(subprocess.Popen(command, env=environment, process_group=0))
+        running.append(
+            subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, process_group=0)
+        )
 
     def pass_on(number: int, frame: object) -> None:
         for process in running:
@@ -50,6 +56,17 @@ def launch(arguments: Sequence[str], count: int) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     return next((abs(code) for code in codes if code), 0)
+
+
+def end_with_launcher() -> None:
+    """Has a worker that `launch` began end as by SIGTERM when its launcher is gone."""
+    if os.environ.pop(_LAUNCHED, None):
+        threading.Thread(target=_await_end, name="srgan-launcher", daemon=True).start()
+
+
+def _await_end() -> None:
+    os.read(sys.stdin.fileno(), 1)  # nothing is written: this returns when the other end is gone
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _gpus() -> list[str]:

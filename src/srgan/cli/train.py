@@ -128,6 +128,7 @@ def train(
     """
     if workers > 1 and "TF_CONFIG" not in os.environ:
         raise typer.Exit(launching.launch(context.obj, workers))
+    launching.end_with_launcher()
     from srgan.train import config_file
 
     settings = settings_of(recipe, config, output if resume else None)
