@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import hypothesis
@@ -146,6 +147,17 @@ def dig(monkeypatch):
                 os.chdir("deep" * 60)
 
     return dig
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_copy_of_each_module():
+    """Who imports the package anew has to undo all of it: later tests would patch another copy."""
+    yield
+    for name, module in [*sys.modules.items()]:
+        parent, _, child = name.rpartition(".")
+        if parent.partition(".")[0] == "srgan" and parent in sys.modules:
+            found = getattr(sys.modules[parent], child, module)
+            assert found is module or not isinstance(found, ModuleType), name
 
 
 @pytest.fixture

@@ -146,6 +146,24 @@ def test_a_callback_that_stops_the_training_ends_it_where_it_goes_on_later(fit, 
     assert_same(fit(tmp_path / "run", rate=1e-3), straight)
 
 
+class SignalBefore(keras.callbacks.Callback):
+    """Sends SIGINT once, before the step after some."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.step) == self.steps:
+            self.steps = None
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_in_a_step_that_diverges_is_not_lost(fit, tmp_path):
+    with pytest.raises(fitting.Interrupted, match="Stopped in run at step 1 of 16"):
+        fit(tmp_path / "run", rate=1000, further=[SignalBefore(1)])  # the second step diverges
+
+
 def test_a_training_that_no_halving_mends_says_so_and_goes_on_with_a_lower_rate(fit, tmp_path):
     match = r"worse than plain grey at step 2\. In run, .* halved 3 times, to 125\. .*--resume"
     for _ in range(2):  # the second time, it begins where the first one ended

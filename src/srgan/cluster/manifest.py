@@ -11,6 +11,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ class Manifest:
         parts = self._parts()
         if not parts and self._whole.is_file():
             return
-        with tempfile.TemporaryDirectory() as folder:
+        with _saying_what_stays(), tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / NAME
             with pq.ParquetWriter(whole, SCHEMA, compression="zstd") as writer:
                 for batch in self._latest():
@@ -167,10 +168,8 @@ class Manifest:
         sink = pa.BufferOutputStream()
         pq.write_table(rows, sink, compression="zstd")
         part = self._folder / f"rows-{time.time_ns():020}-{level}.parquet"
-        try:
+        with _saying_what_stays():
             part.write(sink.getvalue().to_pybytes())
-        except OSError as error:
-            raise unwritable(error) from error
 
 
 def unwritable(error: OSError) -> OSError:
@@ -179,6 +178,14 @@ def unwritable(error: OSError) -> OSError:
     if error.errno:
         return OSError(error.errno, f"{os.strerror(error.errno)}; {advice}", error.filename)
     return OSError(f"{str(error).rstrip('.')}; {advice}.")
+
+
+@contextmanager
+def _saying_what_stays() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(error) from error
 
 
 def _batches(part: Place) -> Iterator[pa.RecordBatch]:

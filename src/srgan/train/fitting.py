@@ -81,8 +81,8 @@ def fit(
         folder, validating, settings.validate_every, settings.scale, settings.projection, rank
     )
     stage.compile()
+    interruption = callbacks.Interruption()  # one for all tries: a signal may come as one diverges
     while int(stage.step) < stage.total_steps:
-        interruption = callbacks.Interruption()
         try:
             _run(stage, folder, settings, stream, [judge, *further, interruption], kept, report)
         except Diverged as divergence:
