@@ -645,6 +645,7 @@ def test_evaluate_refuses_what_makes_no_sense(two_sets, tiny_model, tmp_path, fa
     assert "a.gif is no sheet" in fails(*base, "--sheet", "a.gif", "--crops", "0:0,0,8x8")
     assert "'0' is no window" in fails(*base, "--crops", "0")
     assert "no photo 9" in fails(*base, "--crops", "9:0,0,8x8")
+    assert "The window 999x8 at 0,0 is not within" in fails(*base, "--crops", "0:0,0,999x8")
     assert not (tmp_path / "out" / "scores.jsonl").exists()  # nothing was scored before
     assert "There are no figures x9" in fails(*base, "--against", "x9")
     assert "pairs.csv" in fails(*base, "--pairs", str(tmp_path / "pairs.csv"))

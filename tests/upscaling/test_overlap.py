@@ -103,6 +103,12 @@ def test_what_an_overlap_that_was_asked_for_costs_is_said(deep, photo, tmp_path)
     assert errors[0] > 1 > errors[1]
 
 
+def test_one_tile_has_no_cut_and_nothing_is_said(deep, photo, tmp_path):
+    job = pipeline.prepare(photo, tmp_path / "large.png", deep, UpscaleOptions(overlap=4))
+    assert (job.tiles, job.overlap) == (1, None)
+    assert not [note for note in job.notes if "overlap" in note]
+
+
 def test_what_is_exact_or_cut_by_hand_is_not_measured(deep, photo, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "MUCH", 0)
     for options in (UpscaleOptions(overlap=SEES), UpscaleOptions(tile=64)):

@@ -89,7 +89,7 @@ def evaluate(
     Exit code 1: some results could not be scored; they are listed.
     """
     from srgan.cli import progress
-    from srgan.io import pairing
+    from srgan.io import opening, pairing
     from srgan.quality import datasets, evaluation, published, tables
     from srgan.quality import report as page
     from srgan.quality import sheet as sheets
@@ -109,8 +109,10 @@ def evaluate(
     sets = datasets.find_datasets(data or [], lr or [])
     known = pairing.read_pairs(pairs) if pairs else {}
     if windows:
-        named = [case for one in sets for case, _ in datasets.list_photos(one, known)]
-        sheets.find(named, windows)
+        photos = dict(pair for one in sets for pair in datasets.list_photos(one, known))
+        for case, window in sheets.find([*photos], windows):
+            if hr := photos[case].hr:
+                sheets.require_within(case, window, *opening.size(hr))
     options = evaluation.Options(
         protocol=protocol,
         scale=scale,
@@ -149,7 +151,7 @@ def evaluate(
         for what, path in written.items():
             if path:
                 print(f"{what}: {path}")
-    _draw(found, plane, windows, sheet)  # last: a window may not be within its photo
+    _draw(found, plane, windows, sheet)  # last: where there is no HR, a window may not fit
     failed = [result for result in found.results if result.error]
     for result in failed:
         messages.fail(f"{result.case.dataset}/{result.case.name}, {result.method}: {result.error}")

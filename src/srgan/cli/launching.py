@@ -33,6 +33,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
             f"most {len(devices)}, or CUDA_VISIBLE_DEVICES= for none."
         )
     addresses = _addresses(count)
+    reader, writer = os.pipe()  # workers do not inherit the writing end
     running = []
     for index in range(count):
         place = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
@@ -40,9 +41,7 @@ def launch(arguments: Sequence[str], count: int) -> int:
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[index]
         command = [sys.executable, "-m", "srgan", *arguments]
-        running.append(
-            subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, process_group=0)
-        )
+        running.append(subprocess.Popen(command, env=environment, stdin=reader, process_group=0))
 
     def pass_on(number: int, frame: object) -> None:
         for process in running:
@@ -55,6 +54,8 @@ def launch(arguments: Sequence[str], count: int) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
     return next((abs(code) for code in codes if code), 0)
 
 

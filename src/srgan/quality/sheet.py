@@ -72,6 +72,15 @@ def find(photos: Sequence[Case], windows: Sequence[Window]) -> list[tuple[Case, 
     return pairs
 
 
+def require_within(case: Case, one: Window, width: int, height: int) -> None:
+    """Raises a ValueError if a window is not in its photo, which has that many pixels."""
+    if one.left + one.width > width or one.top + one.height > height:
+        raise ValueError(
+            f"The window {one.width}x{one.height} at {one.left},{one.top} is not within "
+            f"{case.dataset}/{case.name}, which is {width}x{height}."
+        )
+
+
 def draw(found: Evaluation, windows: Sequence[Window]) -> np.ndarray:
     """Returns the sheet, `(height, width, 3)`, uint8: a row for each window.
 
@@ -117,11 +126,7 @@ def save(sheet: np.ndarray, destination: Path) -> None:
 def _row(found: Evaluation, case: Case, one: Window) -> Image.Image:
     lr, hr = found.lr(case), found.hr(case)
     height, width = (side * found.scale for side in lr.shape[:2])
-    if one.left + one.width > width or one.top + one.height > height:
-        raise ValueError(
-            f"The window {one.width}x{one.height} at {one.left},{one.top} is not within "
-            f"{case.dataset}/{case.name}, which is {width}x{height}."
-        )
+    require_within(case, one, width, height)
     squares = lr.repeat(found.scale, axis=0).repeat(found.scale, axis=1)
     cells = [(squares, "LR", f"{lr.shape[1]}x{lr.shape[0]}")]
     for method in found.methods:

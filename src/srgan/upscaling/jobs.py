@@ -103,6 +103,10 @@ class UpscaleJob:
         if not self.model.requirements.divisible:
             return None
         if asked is not None and asked < sees:
+            if self._passes() == 1:
+                whole = self._plan(self.picture.height, self.picture.width, workers)
+                if whole.tiles == 1:  # nothing is cut
+                    return None
             return overlap.measure(self.model, middle(), (asked,))[0]
         if not self.model.specification or asked is not None or self.options.tile is not None:
             return None
@@ -145,11 +149,12 @@ class UpscaleJob:
                 "smaller, and may show seams"
             )
         if self.overlap:
+            error = math.ceil(10 * self.overlap.error) / 10
             yield (
                 f"tiles overlap by {self.overlap.pixels} pixels, and not by the {sees} that the "
-                f"network sees: where the picture has the most detail, 99.9% of the values differ "
-                f"by less than {math.ceil(10 * self.overlap.error) / 10:g} grey levels; --overlap "
-                f"{sees} is exact"
+                f"network sees: in the most detailed part of the picture's middle, 99.9% of the "
+                f"values near a cut differ by less than {error:g} grey levels; --overlap {sees} is "
+                "exact"
             )
         share = max((cut.work / (cut.height * cut.width) for cut in self.cuts), default=0)
         if share > _TWICE and not need.fixed:

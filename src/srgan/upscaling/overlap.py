@@ -8,7 +8,7 @@ from srgan.models.model import Model
 from srgan.quality import softness
 
 _CANDIDATES = (16, 32, 48, 64, 96)  # lr pixels
-_HEIGHT, _CONTEXT, _KEPT = 64, 128, 96  # of what is tried
+_HEIGHT, _CONTEXT, _KEPT = 64, 128, 32  # of what is tried
 _SEEN = 1.0  # grey levels
 
 
@@ -17,8 +17,8 @@ class Overlap(NamedTuple):
 
     Attributes:
         pixels: On each side.
-        error: In grey levels, which 99.9 % of the values beside a cut stay below, compared with a
-            context of 128 pixels.
+        error: In grey levels, which 99.9 % of the values within 32 pixels of a cut stay below,
+            compared with a context of 128 pixels.
     """
 
     pixels: int
