@@ -171,11 +171,7 @@ def test_results_are_packed(batch, photos, tmp_path, layout, tiny_model):
 
 @contextmanager
 def killing_workers(folder, pattern, every):
-    """Kills three workers in the block, each after so many more files.
-
-    Between two kills, what the first one had in its hands has to be made: who has a picture when
-    its second worker ends is to blame.
-    """
+    """Kills three workers in the block, each after so many more files."""
     killed = []
 
     def kill():
@@ -212,29 +208,65 @@ def test_workers_that_are_killed_leave_each_result_in_one_file_of_many(batch, ma
     assert len({output for _, output in packed}) == len(rows) == 40
 
 
-def test_a_picture_that_ends_its_worker_twice_is_quarantined(batch, photos, tmp_path):
-    """A pipe stands for the picture: who has opened it for reading is killed."""
-    poison, large = tmp_path / "poison.png", tmp_path / "large"
-    os.mkfifo(poison)
+@pytest.fixture
+def pipe(tmp_path):
+    """Makes named pipes that stand for pictures: who reads one waits, and never sees its end."""
+    held = []
+
+    def make(name):
+        os.mkfifo(tmp_path / name)
+        held.append(os.open(tmp_path / name, os.O_RDWR))
+        return tmp_path / name
+
+    yield make
+    for descriptor in held:
+        os.close(descriptor)
+
+
+def test_a_picture_that_ends_two_workers_alone_is_quarantined(batch, photos, pipe, tmp_path):
+    poison, large = pipe("poison.png"), tmp_path / "large"
     names = [*map(str, results(photos)), str(poison)]
     (tmp_path / "list.txt").write_text("\n".join(names))
-    killed = []
+    ended = threading.Event()
 
     def kill():
-        while len(killed) < 2:
-            with poison.open("wb"):  # waits for a reader
-                fresh = wait_for(lambda: [pid for pid in readers(poison) if pid not in killed])
-                killed.append(fresh[0])
-                os.kill(killed[-1], signal.SIGKILL)
+        while not ended.wait(0.05):
+            for pid in readers(poison):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
-    threading.Thread(target=kill, daemon=True).start()
+    thread = threading.Thread(target=kill)
+    thread.start()
     code, lines, _ = batch(tmp_path / "list.txt", large)
+    ended.set()
+    thread.join()
     (row,) = [line for line in lines if line.get("status") == "quarantined"]
     assert (code, lines[-1]["done"], lines[-1]["failed"]) == (1, 6, 1)
     assert row["source"] == str(poison)
-    assert "It ended its worker 2 times: " in row["error"]
+    assert "It was alone with its worker when that ended, 2 times: " in row["error"]
     code, lines, _ = batch(tmp_path / "list.txt", large)
     assert (code, lines[-1]["skipped"]) == (0, 7)
+
+
+def test_a_picture_whose_workers_are_killed_by_chance_is_done(batch, photos, pipe, tmp_path):
+    """One death with both in hand, then one with one alone: nobody is to blame."""
+    pipes = [pipe("a.png"), pipe("b.png")]
+    (tmp_path / "list.txt").write_text("\n".join(map(str, pipes)))
+
+    def kill():
+        (both,) = wait_for(lambda: set(readers(pipes[0])) & set(readers(pipes[1])))
+        os.kill(both, signal.SIGKILL)
+        (alone,) = wait_for(lambda: {p for one in pipes for p in readers(one)} - {both})
+        for path, photo in zip(pipes, results(photos), strict=False):
+            shutil.copy(photo, tmp_path / "ready")
+            (tmp_path / "ready").replace(path)  # for whom comes next
+        os.kill(alone, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    code, lines, _ = batch(tmp_path / "list.txt", tmp_path / "large", "--workers", "1")
+    thread.join()
+    assert (code, lines[-1]["done"], lines[-1]["failed"]) == (0, 2, 0)
 
 
 def readers(path):

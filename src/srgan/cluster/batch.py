@@ -27,7 +27,7 @@ from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row, key, now
 from srgan.cluster.sources import Item
 from srgan.cluster.worker import Task, Unwritable
 
-_TRIES = 2  # of a picture or strip whose worker dies
+_TRIES = 2  # of a picture or strip that is alone with its worker, which dies
 _FLUSH = 2.0  # seconds until rows are written
 _STRIPS = 2  # for each worker, in memory at a time
 
@@ -46,7 +46,7 @@ class Batch:
         self._in_strips: deque[Item] = deque()  # large ones, one after the other
         self._large: Large | None = None
         self._suspects: deque[Work] = deque()
-        self._tries: dict[bytes, int] = {}  # of pictures and strips whose workers ended
+        self._tries: dict[bytes, int] = {}  # alone with workers that ended
         self._places: set[bytes] = set()
         self._packer = Packer(plan.layout, plan.shard, book, destination)
         self.skipped = 0
@@ -64,7 +64,8 @@ class Batch:
             while True:
                 yield from self._give(found)
                 left = self._has_work or self._crew.owners
-                self._packer.pack([m.actor for m in self._crew.members], is_end=not left)
+                free = [m.actor for m in self._crew.members if not m.is_alone]
+                self._packer.pack(free, is_end=not left)
                 if not left and not self._packer.has_work:
                     break
                 self._book.flush(_FLUSH)
@@ -209,7 +210,7 @@ class Batch:
                 raise unwritable(error.cause) from None
             row = self._failed(large.item, error)
         except RayError as error:
-            row = self._tried_again(large.item, error, self._in_strips)
+            row = self._tried_again(large.item, error, self._in_strips, was_alone=True)
         yield from self._end_large(row)
 
     def _end_large(self, row: Row | None) -> Iterator[Row]:
@@ -237,21 +238,29 @@ class Batch:
             item.source, item.changed, options=options, status=status, error=error, ended=now()
         )
 
-    def _tried_again(self, work: Work, error: RayError, queue: deque) -> Row | None:
-        """Queues what was in the hands of who died; its row, if that was not the first time."""
-        tries = self._tries[work.key] = self._tries.get(work.key, 0) + 1
+    def _tried_again(
+        self, work: Work, error: RayError, queue: deque, was_alone: bool
+    ) -> Row | None:
+        """Queues what was in the hands of who died; its row, if it is to blame.
+
+        Of two, nobody knows which one it was, and a worker may be killed from outside: only who was
+        alone with its worker counts, and not once.
+        """
+        tries = self._tries[work.key] = self._tries.get(work.key, 0) + was_alone
         if tries < _TRIES:
             queue.append(work)
             return None
         cause = str(error).strip().splitlines()[0].rstrip(".")
-        return self._lost(work.item, QUARANTINED, f"It ended its worker {tries} times: {cause}.")
+        said = f"It was alone with its worker when that ended, {tries} times: {cause}."
+        return self._lost(work.item, QUARANTINED, said)
 
     def _bury(self, member: Member, error: RayError) -> Iterator[Row]:
-        """What was in a dead worker's hands is tried once more, each alone with its worker."""
-        for work in self._crew.bury(member):
+        """What was in a dead worker's hands is tried again, each alone with its worker."""
+        lost = self._crew.bury(member)
+        for work in lost:
             if isinstance(work, Piece) and work.large is not self._large:
                 continue
-            row = self._tried_again(work, error, self._suspects)
+            row = self._tried_again(work, error, self._suspects, was_alone=len(lost) == 1)
             if row and isinstance(work, Piece):
                 yield from self._end_large(row)
             elif row:

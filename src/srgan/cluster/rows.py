@@ -30,7 +30,8 @@ class Row(NamedTuple):
         model: The name of the model.
         options: The hash of all settings that pixels depend on.
         seconds: That it took; None for a result that was found.
-        status: "done", "failed", or "quarantined": it ended its worker twice.
+        status: "done", "failed", or "quarantined": its worker ended twice, while it had
+            nothing else.
         error: What went wrong.
         notes: What one should know of the result, in sentences.
         worker: The machine and process that made it.
