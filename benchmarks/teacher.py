@@ -32,7 +32,7 @@ def main() -> None:
 
     settings = config_file.read(arguments.config) if arguments.config else config.Config()
     scale = settings.scale
-    teacher = teaching.load(arguments.model, scale)
+    teacher = teaching.load(arguments.model, scale, settings.teacher.precision)
     seconds, rows = [], {"bicubic": [], "teacher": [], "held": []}
     for path in find_images(arguments.photos)[: arguments.count]:
         hr = resize.crop_to_multiple(images.read_uint8(path), scale)

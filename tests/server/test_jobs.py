@@ -254,7 +254,9 @@ def test_a_kill_loses_no_job(program, png, home):
         assert result(port, first)[2].startswith(b"\x89PNG")
         assert not orphan.exists()
         for job in (first, second):
-            assert [path.name for path in (home / "jobs" / job).iterdir()] == ["enlarged.png"]
+            folder = home / "jobs" / job
+            until(lambda folder=folder: len(list(folder.iterdir())) == 1)
+            assert (folder / "enlarged.png").is_file()
 
 
 def test_an_end_leaves_jobs_for_the_next_start_and_counts_no_attempt(program, png, home):

@@ -115,7 +115,9 @@ def test_more_crops_go_on_from_those_that_there_are(photos, teacher, tmp_path):
         np.testing.assert_array_equal(lesson.taught, expected.taught)
 
 
-@pytest.mark.parametrize("change", [{"side": 40}, {"crop_candidates": 1}])
+@pytest.mark.parametrize(
+    "change", [{"side": 40}, {"crop_candidates": 1}, {"precision": "bfloat16"}]
+)
 def test_other_crops_are_other_files(photos, teacher, tmp_path, change):
     prepare(photos, teacher, tmp_path)
     prepare(photos, teacher, tmp_path, SETTINGS.model_copy(update=change))
@@ -174,6 +176,16 @@ def test_the_first_crops_of_a_batch_come_with_what_the_teacher_makes_of_them(pho
 def test_a_teacher_of_another_scale_is_refused(tiny_model):
     with pytest.raises(ValueError, match=r"enlarges 2 times, and the training has scale=4\. Take"):
         teaching.load(tiny_model, 4)
+
+
+def test_a_teacher_in_bfloat16_draws_the_same_to_a_few_grey_levels(tiny_model):
+    core = pytest.importorskip("openvino").Core()
+    if "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this processor does not compute in bfloat16")
+    lr = pictures.astronaut()[:40, :50]
+    exact = teaching.load(tiny_model, 2).upscale(lr, dtype=np.uint8).astype(int)
+    fast = teaching.load(tiny_model, 2, "bfloat16").upscale(lr, dtype=np.uint8)
+    assert 0 < np.abs(fast - exact).max() <= 3
 
 
 def test_a_teacher_without_numbers_is_refused(make_model):

@@ -128,7 +128,7 @@ def teacher(settings: config.Config, known: record.Record | None) -> Teacher | N
     found = record.model(name)
     if known:
         record.check_source("the teacher", "teacher.model", known.teacher, found)
-    return Teacher(teaching.load(name, settings.scale), found)
+    return Teacher(teaching.load(name, settings.scale, settings.teacher.precision), found)
 
 
 def initialise(

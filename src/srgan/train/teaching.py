@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyvips
 
-from srgan.models import loading
+from srgan.models import engines, loading
 from srgan.models.model import Model
 from srgan.numeric import resize
 from srgan.train import batches, config, data
@@ -53,18 +53,24 @@ class Lessons(Sequence[Lesson]):
         return self._lessons[index]
 
 
-def load(model: str | os.PathLike[str], scale: int) -> Model:
+def load(
+    model: str | os.PathLike[str], scale: int, precision: engines.Precision = "float32"
+) -> Model:
     """Opens a teacher, and tries it on a small picture.
 
     Args:
         model: As `loading.load` takes it.
         scale: That it must have.
+        precision: Of its arithmetic; bfloat16 needs OpenVINO, and a processor that has it.
 
     Raises:
         FileNotFoundError: If there is no such model.
-        ValueError: If it has another scale, or makes no picture.
+        ModuleNotFoundError: If OpenVINO is needed, and not installed.
+        ValueError: If it has another scale, or makes no picture, or the processor does not have
+            the precision.
     """
-    teacher = loading.load(model)
+    engine = "openvino" if precision == "bfloat16" else "onnxruntime"
+    teacher = loading.load(model, engine, precision=precision)
     if teacher.scale != scale:
         raise ValueError(
             f"The teacher {model} enlarges {teacher.scale} times, and the training has "
@@ -115,6 +121,8 @@ def prepare(
         "side": settings.side,
         "candidates": settings.crop_candidates,
     }
+    if settings.precision != "float32":
+        choice["precision"] = settings.precision
     place = cache / f"taught-{hashlib.sha256(json.dumps(choice).encode()).hexdigest()[:16]}"
     place.mkdir(parents=True, exist_ok=True)
     paths = [place / f"{number:06d}.npy" for number in range(settings.crops)]

@@ -56,6 +56,7 @@ class Teacher(Settings):
     crops: Count = 200  # that it makes pictures of, once
     side: Annotated[int, Field(ge=32)] = 128  # of these crops, in lr pixels; 16 of them are margin
     crop_candidates: Candidates = 3  # for each of these crops, as in the stages
+    precision: Literal["float32", "bfloat16"] = "float32"  # the latter is faster, with OpenVINO
     pixel: Share = 1.0  # of the crops of a batch, in both stages
     perceptual: Share = 0.0
     adversarial: Share = 0.5  # of what the discriminator is to take for real
