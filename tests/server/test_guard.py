@@ -66,6 +66,20 @@ def test_a_star_stands_for_all_names_below():
     assert guard.Guard(None, ["*"], [])._knows("anything.example")
 
 
+@pytest.mark.parametrize("origin", ["shop.example", "https://shop.example/app", "https://", ""])
+def test_what_is_no_origin_of_a_page_is_refused(tiny_model, origin):
+    with pytest.raises(
+        ValueError, match=r"Expected the origin of a page, as https://shop\.example"
+    ):
+        server.application([str(tiny_model)], origins=[origin])
+
+
+def test_an_origin_may_be_written_with_a_slash_and_capitals(serving, tiny_model):
+    with serving(str(tiny_model), origins=["https://Shop.example/"]) as port:
+        _, headers, _ = ask(port, {"Origin": "https://shop.example"})
+    assert headers["Access-Control-Allow-Origin"] == "https://shop.example"
+
+
 CROSS = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
 
 

@@ -301,6 +301,56 @@ def test_a_damaged_database_is_kept_aside_and_said(program, png, tiny_model, hom
     assert list(folder.glob("*/enlarged.png"))
 
 
+@pytest.mark.parametrize("left", [None, b""], ids=["removed", "emptied"])
+def test_what_a_lost_database_knew_is_kept_aside_and_said(program, png, tiny_model, home, left):
+    with program("--model", tiny_model, "--state", home) as (_, port):
+        wait(port, submit(port, png(8, 8)))
+    for file in home.glob("jobs.sqlite*"):
+        file.unlink()
+    if left is not None:
+        (home / "jobs.sqlite").write_bytes(left)
+    with program("--model", tiny_model, "--state", home) as (service, port):
+        assert wait(port, submit(port, png(8, 8)))["state"] == "done"
+        service.kill()
+        said = service.stderr.read()
+    (kept,) = home.glob("jobs.damaged-*")
+    assert f"The database knows nothing of 1 jobs in {home / 'jobs'}" in said
+    assert f"They are kept in {kept}" in said
+    assert list(kept.glob("*/enlarged.png"))
+
+
+def test_jobs_that_an_older_database_does_not_know_are_kept_aside(serving, png, tiny_model, home):
+    with serving(str(tiny_model), state=home) as port:
+        known = submit(port, png(8, 8))
+        wait(port, known)
+    for name in ("a", "b"):
+        (home / "jobs" / name).mkdir()
+        (home / "jobs" / name / "picture").write_bytes(png(8, 8))
+    with serving(str(tiny_model), state=home) as port:
+        assert show(port, known)["state"] == "done"
+    (kept,) = home.glob("jobs.damaged-*")
+    assert sorted(path.name for path in kept.iterdir()) == ["a", "b"]
+
+
+def test_a_database_that_others_lock_for_long_loses_no_job(
+    serving, png, tiny_model, monkeypatch, home
+):
+    monkeypatch.setattr(store, "_LOCKED", 0.1)
+    monkeypatch.setattr(jobs, "_AGAIN", 0.1)
+    monkeypatch.setattr(jobs, "_SWEEP", 0.1)
+    with serving(str(tiny_model), "srgan-fast-x4", state=home) as port:
+        ids = [submit(port, png(300, 300), model="srgan-fast-x4") for _ in range(3)]
+        with contextlib.closing(sqlite3.connect(home / "jobs.sqlite", isolation_level=None)) as it:
+            it.execute("BEGIN EXCLUSIVE")
+            answer = ask(port, "POST", "/v1/jobs", png(8, 8))
+            assert answer[0] == 503
+            assert "in use by another program" in detail(answer)
+            time.sleep(2)  # long enough for work to begin or end, and to be looked for
+            assert all(show(port, job)["state"] in ("waiting", "running") for job in ids)
+            it.execute("ROLLBACK")
+        assert [wait(port, job)["state"] for job in ids] == ["done"] * 3
+
+
 def test_a_database_that_is_locked_or_newer_is_said(monkeypatch, home):
     monkeypatch.setattr(store, "_LOCKED", 0.1)
     file = _made(home / "jobs.sqlite")

@@ -165,13 +165,21 @@ def test_an_option_counts_before_the_environment_and_that_before_the_file(tmp_pa
     assert limits["megabytes"] == 6
 
 
+def test_a_file_of_options_may_give_one_value_where_several_may_be(tmp_path):
+    config = tmp_path / "serve.toml"
+    config.write_text('model = "srgan-fast-x4"\nport = 0\n')
+    with serving_with(["--config", config], {}) as (port, _):
+        assert limits_of(port)[0] == ["srgan-fast-x4"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("prot = 1", "has prot, which srgan serve does not know; expected some of"),
         ("port = ", "is not a TOML file"),
-        ('port = "many"', "'--port': Input should be a valid integer"),
-        ("concurrency = 0", "concurrency"),
+        ('port = "many"', "has port = 'many': Input should be a valid integer"),
+        ("concurrency = 0", "has concurrency = 0: Input should be greater than or equal to 1"),
+        ("state = 5", "has state = 5: Input is not a valid path"),
         (None, "cannot be read"),
     ],
 )

@@ -26,13 +26,22 @@ def _take_config(context: typer.Context, file: Path | None) -> Path | None:
         raise typer.BadParameter(f"{file} is not a TOML file: {error}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} cannot be read: {error}.") from error
-    known = {option.name for option in context.command.params} - {"config", "help"}
+    known = {option.name or "": option for option in context.command.params}
+    del known["config"]
     values = {name.replace("-", "_"): value for name, value in given.items()}
-    if unknown := values.keys() - known:
+    if unknown := values.keys() - known.keys():
         raise typer.BadParameter(
             f"{file} has {', '.join(sorted(unknown))}, which srgan serve does not know; expected "
             f"some of {', '.join(sorted(known))}."
         )
+    for name, value in values.items():
+        option = known[name]
+        if getattr(option, "multiple", False) and isinstance(value, str):
+            values[name] = value = [value]
+        try:
+            option.process_value(context, value)
+        except typer.BadParameter as error:
+            raise typer.BadParameter(f"{file} has {name} = {value!r}: {error.message}") from error
     context.default_map = {**(context.default_map or {}), **values}
     return file
 

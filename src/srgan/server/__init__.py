@@ -21,7 +21,7 @@ from srgan.models import engines
 from srgan.server.access import Access
 from srgan.server.catalogue import Catalogue
 from srgan.server.errors import add_errors, documented
-from srgan.server.guard import Guard
+from srgan.server.guard import Guard, origin_of
 from srgan.server.observing import Observer
 from srgan.server.requests import DEFAULT_LIMITS, Limits
 from srgan.server.routes import facts, jobs, page, pictures, predict
@@ -58,9 +58,10 @@ def application(
 
     Raises:
         OSError: If a model is missing, or `state` cannot be made.
-        ValueError: If a file is no model, or two have one name; or if the jobs in `state` cannot
-            be read, or another service has them.
+        ValueError: If a file is no model, or two have one name; if an origin is none; or if the
+            jobs in `state` cannot be read, or another service has them.
     """
+    origins = [origin_of(origin) for origin in origins]
     service = Service(Catalogue(served, engine, precision), limits, state)
     app = FastAPI(
         title="srgan",

@@ -6,6 +6,7 @@ and to pages of its own origin; programs other than browsers say nothing of an o
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -25,13 +26,13 @@ class Guard:
         app: What answers the others.
         hosts: Names that requests may be sent to; `*.example.com` stands for all below, `*` for
             all.
-        origins: Of other pages that may use the service, as `https://example.com`; `*` for all.
+        origins: Of other pages that may use the service, as `origin_of` returns them.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str], origins: Sequence[str]) -> None:
         self._app = app
         self._hosts = [host.lower() for host in (*hosts, "localhost", "*.localhost")]
-        self._origins = [origin.lower().rstrip("/") for origin in origins]
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reason = scope["type"] == "http" and self._reason(scope["method"], Headers(scope=scope))
@@ -76,6 +77,20 @@ class Guard:
             pattern in ("*", name) or (pattern.startswith("*.") and name.endswith(pattern[1:]))
             for pattern in self._hosts
         )
+
+
+def origin_of(text: str) -> str:
+    """Returns an origin as browsers write it: `https://example.com`, `null`, or `*` for all.
+
+    Raises:
+        ValueError: If it is none, so that no page could have it.
+    """
+    origin = text.lower().rstrip("/")
+    if origin not in ("*", "null") and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+", origin):
+        raise ValueError(
+            f"Expected the origin of a page, as https://shop.example, or * for all; got {text!r}."
+        )
+    return origin
 
 
 def _is_address(name: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+import sqlite3
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,7 @@ from fastapi import HTTPException
 from srgan.server.errors import Fault, fault_of
 from srgan.server.queue import Busy, Gone, Queue, Status, Ticket
 from srgan.server.requests import Limits
-from srgan.server.store import Job, Store
+from srgan.server.store import Job, Store, damage_mark
 from srgan.server.transfer import Result
 from srgan.util import files
 
@@ -26,6 +27,7 @@ _PICTURE = "picture"  # the name of what was sent, in the job's folder
 _ATTEMPTS = 3  # a picture that ended the service so often is not tried again
 _REMEMBERED = 7 * 86400  # seconds that a job is known after its result was removed
 _SWEEP = 60.0  # seconds between looks for results whose time is over
+_AGAIN = 2.0  # seconds until what could not be written down is tried again
 
 Make = Callable[[Job, bytes, Path, Ticket], Result]
 """Does the work of a job, in a folder: the job, its picture, the folder, and its ticket."""
@@ -77,7 +79,7 @@ class Jobs:
     async def sweep(self) -> None:
         """Removes results whose time is over, now and then."""
         while True:
-            await asyncio.to_thread(self._expire)
+            await asyncio.to_thread(_tried, self._expire)
             await asyncio.sleep(_SWEEP)
 
     async def add(
@@ -165,20 +167,30 @@ class Jobs:
         try:
             result = await self._queue.run(ticket, work, unwanted.wait(), is_job=True)
             changed = {"state": "done", "bytes": result.size, "headers": result.headers}
-            await asyncio.to_thread(self._finish, job, file=result.path.name, **changed)
+            await self._insist(partial(self._finish, job, file=result.path.name, **changed))
         except (Gone, Busy):
             if self._ends:  # it waits for the next start, and did not cause this end
                 await asyncio.to_thread(self._store.change, job.id, attempts=job.attempts)
             else:
-                await asyncio.to_thread(self._drop, job, "cancelled")
+                await self._insist(partial(self._drop, job, "cancelled"))
         except Exception as error:
-            fault = fault_of(error)
-            await asyncio.to_thread(self._fail, job, fault)
+            await self._insist(partial(self._fail, job, fault_of(error)))
         finally:
             del self._running[job.id]
 
+    async def _insist(self, write: Callable[[], None]) -> None:
+        """Writes down what became of a job, however long the database does not let it.
+
+        At the end of the service it is given up: the next start does the job again.
+        """
+        while not await asyncio.to_thread(_tried, write) and not self._ends:
+            await asyncio.sleep(_AGAIN)
+
     def _do(self, job: Job, ticket: Ticket) -> Result:
-        self._store.change(job.id, attempts=job.attempts + 1)
+        begin = partial(self._store.change, job.id, attempts=job.attempts + 1)
+        while not _tried(begin):
+            ticket.progress(0, 1)  # raises if nobody waits any more
+            time.sleep(_AGAIN)
         folder = self._folder / job.id
         try:
             return self._make(job, (folder / _PICTURE).read_bytes(), folder, ticket)
@@ -238,10 +250,7 @@ class Jobs:
         self._store.forget(now - self._limits.keep - _REMEMBERED)
 
     def _restore(self) -> list[Job]:
-        known = self._store.known()
-        for folder in self._folder.glob("*/"):
-            if folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)  # a kill came before it was accepted
+        self._tidy()
         found = []
         for job in self._store.waiting():
             if job.attempts >= _ATTEMPTS:
@@ -255,6 +264,37 @@ class Jobs:
         if found:
             _log.info("%d jobs of the last time go on.", len(found))
         return found
+
+    def _tidy(self) -> None:
+        """Removes what a kill left of jobs; what a database that was lost knew is kept aside."""
+        sizes = self._store.sizes()
+        folders = list(self._folder.glob("*/"))
+        lost = [folder for folder in folders if folder.name not in sizes]
+        if len(lost) == 1 and not self._store.is_new:
+            lost = []  # jobs are accepted one by one: a kill came before this one was
+        if lost:
+            kept = self._folder.with_name(f"{self._folder.name}.{damage_mark()}")
+            kept.mkdir()
+            for folder in lost:
+                folder.rename(kept / folder.name)
+            _log.error(
+                "The database knows nothing of %d jobs in %s: was it removed, or is it an older "
+                "one? They are kept in %s.",
+                *(len(lost), self._folder, kept),
+            )
+        for folder in set(folders).difference(lost):
+            if not sizes.get(folder.name):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tried(write: Callable[[], None]) -> bool:
+    """Writes to the database, and returns whether it could be written; the log says why not."""
+    try:
+        write()
+    except sqlite3.Error as error:
+        _log.error("What became of jobs cannot be written down: %s. It is tried again.", error)
+        return False
+    return True
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -82,6 +82,9 @@ class Store:
     Args:
         file: The database; None for one in memory, which nothing survives.
 
+    Attributes:
+        is_new: Whether there was none.
+
     Raises:
         ValueError: If it is in use by somebody else, or of a newer version.
     """
@@ -89,7 +92,7 @@ class Store:
     def __init__(self, file: Path | None) -> None:
         self._lock = threading.Lock()
         try:
-            self._database = _open(file)
+            self._database, self.is_new = _open(file)
         except sqlite3.OperationalError as error:
             raise ValueError(
                 f"The jobs in {file} cannot be read: {error}. End what else uses it, or choose "
@@ -102,7 +105,7 @@ class Store:
                 "The jobs in %s are lost: %s. It is kept as %s, with the folder of its pictures.",
                 *(file, error, kept),
             )
-            self._database = _open(file)
+            self._database, self.is_new = _open(file)
 
     def close(self) -> None:
         with self._lock:
@@ -145,10 +148,10 @@ class Store:
         """Those that have a result, the oldest first."""
         return self._select("state = 'done' ORDER BY finished, rowid")
 
-    def known(self) -> set[str]:
-        """The ids of all that have something on the disk."""
+    def sizes(self) -> dict[str, int]:
+        """How many bytes each takes on the disk, by id."""
         with self._lock:
-            return {id for (id,) in self._database.execute("SELECT id FROM jobs WHERE bytes > 0")}
+            return dict(self._database.execute("SELECT id, bytes FROM jobs"))
 
     def size(self) -> int:
         """How many bytes all take on the disk."""
@@ -169,7 +172,8 @@ class Store:
             yield self._database
 
 
-def _open(file: Path | None) -> sqlite3.Connection:
+def _open(file: Path | None) -> tuple[sqlite3.Connection, bool]:
+    """Returns a database, made if need be, and whether it was."""
     database = sqlite3.connect(file or ":memory:", timeout=_LOCKED, check_same_thread=False)
     try:
         database.execute("PRAGMA journal_mode = WAL")
@@ -193,12 +197,17 @@ def _open(file: Path | None) -> sqlite3.Connection:
     except BaseException:
         database.close()
         raise
-    return database
+    return database, not version
+
+
+def damage_mark() -> str:
+    """What is added to the names of things that are kept aside now."""
+    return time.strftime("damaged-%Y%m%d-%H%M%S")
 
 
 def _put_aside(file: Path) -> Path:
     """Renames a damaged database, and the folder of its jobs; returns the new name."""
-    mark = time.strftime("damaged-%Y%m%d-%H%M%S")
+    mark = damage_mark()
     folder = file.with_suffix("")
     for path in (file, Path(f"{file}-wal"), Path(f"{file}-shm"), folder):
         if path.exists():
