@@ -229,8 +229,8 @@ class Idle:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def start(self) -> str:
-        return ""
+    async def start(self) -> tuple[str, str]:
+        return "", ""
 
     async def upscale(self, item, may_exist: bool):
         """The row of a picture."""
@@ -247,6 +247,8 @@ def simulate(counts: list[int], seconds: float, each: int) -> int:
     from srgan.cluster.sources import Item
 
     class Simulated(crew.Crew):
+        is_ready = True
+
         def staff(self) -> None:
             if not self.members:
                 idle = ray.remote(Idle).options(num_cpus=0, max_concurrency=10_000)

@@ -98,27 +98,12 @@ class Cluster:
         self.address = f"127.0.0.1:{port}"
         self.client = f"ray://127.0.0.1:{free_port()}"
         self._log = folder.with_suffix(".log")
-        with self._log.open("wb") as said:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    "from ray.scripts.scripts import main; main()",
-                    *("start", "--head", "--block", f"--port={port}", "--num-cpus=2"),
-                    *("--node-ip-address=127.0.0.1", f"--temp-dir={folder}"),
-                    *("--include-dashboard=false", "--object-store-memory=80000000"),
-                    f"--ray-client-server-port={self.client.rpartition(':')[2]}",
-                ],
-                env=os.environ
-                | {
-                    "RAY_USAGE_STATS_ENABLED": "0",
-                    "RAY_agent_register_timeout_ms": "180000",  # the machine may be busy
-                }
-                | environment,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = self._ray(
+            environment,
+            *("--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"),
+            f"--ray-client-server-port={self.client.rpartition(':')[2]}",
+        )
+        self._others: list[subprocess.Popen] = []
         deadline = time.monotonic() + 180
         waiting = [port, int(self.client.rpartition(":")[2])]
         while waiting:
@@ -133,19 +118,46 @@ class Cluster:
                 time.sleep(0.2)
         return ""
 
+    def _ray(self, environment: dict[str, str], *options: str) -> subprocess.Popen:
+        """Starts a machine of the cluster."""
+        with self._log.open("ab") as said:
+            return subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    "from ray.scripts.scripts import main; main()",
+                    *("start", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1"),
+                    *("--object-store-memory=80000000", *options),
+                ],
+                env=os.environ
+                | {
+                    "RAY_USAGE_STATS_ENABLED": "0",
+                    "RAY_agent_register_timeout_ms": "180000",  # the machine may be busy
+                }
+                | environment,
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def join(self, **environment: str) -> None:
+        """Has another machine join, as it were: more of Ray's processes on this one."""
+        self._others.append(self._ray(environment, f"--address={self.address}"))
+
     def end(self) -> None:
         """Kills all of its processes."""
         for pid in self.processes():
             os.kill(pid, 9)
-        self._process.kill()
-        self._process.wait()
+        for process in (self._process, *self._others):
+            process.kill()
+            process.wait()
         self._log.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def processes(self) -> list[int]:
         """Those that this began."""
-        session = self._process.pid  # which it leads
-        return [pid for pid in processes() if _session(pid) == session and pid != os.getpid()]
+        sessions = [process.pid for process in (self._process, *self._others)]  # which they lead
+        return [pid for pid in processes() if _session(pid) in sessions and pid != os.getpid()]
 
 
 def processes() -> list[int]:

@@ -405,6 +405,47 @@ def test_a_signal_ends_a_batch_with_one_line_and_the_rest_can_be_done_later(
     assert {path: path.stat().st_ino for path in made} == made
 
 
+@pytest.fixture
+def other_version(tmp_path):
+    """The environment of a machine with an older srgan: Python finds its metadata first."""
+    metadata = tmp_path / "other" / "srgan-0.0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: srgan\nVersion: 0.0.1\n")
+    return {"PYTHONPATH": str(metadata.parents[1])}
+
+
+def test_a_machine_with_another_version_is_refused_at_first_and_later_left_out(
+    new_cluster, begin, photos, pipe, tmp_path, other_version
+):
+    """Of 0.0.1, as its metadata says; one that runs when it joins, and is there when it begins."""
+    running, large = new_cluster(), tmp_path / "large"
+    held = [pipe(f"{number}.png") for number in range(4)]  # two in each worker's hands
+    names = [*map(str, held), *map(str, results(photos))]
+    (tmp_path / "list.txt").write_text("\n".join(names))
+    process = begin(tmp_path / "list.txt", large, "--cluster", running.address)
+    wait_for(lambda: all(readers(one) for one in held))
+    running.join(**other_version)
+    said = process.stderr.readline()
+    assert "has srgan 0.0.1; expected" in said
+    assert said.endswith("It is left out; the others go on.\n")
+    stuck = {pid for one in held for pid in readers(one)}
+    for one in held:
+        shutil.copy(results(photos)[0], tmp_path / "ready")
+        (tmp_path / "ready").replace(one)
+    for pid in stuck:
+        os.kill(pid, signal.SIGKILL)
+    _, said = process.communicate()
+    assert (process.returncode, len(results(large))) == (0, 10), said
+
+    later = tmp_path / "later"
+    process = begin(photos, later, "--cluster", running.address)
+    _, said = process.communicate()
+    assert process.returncode == 2
+    assert "has srgan 0.0.1; expected" in said
+    assert "Install the same on all machines." in said
+    assert not results(later)
+
+
 def test_two_batches_do_not_write_to_one_destination(begin, batch, many, tmp_path):
     large = tmp_path / "large"
     for path in results(many):
@@ -424,7 +465,8 @@ def test_a_destination_on_a_full_disk_loses_nothing(batch, tmp_path_factory, ful
         images.write(photos / f"{seed}.png", np.random.default_rng(seed).random((60, 60, 3)))
     code, _, said = batch(photos, full_disk / "large")
     assert code == 2
-    assert "No space left on device; what was done stays, and the same command goes on" in said
+    assert "error: No space left on device, on the worker " in said
+    assert "; what was done stays, and the same command goes on with the rest: " in said
     assert not list(full_disk.rglob("*.partial"))
 
 

@@ -113,6 +113,8 @@ class Batch:
             yield from self._queued(item)
         if self._has_work or self._packer.has_work:
             self._crew.staff()
+        if not self._crew.is_ready:
+            return
         self._go_on_in_strips()
         for member in self._crew.members:
             while len(member.hands) < crew.AT_ONCE and not member.is_alone:
@@ -268,10 +270,8 @@ class Batch:
 
     def _retire(self, member: Member, error: Unwritable) -> None:
         """Does without a worker that cannot write; the others do its work."""
-        for work in self._crew.retire(member):
+        for work in self._crew.retire(member, error):
             self._put_back(work)
-        if not self._crew.members and not self._crew.starting:
-            raise unwritable(error)
 
     def _put_back(self, work: Work) -> None:
         if isinstance(work, Item):

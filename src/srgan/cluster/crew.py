@@ -1,5 +1,6 @@
 """The workers of a batch on Ray: as many as the cluster has room for, and who has what in hand."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,12 +10,16 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from srgan.cluster.large import Piece
+from srgan.cluster.manifest import unwritable
 from srgan.cluster.sources import Item
-from srgan.cluster.worker import Task, Worker
+from srgan.cluster.worker import Task, Unwritable, Worker
 
 AT_ONCE = 2  # pictures in a worker's hands: one is read or written while the other is enlarged
 _STARTS = 3  # of workers, all of which die
 _LOOK = 10.0  # seconds until it is seen that the cluster has grown
+_GATHER = 10.0  # seconds that the first worker waits for the others before there is work
+
+_logger = logging.getLogger(__name__)
 
 Work = Item | Piece
 
@@ -25,6 +30,7 @@ class Member:
 
     actor: Any
     node: str = ""  # of Ray, where it runs
+    name: str = ""  # for people
     hands: dict[Any, Work] = field(default_factory=dict)
     is_alone: bool = False  # with what is suspected of ending workers
 
@@ -55,7 +61,11 @@ class Crew:
         self.starting: dict[Any, Member] = {}
         self.owners: dict[Any, Member] = {}
         self._looked = -_LOOK
-        self._failures = self._retired = 0
+        self._failures = self._left_out = 0
+        self._first: float | None = None  # when it was welcome
+        self._has_begun = False
+        self._reason: Exception | None = None  # why the last one was left out
+        self._idle: list[Any] = []  # who are left out, and keep their places
 
     def staff(self) -> None:
         """Starts workers for what the cluster has, and in place of dead ones."""
@@ -65,32 +75,49 @@ class Crew:
         wanted = self._wanted
         if wanted is None:
             wanted = max(int(ray.cluster_resources().get("CPU", 0)) // self._cores, 1)
-        while len(self.members) + len(self.starting) + self._retired < wanted:
+        while len(self.members) + len(self.starting) + self._left_out < wanted:
             actor, promise = self._start()
             self.starting[promise] = Member(actor)
+        if not self.members and not self.starting and self._reason:  # the cluster has shrunk
+            raise self._reason
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there may be work: the first workers have started, or one has some time ago.
+
+        So a machine with another version is seen before anything is done, and the batch refused.
+        """
+        if not self._has_begun and self._first is not None:
+            self._has_begun = not self.starting or time.monotonic() - self._first > _GATHER
+        return self._has_begun
 
     def welcome(self, promise: Any) -> None:
-        """Has a worker that has started take part.
+        """Has a worker that has started take part; who comes late and does not fit is left out.
 
         Raises:
-            ValueError: If it has other versions, or no model.
+            ValueError: If it has other versions, or no model, and nothing is done yet, or nobody
+                is left.
             RuntimeError: If workers do not start.
         """
         member = self.starting.pop(promise)
         try:
-            member.node = ray.get(promise)
+            member.node, member.name = ray.get(promise)
         except RayTaskError as error:
-            raise error.cause from None
+            self._idle.append(member.actor)  # else the next one would start in its place
+            if not self._has_begun:
+                raise error.cause from None
+            self._leave_out(error.cause, str(error.cause))
+            return
         except RayError as error:
             self._failures += 1
             self._looked = -_LOOK
-            if self._failures >= _STARTS and not self.members:
-                raise RuntimeError(
-                    f"Workers do not start: {str(error).strip()} Is srgan[ray] installed on all "
-                    "machines?"
-                ) from error
+            if self._failures >= _STARTS:
+                said = f"Workers do not start: {str(error).strip()}"
+                reason = RuntimeError(f"{said} Is srgan[ray] installed on all machines?")
+                self._leave_out(reason, said)
             return
         self._failures = 0
+        self._first = self._first or time.monotonic()
         self.members.append(member)
 
     def hand(self, member: Member, work: Work, promise: Any) -> None:
@@ -108,14 +135,31 @@ class Crew:
         self._looked = -_LOOK
         return self._dismissed(member)
 
-    def retire(self, member: Member) -> list[Work]:
-        """Does without a worker, and without another in its place."""
-        self._retired += 1
-        return self._dismissed(member)
+    def retire(self, member: Member, error: Unwritable) -> list[Work]:
+        """Does without a worker that cannot write, and returns what was in its hands.
+
+        Raises:
+            OSError: The reason, if nobody is left.
+        """
+        lost = self._dismissed(member)
+        said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+        self._leave_out(
+            unwritable(error, member.name),
+            f"The worker {member.name} cannot write: {said.rstrip('.')}.",
+        )
+        return lost
 
     def end(self) -> None:
-        for member in (*self.members, *self.starting.values()):
-            ray.kill(member.actor)
+        for actor in (*(m.actor for m in (*self.members, *self.starting.values())), *self._idle):
+            ray.kill(actor)
+
+    def _leave_out(self, reason: Exception, said: str) -> None:
+        """Does without a worker, and without another in its place."""
+        self._left_out += 1
+        self._reason = reason
+        if not self.members and not self.starting:
+            raise reason
+        _logger.warning("%s It is left out; the others go on.", said)
 
     def _dismissed(self, member: Member) -> list[Work]:
         self.members.remove(member)

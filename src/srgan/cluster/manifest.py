@@ -172,12 +172,14 @@ class Manifest:
             part.write(sink.getvalue().to_pybytes())
 
 
-def unwritable(error: OSError) -> OSError:
-    """Returns an error that says, too, that what was done is not lost."""
+def unwritable(error: OSError, worker: str = "") -> OSError:
+    """Returns an error that says, too, where it was, and that what was done is not lost."""
+    where = f", on the worker {worker}" if worker else ""
     advice = "what was done stays, and the same command goes on with the rest"
     if error.errno:
-        return OSError(error.errno, f"{os.strerror(error.errno)}; {advice}", error.filename)
-    return OSError(f"{str(error).rstrip('.')}; {advice}.")
+        said = f"{os.strerror(error.errno)}{where}; {advice}"
+        return OSError(error.errno, said, error.filename)
+    return OSError(f"{str(error).rstrip('.')}{where}; {advice}.")
 
 
 @contextmanager

@@ -78,8 +78,8 @@ class Worker:
         self._models: Models | None = None
         self._cells = lru_cache(2)(_column)
 
-    def start(self) -> str:
-        """Opens the model, and returns Ray's name of the machine.
+    def start(self) -> tuple[str, str]:
+        """Opens the model, and returns Ray's name of the machine, and one for people.
 
         Raises:
             ValueError: If srgan, Python or the model are others than where the batch was begun.
@@ -104,7 +104,8 @@ class Worker:
                 "the same file at the same path on all machines."
             ) from error
         self._models = models
-        return ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
+        node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
+        return node, places.here()
 
     def upscale(self, item: Item, may_exist: bool) -> Row | None:
         """Makes one result, unless it is there, and returns its row; None if it is too large.
