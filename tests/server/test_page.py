@@ -258,11 +258,54 @@ def test_what_moves_still_moves(page, tmp_path, lr):
     assert pyvips.Image.new_from_file(str(saved.value.path())).get("n-pages") == 2
 
 
-def test_a_format_that_the_browser_does_not_show_is_saved_all_the_same(page):
+def test_a_format_that_the_browser_does_not_show_is_shown_by_the_service(page, lr):
+    page.select_option("#format", "tiff")
+    page.get_by_role("button", name="cat", exact=True).click()
+    page.locator("#facts", has_text="448x288 pixels, ").wait_for()
+    sr = loading.load("srgan-x4").upscale(lr, dtype=np.uint8)
+    until(page, lambda: np.array_equal(shown(page), sr))
+    assert page.text_content("#notes") == ""
+    with page.expect_download() as saved:
+        page.click("#download")
+    assert saved.value.suggested_filename == "cat-srgan-x4.tif"
+    assert Path(saved.value.path()).read_bytes()[:3] == b"II*"
+
+
+def test_a_format_that_nobody_shows_is_saved_all_the_same(page):
+    page.route("**/v1/preview?side=16384*", lambda route: route.abort())
     page.select_option("#format", "tiff")
     page.get_by_role("button", name="cat", exact=True).click()
     page.locator("#notes", has_text="does not show files of this format").wait_for()
     assert page.get_attribute("#download", "download") == "cat-srgan-x4.tif"
+
+
+def test_a_model_that_is_found_and_chosen_makes_one_result(browser, serving):
+    with serving() as port:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        example(page)
+        page.select_option("#model", "srgan-x4")
+        until(page, lambda: page.input_value("#right") == '{"model":"srgan-x4","format":"png"}')
+        done(page)
+        assert names_of(page, "#right") == ["Clean picture"]
+        page.close()
+
+
+def names_of(page, select):
+    return page.locator(f"{select} option").all_inner_texts()
+
+
+def test_a_picture_that_comes_just_after_a_setting_is_looked_at(page, tmp_path):
+    example(page)
+    zoomed_photo(400, 300).pngsave(str(tmp_path / "large.png"))
+    page.select_option("#format", "webp")
+    page.set_input_files("#file", tmp_path / "large.png")
+    page.locator("#facts", has_text="400x300 → 1600x1200 pixels").wait_for()
+    page.wait_for_timeout(600)  # until the setting counts
+    page.locator("#facts", has_text="This is the middle of it, by srgan-x4.").wait_for()
+    until(page, lambda: page.text_content("#status") == "")
+    assert not any("format=webp" in url for url in page.asked)  # of the picture before
 
 
 def test_a_tall_picture_fits_in_the_window(page, tmp_path, lr):
@@ -345,6 +388,25 @@ def test_the_page_says_so_when_the_service_is_gone(browser, serving, tiny_model)
     page.reload()
     page.locator("#status.bad", has_text="The service does not answer.").wait_for()
     page.close()
+
+
+def test_a_page_that_was_opened_once_opens_without_the_service(browser, serving, tiny_model):
+    with serving(str(tiny_model)) as port:
+        context = browser.new_context()
+        page = context.new_page()
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#examples button").first.wait_for()
+        kept = "async () => (await (await caches.open('page')).keys()).map(({ url }) => url)"
+        parts = "() => performance.getEntriesByType('resource').map(({ name }) => name)"
+        wanted = {
+            name for name in page.evaluate(parts) if "/v1/" not in name and "worker" not in name
+        }
+        assert any(name.endswith("page.js") for name in wanted)
+        until(page, lambda: wanted <= set(page.evaluate(kept)))
+    page.reload()
+    page.locator("#status.bad", has_text="The service does not answer.").wait_for()
+    context.close()
 
 
 def test_a_finger_slides_the_divider_again_and_again(browser, address):

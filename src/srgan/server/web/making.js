@@ -117,8 +117,11 @@ async function enlarge(picture, changed) {
   try {
     const answer = await timed("upscale", query, picture, changed);
     const suffix = SUFFIXES.get(query.format) ?? query.format;
+    const made = { ...query, model: answer.model };
+    const same = picture.works.findIndex((work) => JSON.stringify(work.query) === JSON.stringify(made));
+    if (same >= 0) forget(picture, same); // the model that was found had been chosen before
     picture.works.push({
-      ...{ key, kind: "result", query: { ...query, model: answer.model }, ...answer },
+      ...{ key, kind: "result", query: made, ...answer },
       ...{ label: labelOf(answer.model, query), name: `${picture.name}-${answer.model}.${suffix}` },
     });
     Object.assign(picture, { state: "done", said: "done", right: key });
@@ -129,6 +132,15 @@ async function enlarge(picture, changed) {
     picture.running = null;
   }
   changed();
+}
+
+/**
+ * @param {Picture} picture
+ * @param {number} index Of one of its works.
+ */
+function forget(picture, index) {
+  const [{ key }] = picture.works.splice(index, 1);
+  if (picture.left === key) picture.left = "before";
 }
 
 /**
@@ -175,20 +187,28 @@ export async function drawMap(picture, result, changed) {
 }
 
 /**
- * What of a picture a browser can show: the file, or what the service makes of its format.
+ * What of a picture a browser can show.
  *
  * @param {Picture} picture
  * @returns {Promise<Blob>}
  */
 export async function visible(picture) {
-  if (!picture.view) {
-    const { file } = picture;
-    const bitmap = await createImageBitmap(file).catch(() => null);
-    bitmap?.close();
-    const query = { side: "16384", enlarge: "false" };
-    picture.view = bitmap ? file : (await post("preview", query, file, new AbortController().signal)).file;
-  }
+  picture.view ??= await shownAs(picture.file);
   return picture.view;
+}
+
+/**
+ * What of a file a browser can show: itself, or what the service makes of its format.
+ *
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
+ * @throws {Error} If the service takes no file of that size, or does not answer.
+ */
+export async function shownAs(file) {
+  const bitmap = await createImageBitmap(file).catch(() => null);
+  bitmap?.close();
+  const query = { side: "16384", enlarge: "false" };
+  return bitmap ? file : (await post("preview", query, file, new AbortController().signal)).file;
 }
 
 /**

@@ -117,8 +117,10 @@ function listenToSettings() {
     byId(id).addEventListener("input", () => {
       showChoice();
       clearTimeout(timer.settings);
-      const picture = current();
-      if (picture) timer.settings = setTimeout(() => preview(picture), PATIENCE);
+      timer.settings = setTimeout(() => {
+        const picture = current(); // which may be another one by now
+        if (picture) preview(picture);
+      }, PATIENCE);
     });
   }
 }
@@ -191,4 +193,11 @@ function begin() {
 }
 
 begin();
-navigator.serviceWorker?.register("worker.js").catch(() => {}); // without it, the page works all the same
+const workers = navigator.serviceWorker; // without it, the page works all the same
+// Its first one comes after the page, and keeps what it is asked for: all of it, once more.
+workers?.addEventListener("controllerchange", () => {
+  const parts = performance.getEntriesByType("resource").map(({ name }) => name);
+  const own = parts.filter((name) => name.startsWith(`${location.origin}/`) && !name.includes("/v1/"));
+  for (const address of new Set([location.href, ...own])) fetch(address).catch(() => {});
+});
+workers?.register("worker.js").catch(() => {});

@@ -5,6 +5,7 @@
  * @property {string} key Of what was asked for.
  * @property {string} label For people.
  * @property {Blob} file
+ * @property {Blob} [view] What a browser shows of it, where that was asked for.
  * @property {string} name To save it under.
  * @property {string} model
  * @property {Record<string, string>} query

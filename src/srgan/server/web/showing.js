@@ -3,7 +3,7 @@
 import { byId, offer } from "../../web/dom.js";
 import { models } from "./choices.js";
 import { fitTo } from "./comparison.js";
-import { hasMap, visible } from "./making.js";
+import { hasMap, shownAs, visible } from "./making.js";
 import { current, workOf } from "./pictures.js";
 import { complain } from "./status.js";
 
@@ -33,6 +33,9 @@ export function give(element, file) {
   return element instanceof HTMLImageElement ? element.decode().then(() => true, () => false) : Promise.resolve(true);
 }
 
+/** @type {WeakSet<Work>} */
+const unseen = new WeakSet(); // what the browser did not show
+
 const offered = { sides: "" };
 
 /** @param {Picture} picture */
@@ -59,14 +62,14 @@ async function leftOf(picture) {
   if (picture.right === "preview" && picture.preview) return picture.preview.before;
   if (picture.left === "hr") return picture.hr;
   const work = workOf(picture, picture.left);
-  return work ? work.file : visible(picture);
+  return work ? work.view ?? work.file : visible(picture);
 }
 
 /** Shows what is chosen. */
 export async function show() {
   const picture = current();
   const work = picture ? workOf(picture, picture.right) : undefined;
-  const after = work?.file ?? (picture?.right === "preview" ? picture.preview?.after : undefined);
+  const after = work?.view ?? work?.file ?? (picture?.right === "preview" ? picture.preview?.after : undefined);
   if (!picture || !after) {
     byId("result").hidden = true;
     return;
@@ -76,6 +79,12 @@ export async function show() {
   const image = byId("after", HTMLImageElement);
   const left = await leftOf(picture).catch(complain);
   const isSeen = (await Promise.all([give(image, after), left && give(byId("before", HTMLImageElement), left)]))[0];
+  if (work && !isSeen && !work.view && !unseen.has(work)) {
+    unseen.add(work); // it is asked for once
+    work.view = await shownAs(work.file).catch(() => undefined);
+    await show();
+    return;
+  }
   if (current() !== picture || (work ?? picture.preview?.after) !== (workOf(picture, picture.right) ?? after)) return;
   image.alt = label;
   const leftLabel = workOf(picture, picture.left)?.label ?? (picture.left === "hr" ? "The true picture" : BEFORE);

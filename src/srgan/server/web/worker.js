@@ -16,6 +16,9 @@ async function answer(request) {
   }
 }
 
+// The page that brought it is looked after, too, and not only those that come later.
+addEventListener("activate", (event) => /** @type {any} */ (event).waitUntil(/** @type {any} */ (self).clients.claim()));
+
 addEventListener("fetch", (event) => {
   const { request } = /** @type {any} */ (event);
   const isWork = new URL(request.url).pathname.startsWith("/v1/"); // which only the service does
