@@ -470,6 +470,37 @@ def test_a_destination_on_a_full_disk_loses_nothing(batch, tmp_path_factory, ful
     assert not list(full_disk.rglob("*.partial"))
 
 
+def test_a_machine_whose_temporary_folder_is_full_is_left_out_and_nothing_is_lost(
+    new_cluster, begin, full_disk, tmp_path_factory
+):
+    """Two workers have room, two have none, and pictures of a tar need it."""
+    if not os.path.ismount(full_disk):
+        pytest.skip("needs a small file system of its own")
+    folder, running = tmp_path_factory.mktemp("packed"), new_cluster()
+    running.join(TMPDIR=str(full_disk))
+    with tarfile.open(folder / "t.tar", "w") as packed:
+        for seed in range(12):
+            images.write(folder / f"{seed}.png", np.random.default_rng(seed).random((160, 200, 3)))
+            packed.add(folder / f"{seed}.png", f"{seed}.png")
+    wait_for(lambda: cores(running) == 4)
+    process = begin(folder / "t.tar", folder / "large", "--cluster", running.address)
+    _, said = process.communicate()
+    assert (process.returncode, len(results(folder / "large"))) == (0, 12), said
+    assert f"cannot write: No space left on device: {full_disk}/srgan-" in said
+    assert "It is left out; the others go on." in said
+    assert not [path for path in full_disk.iterdir() if path.name.startswith("srgan-")]
+
+
+def cores(running):
+    """How many a cluster has."""
+    import ray
+
+    ray.init(running.address, log_to_driver=False, logging_level="error")
+    found = ray.cluster_resources().get("CPU", 0)
+    ray.shutdown()
+    return found
+
+
 def test_a_full_object_store_is_in_nobody_s_way(cluster, batch, photos, tmp_path):
     import ray
 

@@ -3,7 +3,9 @@
 import hashlib
 import pickle
 import tarfile
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +15,8 @@ import pytest
 from srgan.cluster import sources
 from srgan.cluster.joiner import Joiner
 from srgan.cluster.places import place
-from srgan.cluster.worker import Task, Unwritable, Worker
+from srgan.cluster.room import Unwritable
+from srgan.cluster.worker import Task, Worker
 from srgan.io import images
 from srgan.models import catalogue
 from srgan.upscaling import pipeline
@@ -147,6 +150,59 @@ def test_a_full_disk_is_the_worker_s_trouble_and_not_the_picture_s(worker, full_
         [works.upscale(item, False) for item in items]
     assert caught.value.errno
     assert not list(full_disk.rglob("*.partial"))
+
+
+@pytest.fixture
+def packed(tmp_path_factory):
+    """A tar with a picture of noise, which has more than 64 KiB, and a table with it."""
+    folder = tmp_path_factory.mktemp("packed")
+    photo = folder / "noise.png"
+    images.write(photo, np.random.default_rng(1).random((160, 200, 3)))
+    with tarfile.open(folder / "t.tar", "w") as tar:
+        tar.add(photo, "noise.png")
+    pq.write_table(pa.table({"image": [photo.read_bytes()]}), folder / "t.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["t.tar", "t.parquet"])
+def test_a_full_temporary_folder_is_the_worker_s_trouble_and_is_named(
+    worker, packed, full_disk, tmp_path_factory, monkeypatch, name
+):
+    (item,) = sources.find(str(packed / name))
+    large = tmp_path_factory.mktemp("large")
+    works = worker(large)
+    monkeypatch.setattr(tempfile, "tempdir", str(full_disk))
+    with pytest.raises(Unwritable, match=r"No space left|File too large") as caught:
+        works.upscale(item, False)
+    assert Path(caught.value.filename).is_relative_to(full_disk)
+    assert not [*full_disk.iterdir(), *large.iterdir()]
+
+
+def test_a_temporary_folder_without_room_for_a_shard_is_the_worker_s_trouble(
+    worker, packed, full_disk, tmp_path_factory, monkeypatch
+):
+    (item,) = sources.find(str(packed / "noise.png"))
+    large = tmp_path_factory.mktemp("large")
+    works = worker(large)
+    row = works.upscale(item, False)
+    monkeypatch.setattr(tempfile, "tempdir", str(full_disk))
+    for shard in ("shard-0.tar", "shard-0.parquet"):
+        with pytest.raises(Unwritable, match=r"No space left|File too large") as caught:
+            works.pack([row], shard, str(large))
+        assert Path(caught.value.filename).name == shard
+    assert not list(full_disk.iterdir())
+    assert [path.name for path in large.iterdir()] == ["noise.png"]
+
+
+def test_a_temporary_folder_that_is_gone_is_the_worker_s_trouble(
+    worker, packed, tmp_path, monkeypatch
+):
+    (item,) = sources.find(str(packed / "t.tar"))
+    works = worker(tmp_path / "large")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    said = rf"cannot be kept in {tmp_path}/gone \(No such file or directory\)\. .* set TMPDIR"
+    with pytest.raises(Unwritable, match=said):
+        works.upscale(item, False)
 
 
 def test_a_worker_with_another_srgan_or_python_says_so(task, tmp_path):

@@ -19,13 +19,14 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from srgan.cluster import crew, lease
 from srgan.cluster.crew import Crew, Member, Work
 from srgan.cluster.large import Large, Piece
-from srgan.cluster.manifest import FOLDER, Manifest, unwritable
+from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.packer import Packer
 from srgan.cluster.places import Place, place
 from srgan.cluster.plan import Plan, prepared, settings_of, task_of
+from srgan.cluster.room import Unwritable
 from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row, key, now
 from srgan.cluster.sources import Item
-from srgan.cluster.worker import Task, Unwritable
+from srgan.cluster.worker import Task
 
 _TRIES = 2  # of a picture or strip that is alone with its worker, which dies
 _FLUSH = 2.0  # seconds until rows are written
@@ -165,7 +166,11 @@ class Batch:
         if ref in self._crew.starting:
             self._crew.welcome(ref)
         elif ref in self._packer.packing:
-            yield from self._packer.take(ref)
+            actor = self._packer.packing[ref][0]
+            try:
+                yield from self._packer.take(ref)
+            except Unwritable as error:
+                self._retire([m for m in self._crew.members if m.actor is actor], error)
         elif self._large and ref in self._large.pending:
             yield from self._take_of_large(self._large, ref)
         elif ref in self._crew.owners:  # and did not die with another
@@ -178,7 +183,7 @@ class Batch:
             row = ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, Unwritable):
-                self._retire(member, error.cause)
+                self._retire([member], error.cause)
                 return
             row = self._failed(work.item, error)
         except RayError as error:
@@ -209,7 +214,11 @@ class Batch:
             row = ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, Unwritable):
-                raise unwritable(error.cause) from None
+                yield from self._end_large(None)
+                self._in_strips.append(large.item)
+                here = [m for m in self._crew.members if m.node == large.node]
+                self._retire(here, error.cause)
+                return
             row = self._failed(large.item, error)
         except RayError as error:
             row = self._tried_again(large.item, error, self._in_strips, was_alone=True)
@@ -268,10 +277,11 @@ class Batch:
             elif row:
                 yield from self._decided(row)
 
-    def _retire(self, member: Member, error: Unwritable) -> None:
-        """Does without a worker that cannot write; the others do its work."""
-        for work in self._crew.retire(member, error):
-            self._put_back(work)
+    def _retire(self, members: Iterable[Member], error: Unwritable) -> None:
+        """Does without workers that cannot write; the others do their work."""
+        for member in members:
+            for work in self._crew.retire(member, error):
+                self._put_back(work)
 
     def _put_back(self, work: Work) -> None:
         if isinstance(work, Item):

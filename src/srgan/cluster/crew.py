@@ -10,9 +10,9 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from srgan.cluster.large import Piece
-from srgan.cluster.manifest import unwritable
+from srgan.cluster.room import Unwritable, unwritable
 from srgan.cluster.sources import Item
-from srgan.cluster.worker import Task, Unwritable, Worker
+from srgan.cluster.worker import Task, Worker
 
 AT_ONCE = 2  # pictures in a worker's hands: one is read or written while the other is enlarged
 _STARTS = 3  # of workers, all of which die

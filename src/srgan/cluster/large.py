@@ -53,11 +53,13 @@ class Large:
         node: Of Ray, where the process runs; it has the packages that workers need.
 
     Attributes:
+        item: The picture.
+        node: Where the process runs.
         row: The promise of the picture's row.
     """
 
     def __init__(self, item: Item, task: Task, node: str) -> None:
-        self.item = item
+        self.item, self.node = item, node
         # It waits for strips most of the time, so that it takes no worker's place.
         self._joiner: Any = (
             ray.remote(Joiner)

@@ -7,7 +7,6 @@ is found by the worker that would make it, and gets its row then.
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srgan.cluster.places import Place
+from srgan.cluster.room import unwritable
 from srgan.cluster.rows import DONE, SCHEMA, Row, key, table
 from srgan.util import files
 
@@ -170,16 +170,6 @@ class Manifest:
         part = self._folder / f"rows-{time.time_ns():020}-{level}.parquet"
         with _saying_what_stays():
             part.write(sink.getvalue().to_pybytes())
-
-
-def unwritable(error: OSError, worker: str = "") -> OSError:
-    """Returns an error that says, too, where it was, and that what was done is not lost."""
-    where = f", on the worker {worker}" if worker else ""
-    advice = "what was done stays, and the same command goes on with the rest"
-    if error.errno:
-        said = f"{os.strerror(error.errno)}{where}; {advice}"
-        return OSError(error.errno, said, error.filename)
-    return OSError(f"{str(error).rstrip('.')}{where}; {advice}.")
 
 
 @contextmanager

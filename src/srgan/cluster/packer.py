@@ -9,6 +9,7 @@ from ray.exceptions import RayError, RayTaskError
 from srgan.cluster import shards
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.places import Place
+from srgan.cluster.room import Unwritable
 from srgan.cluster.rows import Row
 
 
@@ -54,15 +55,22 @@ class Packer:
             self.packing[actor.pack.remote(rows, name, self._destination.uri)] = actor, name, rows
 
     def take(self, promise: Any) -> Iterator[Row]:
-        """Yields the rows of a file, which name it."""
+        """Yields the rows of a file, which name it.
+
+        Raises:
+            Unwritable: If who packs cannot write; another worker may.
+            OSError: If results cannot be read, or the file cannot be sent to its place.
+        """
         actor, name, rows = self.packing.pop(promise)
         try:
             rows = ray.get(promise)
-        except RayTaskError as error:
-            raise error.cause from None
-        except RayError:  # another worker does it, and its file may be there already
-            self._book.shards.discard(name)
+        except RayError as error:
+            if isinstance(error, RayTaskError) and not isinstance(error.cause, Unwritable):
+                raise error.cause from None
+            self._book.shards.discard(name)  # another worker does it; its file may be there already
             self._made += rows
+            if isinstance(error, RayTaskError):
+                raise error.cause from None
             return
         self._book.note(*rows)
         self._book.flush()

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import ArrowException, fs
+
+from srgan.util.files import naming
 
 _CREDENTIALS = {  # by scheme: what has to be set
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
@@ -99,16 +101,17 @@ class Place(NamedTuple):
 
     def fetch(self, file: Path, offset: int = 0, size: int | None = None) -> None:
         """Copies this, or a part of it, into a local file."""
+        with naming(file), file.open("wb") as target:
+            for piece in self._pieces(offset, size):
+                target.write(piece)
 
-        def copy() -> None:
-            with self.files.open_input_file(self.path) as source, file.open("wb") as target:
-                source.seek(offset)
-                left = source.size() - offset if size is None else size
-                while left and (piece := source.read(min(left, _PIECE))):
-                    left -= len(piece)
-                    target.write(piece)
-
-        self._explained(copy)
+    def _pieces(self, offset: int, size: int | None) -> Iterator[bytes]:
+        with self._explained(lambda: self.files.open_input_file(self.path)) as source:
+            source.seek(offset)
+            left = source.size() - offset if size is None else size
+            while piece := self._explained(partial(source.read, min(left, _PIECE))):
+                left -= len(piece)
+                yield piece
 
     def remove(self) -> None:
         """Removes a file, if it is there."""
@@ -135,14 +138,14 @@ class Place(NamedTuple):
             stream.close()
             return
         self.files.create_dir(parent, recursive=True)
-        partial = f"{parent}/.{os.urandom(8).hex()}.partial"  # as `util.files` calls them
+        unfinished = f"{parent}/.{os.urandom(8).hex()}.partial"  # as `util.files` calls them
         try:
-            with self.files.open_output_stream(partial) as stream:
+            with self.files.open_output_stream(unfinished) as stream:
                 write(stream)
-            self.files.move(partial, self.path)
+            self.files.move(unfinished, self.path)
         except BaseException:
-            if self.files.get_file_info(partial).type == fs.FileType.File:
-                self.files.delete_file(partial)
+            if self.files.get_file_info(unfinished).type == fs.FileType.File:
+                self.files.delete_file(unfinished)
             raise
 
     def _explained(self, work):

@@ -8,7 +8,6 @@ packing, and nothing else.
 import io
 import json
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -16,8 +15,10 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srgan.cluster import room
 from srgan.cluster.places import Place
 from srgan.cluster.rows import SCHEMA, Row, table
+from srgan.util import files
 
 Layout = Literal["tree", "tar", "parquet"]
 
@@ -37,9 +38,9 @@ def pack(rows: Sequence[Row], results: Place, shard: Place, called: str) -> list
         called: Its path in the destination.
     """
     rows = [row._replace(shard=called) for row in rows]
-    with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
-        file = Path(folder) / PurePosixPath(called).name
-        (_pack_tar if file.suffix == ".tar" else _pack_table)(rows, results, file)
+    with room.temporary(PurePosixPath(called).name) as file:
+        with files.naming(file):
+            (_pack_tar if file.suffix == ".tar" else _pack_table)(rows, results, file)
         shard.send(file)
     return rows
 

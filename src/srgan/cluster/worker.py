@@ -1,7 +1,5 @@
 """Makes the results of a batch: one process, on whatever machine, with some cores of it."""
 
-import errno
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import ray
 
 from srgan.cluster import places, shards
 from srgan.cluster.places import Place, place
+from srgan.cluster.room import Unwritable, is_full, temporary
 from srgan.cluster.rows import FAILED, Row, now
 from srgan.cluster.sources import Item
 from srgan.io import kinds, opening
@@ -27,11 +26,6 @@ from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel, versions
 
 _TRIES = 3  # of reading from a store
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-
-
-class Unwritable(OSError):
-    """This worker cannot write, which has nothing to do with the picture."""
 
 
 class _Large(Exception):
@@ -127,8 +121,8 @@ class Worker:
         except _Large:
             return None
         except (ValueError, OSError, MemoryError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
-                raise Unwritable(error.errno, error.strerror, error.filename) from error
+            if isinstance(error, OSError) and is_full(error):
+                raise Unwritable.of(error) from error
             row = row._replace(status=FAILED, error=_said(error))
         if row.seconds is not None or row.error:
             row = row._replace(seconds=time.perf_counter() - began)
@@ -145,8 +139,17 @@ class Worker:
         return None, strips.upscale(strip, self._opened.open_chosen(choice))
 
     def pack(self, rows: list[Row], shard: str, destination: str) -> list[Row]:
-        """Puts results into one file; see `shards.pack`."""
-        return shards.pack(rows, self._folder, place(destination) / shard, shard)
+        """Puts results into one file; see `shards.pack`.
+
+        Raises:
+            Unwritable: If there is no way to write here.
+        """
+        try:
+            return shards.pack(rows, self._folder, place(destination) / shard, shard)
+        except OSError as error:
+            if is_full(error):
+                raise Unwritable.of(error) from error
+            raise
 
     def drop(self, outputs: list[str]) -> None:
         """Removes results that were packed."""
@@ -219,13 +222,14 @@ class Worker:
         if source.local and not item.part and not item.cell:
             yield source.local
             return
-        with _temporary(PurePosixPath(item.place).name) as picture:
+        with temporary(PurePosixPath(item.place).name) as picture:
             if item.cell:
                 group, row, column = item.cell
                 data = self._cells(item.uri, group, column)[row].as_py()
                 if data is None:
                     raise ValueError(f"{item.source} is empty.")
-                picture.write_bytes(data)
+                with files.naming(picture):
+                    picture.write_bytes(data)
             else:
                 _patiently(lambda: source.fetch(picture, *(item.part or ())))
             yield picture
@@ -246,20 +250,9 @@ def _patiently(work) -> None:
         except (FileNotFoundError, PermissionError):
             raise
         except OSError as error:
-            if not left or error.errno in _FULL:
+            if not left or is_full(error):
                 raise
             time.sleep(_TRIES - left)
-
-
-@contextmanager
-def _temporary(name: str) -> Iterator[Path]:
-    try:
-        with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
-            yield Path(folder) / name
-    except OSError as error:
-        if error.errno in _FULL and not isinstance(error, Unwritable):
-            raise Unwritable(error.errno, error.strerror, error.filename) from error
-        raise
 
 
 @contextmanager
@@ -269,10 +262,10 @@ def _writing(target: Place) -> Iterator[Path]:
         try:
             target.local.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Unwritable(error.errno, error.strerror, error.filename) from error
+            raise Unwritable.of(error) from error
         yield target.local
         return
-    with _temporary(PurePosixPath(target.path).name) as result:
+    with temporary(PurePosixPath(target.path).name) as result:
         yield result
         try:
             _patiently(lambda: target.send(result))
@@ -285,7 +278,7 @@ def _local(target: Place) -> Iterator[Path]:
     if target.local:
         yield target.local
         return
-    with _temporary(PurePosixPath(target.path).name) as result:
+    with temporary(PurePosixPath(target.path).name) as result:
         target.fetch(result)
         yield result
 
