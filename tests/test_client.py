@@ -103,6 +103,9 @@ def test_a_client_submits_jobs_and_takes_their_results(address, picture):
         assert service.cancel(job.id).state == "cancelled"
         with pytest.raises(srgan.ServiceError, match="the job is cancelled"):
             service.result(job.id)
+        with pytest.raises(srgan.ServiceError) as refused:
+            service.job("../models")  # is the name of a job, and nothing else
+        assert refused.value.code == 404
 
 
 def test_many_pictures_go_at_once_by_asyncio(address, picture):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
+from urllib.parse import quote
 
 from srgan.util import files
 
@@ -122,6 +123,11 @@ def _get(path: str, method: str = "GET") -> dict[str, Any]:
     return {"method": method, "url": path}
 
 
+def _of(id: str) -> str:
+    """The path of a job, and of nothing else, whatever the id is."""
+    return f"/v1/jobs/{quote(id, safe='')}"
+
+
 def _checked(answer: httpx.Response) -> httpx.Response:
     if answer.is_success:
         return answer
@@ -202,7 +208,7 @@ class Client:
 
     def job(self, id: str) -> Job:
         """Returns how far a job is."""
-        return _job(self._http.request(**_get(f"/v1/jobs/{id}")))
+        return _job(self._http.request(**_get(_of(id))))
 
     def wait(self, id: str) -> Job:
         """Waits until a job has ended."""
@@ -212,11 +218,11 @@ class Client:
 
     def result(self, id: str) -> Result:
         """Returns what came of a job; raises why it failed."""
-        return _result(self._http.request(**_get(f"/v1/jobs/{id}/result")))
+        return _result(self._http.request(**_get(f"{_of(id)}/result")))
 
     def cancel(self, id: str) -> Job:
         """Ends a job, or removes its result."""
-        return _job(self._http.request(**_get(f"/v1/jobs/{id}", "DELETE")))
+        return _job(self._http.request(**_get(_of(id), "DELETE")))
 
 
 class AsyncClient:
@@ -254,7 +260,7 @@ class AsyncClient:
         return _job(await self._post("/v1/jobs", picture, options, key))
 
     async def job(self, id: str) -> Job:
-        return _job(await self._http.request(**_get(f"/v1/jobs/{id}")))
+        return _job(await self._http.request(**_get(_of(id))))
 
     async def wait(self, id: str) -> Job:
         while not (job := await self.job(id)).has_ended:
@@ -262,10 +268,10 @@ class AsyncClient:
         return job
 
     async def result(self, id: str) -> Result:
-        return _result(await self._http.request(**_get(f"/v1/jobs/{id}/result")))
+        return _result(await self._http.request(**_get(f"{_of(id)}/result")))
 
     async def cancel(self, id: str) -> Job:
-        return _job(await self._http.request(**_get(f"/v1/jobs/{id}", "DELETE")))
+        return _job(await self._http.request(**_get(_of(id), "DELETE")))
 
     async def _post(
         self, path: str, picture: Picture, options: Mapping[str, Any], key: str = ""

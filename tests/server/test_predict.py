@@ -105,7 +105,12 @@ def test_status_and_signatures_have_the_types_of_tensorflow_serving(ask):
     ("path", "body", "code", "words"),
     [
         ("none:predict", {"instances": []}, 404, "There is no model 'none' here"),
-        ("tiny/versions/2:predict", {"instances": []}, 422, "version: "),
+        (
+            "tiny/versions/2:predict",
+            {"instances": []},
+            404,
+            "no version 2 of tiny here; expected 1",
+        ),
         ("tiny:predict", {}, 422, "Expected either instances or inputs"),
         ("tiny:predict", {"instances": [], "inputs": []}, 422, "Expected either"),
         ("tiny:predict", {"instances": []}, 422, "from 1 to 64 pictures; got 0"),
@@ -124,14 +129,23 @@ def test_status_and_signatures_have_the_types_of_tensorflow_serving(ask):
             "takes files",
         ),
         ("tiny:predict", {"instances": np.zeros((1, 400, 400, 3)).tolist()}, 413, "0.6 megapixels"),
-        ("tiny:predict", {"instances": [1], "more": 1}, 422, "more: Extra inputs"),
+        ("tiny:predict", {"instances": [1], "more": 1}, 422, "more: There is no such parameter"),
     ],
 )
 def test_what_is_wrong_is_said_as_its_clients_expect(ask, path, body, code, words):
     status, found = ask(path, body)
     assert status == code
     assert words in found["detail"]
-    assert "versions" in path or found["error"] == found["detail"]
+    assert found["error"] == found["detail"]
+
+
+@pytest.mark.parametrize("path", ["none", "none/metadata", "none/versions/1", "tiny/versions/2"])
+def test_a_model_that_is_not_there_is_said_as_its_clients_expect(connect, port, path):
+    status, _, body = connect(port).ask(f"/v1/models/{path}")
+    found = json.loads(body)
+    assert status == 404
+    assert "There is no" in found["error"]
+    assert found["error"] == found["detail"]
 
 
 def test_what_is_no_json_is_said(connect, port):

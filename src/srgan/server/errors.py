@@ -73,7 +73,12 @@ def fault_of(error: Exception) -> Fault:
             return Fault(error.status_code, str(error.detail), dict(error.headers or {}))
         case RequestValidationError() | ValidationError():
             faults = (
-                f"{(fault['loc'] or ('body',))[-1]}: {fault['msg'].removeprefix('Value error, ')}"
+                f"{(fault['loc'] or ('body',))[-1]}: "
+                + (
+                    "There is no such parameter; /docs lists those of each path"
+                    if fault["type"] == "extra_forbidden"
+                    else fault["msg"].removeprefix("Value error, ")
+                )
                 for fault in error.errors()
             )
             return Fault(422, "; ".join(faults))

@@ -33,7 +33,8 @@ _MEGAPIXELS = 2.0  # of results in floats, of which each takes thirty bytes of J
 _DIGITS = 7  # after the point: all that float32 in [0, 1] has
 
 _Name = Annotated[str, Path(description="From /v1/models.")]
-_Version = Annotated[int, Path(ge=1, le=1, description="There is one.")]
+_Version = Annotated[int, Path(description="There is one.")]
+_VERSION = 1
 
 
 class _Model(Convertor[str]):
@@ -99,34 +100,63 @@ def add(app: FastAPI, service: Service) -> None:
         try:
             return await _predict(request, service, name)
         except Exception as error:
-            fault = fault_of(error)
-            text = service.without_folders(fault.detail)
-            # "error" is what its clients look for, and "detail" what ours do.
-            return JSONResponse({"error": text, "detail": text}, fault.code, fault.headers)
+            return _refuse(service, error)
 
-    @app.get("/v1/models/{name:model}", responses=documented(401, 404, 422))
-    async def show_versions(name: _Name) -> dict[str, Any]:
+    @app.get(
+        "/v1/models/{name:model}",
+        response_model=dict[str, Any],
+        responses=documented(401, 404, 422),
+    )
+    async def show_versions(name: _Name) -> Response:
         """Whether a model can be asked for, as TensorFlow Serving tells it."""
-        _check(service, name)
         status = {"error_code": "OK", "error_message": ""}
-        return {"model_version_status": [{"version": "1", "state": "AVAILABLE", "status": status}]}
+        told = [{"version": str(_VERSION), "state": "AVAILABLE", "status": status}]
+        return _tell(service, name, {"model_version_status": told})
 
-    @app.get("/v1/models/{name:model}/metadata", responses=documented(401, 404, 422))
-    async def show_signatures(name: _Name) -> dict[str, Any]:
+    @app.get(
+        "/v1/models/{name:model}/metadata",
+        response_model=dict[str, Any],
+        responses=documented(401, 404, 422),
+    )
+    async def show_signatures(name: _Name) -> Response:
         """The signatures of a model, as TensorFlow Serving tells them."""
-        _check(service, name)
-        return {
-            "model_spec": {"name": name, "signature_name": "", "version": "1"},
+        told = {
+            "model_spec": {"name": name, "signature_name": "", "version": str(_VERSION)},
             "metadata": {"signature_def": {"signature_def": _signatures()}},
         }
+        return _tell(service, name, told)
 
     @app.post("/v1/models/{name:model}/versions/{version:int}:predict", include_in_schema=False)
     async def predict_version(request: Request, name: _Name, version: _Version) -> Response:
-        return await predict(request, name)
+        return _unknown(service, name, version) or await predict(request, name)
 
     @app.get("/v1/models/{name:model}/versions/{version:int}", include_in_schema=False)
-    async def show_version(name: _Name, version: _Version) -> dict[str, Any]:
-        return await show_versions(name)
+    async def show_version(name: _Name, version: _Version) -> Response:
+        return _unknown(service, name, version) or await show_versions(name)
+
+
+def _refuse(service: Service, error: Exception) -> Response:
+    fault = fault_of(error)
+    text = service.without_folders(fault.detail)
+    # "error" is what clients of TensorFlow Serving look for, and "detail" what ours do.
+    return JSONResponse({"error": text, "detail": text}, fault.code, fault.headers)
+
+
+def _tell(service: Service, name: str, told: dict[str, Any]) -> Response:
+    """Answers with what is told of a model, if there is that model."""
+    try:
+        _check(service, name)
+    except HTTPException as error:
+        return _refuse(service, error)
+    return JSONResponse(told)
+
+
+def _unknown(service: Service, name: str, version: int) -> Response | None:
+    """What is answered to a request for a version that no model has."""
+    if version == _VERSION:
+        return None
+    text = f"There is no version {version} of {name} here; expected {_VERSION}, or none."
+    return _refuse(service, HTTPException(404, text))
 
 
 def _check(service: Service, name: str) -> None:
