@@ -1,6 +1,7 @@
 """Pictures are found in folders, lists, tables and tars, and no source is taken for another."""
 
 import tarfile
+import tracemalloc
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,6 +87,34 @@ def test_a_damaged_table_or_tar_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(b"damaged" * 100)
     with pytest.raises(ValueError, match=rf"{name} is damaged, or no"):
         places(tmp_path / name)
+
+
+@pytest.mark.parametrize("form", ["folder", "list", "tar", "table"])
+def test_a_source_of_many_pictures_is_never_in_memory_whole(tmp_path, form):
+    """Of a folder, its names are."""
+    names = [f"{number:06}-with-a-name-of-some-length.png" for number in range(20_000)]
+    paths = [f"{tmp_path}/folder/{name}" for name in names]
+    source = tmp_path / form
+    if form == "folder":
+        source.mkdir()
+        for name in names:
+            (source / name).touch()
+    elif form == "list":
+        source = source.with_suffix(".txt")
+        source.write_text("\n".join(paths))
+    elif form == "tar":
+        source = source.with_suffix(".tar")
+        with tarfile.open(source, "w") as tar:
+            for name in names:
+                tar.addfile(tarfile.TarInfo(name))
+    else:
+        source = source.with_suffix(".parquet")
+        pq.write_table(pa.table({"path": paths}), source, row_group_size=1000)
+    tracemalloc.start()
+    assert sum(1 for _ in sources.find(str(source))) == 20_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < (20_000 * 250 if form == "folder" else 2.5e6)
 
 
 def test_what_is_no_source_is_refused(tmp_path):

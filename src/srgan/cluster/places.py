@@ -1,11 +1,12 @@
 """Files and folders on any file system: local ones, S3, and what pyarrow and fsspec know."""
 
+import io
 import os
 import re
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
@@ -28,8 +29,10 @@ _REFUSED = (
     "OAuth2 access token"
 )
 _PATIENCE = {"gs": "?retry_limit_seconds=30"}  # else a quarter of an hour, without credentials
+_LOCAL = fs.LocalFileSystem()
 _STORES = ("s3", "gcs", "abfs")  # a file appears there in one step, when all of it was sent
 _PIECE = 2**22  # bytes that are copied at a time
+_MANY = 1000  # files that are asked about at a time
 
 
 class Place(NamedTuple):
@@ -71,8 +74,11 @@ class Place(NamedTuple):
         return sorted(found, key=lambda info: info.path)
 
     def walk(self) -> Iterator[tuple[str, fs.FileInfo]]:
-        """Yields all files below, without hidden ones, each with its path from here."""
-        for info in self.children():
+        """Yields all files below, without hidden ones, sorted, each with its path from here.
+
+        Of a folder of this machine, only the names are in memory; of others, all that is known.
+        """
+        for info in self._listed() if self.local else self.children():
             if info.base_name.startswith("."):
                 continue
             if info.type == fs.FileType.Directory:
@@ -80,6 +86,21 @@ class Place(NamedTuple):
                 yield from inner
             elif info.type == fs.FileType.File:
                 yield info.base_name, info
+
+    def _listed(self) -> Iterator[fs.FileInfo]:
+        try:
+            names = sorted(self._explained(lambda: os.listdir(self.path)))
+        except FileNotFoundError:
+            return
+        for start in range(0, len(names), _MANY):
+            paths = [f"{self.path}/{name}" for name in names[start : start + _MANY]]
+            yield from self._explained(partial(self.files.get_file_info, paths))
+
+    def lines(self) -> Iterator[str]:
+        """Yields the lines of a text, of which one is in memory at a time."""
+        with self._explained(lambda: self.files.open_input_stream(self.path)) as stream:
+            for line in io.TextIOWrapper(stream, "utf-8"):
+                yield line.rstrip("\n")
 
     def read(self) -> bytes:
         """Returns what is in a file."""
@@ -171,7 +192,6 @@ def explain(uri: str, error: Exception) -> OSError:
     return OSError(f"{uri}: {text}")
 
 
-@cache
 def place(uri: str) -> Place:
     """Returns the place of a path, or of an address as s3://bucket/folder.
 
@@ -179,11 +199,15 @@ def place(uri: str) -> Place:
         ValueError: If nothing knows such addresses.
         OSError: If there is no such bucket, or it may not be asked.
     """
-    scheme, separator, rest = uri.partition("://")
-    if not separator:
-        path = os.path.abspath(uri)
-        return Place(path, fs.LocalFileSystem(), path)
-    uri = uri.rstrip("/")
+    if "://" in uri:
+        return _remote(uri.rstrip("/"))
+    path = os.path.abspath(uri)
+    return Place(path, _LOCAL, path)
+
+
+@lru_cache(1000)
+def _remote(uri: str) -> Place:
+    scheme, _, rest = uri.partition("://")
     if not rest.strip("/"):
         raise ValueError(f"{uri} names no place; expected one as {scheme}://bucket/folder.")
     try:

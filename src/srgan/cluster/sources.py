@@ -15,7 +15,7 @@ from srgan.io import kinds
 from srgan.upscaling.inputs import fits
 
 _PATHS = ("path", "uri", "url", "file", "image", "bytes")  # columns, where none is named
-_ROWS = 2**14  # of a column, at a time
+_ROWS = 2**10  # of a column, at a time
 
 
 class Item(NamedTuple):
@@ -113,7 +113,7 @@ def _in_file(
 
 
 def _in_list(file: Place) -> Iterator[Item]:
-    for line in file.read().decode().splitlines():
+    for line in file.lines():
         if line.strip():
             yield _named(line.strip())
 
@@ -131,7 +131,8 @@ def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
     with file.files.open_input_file(file.path) as stream:
         try:
             with tarfile.open(fileobj=stream, mode="r:") as tar:
-                for member in tar:
+                while member := tar.next():
+                    tar.members.clear()  # pyright: ignore  # all would be kept; typeshed lacks it
                     name = member.name.removeprefix("./")
                     if member.isfile() and name.lower().endswith(kinds.SUFFIXES):
                         part = member.offset_data, member.size
