@@ -9,7 +9,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from srgan.util import files
 FOLDER = ".srgan-batch"  # in the destination; hidden, since it is no result
 NAME = "manifest.parquet"
 _PARTS = 64  # that become one
-_ROWS = 2**16  # in memory at a time
+_ROWS = 2**14  # in memory at a time, as Arrow has them
+_AT_ONCE = 2**10  # likewise, as Python has them, which is far more
 
 
 class Manifest:
@@ -78,6 +79,7 @@ class Manifest:
             self._write(pa.concat_tables([_read(part) for part in parts]), "1")
             for part in parts:
                 part.remove()
+            _release()
         self._last = time.monotonic()
 
     def finish(self) -> None:
@@ -90,8 +92,9 @@ class Manifest:
         with _saying_what_stays(), tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / NAME
             with pq.ParquetWriter(whole, SCHEMA, compression="zstd") as writer:
-                for batch in self._latest():
-                    writer.write_batch(batch)
+                for some in _gathered(self._latest()):
+                    writer.write_table(some)
+                    _release()
             self._whole.send(whole)
         for part in parts:
             part.remove()
@@ -99,7 +102,8 @@ class Manifest:
     def rows(self) -> Iterator[Row]:
         """Yields the last row of each picture."""
         for batch in self._latest():
-            yield from (Row.of(values) for values in batch.to_pylist())
+            for start in range(0, batch.num_rows, _AT_ONCE):
+                yield from map(Row.of, batch.slice(start, _AT_ONCE).to_pylist())
 
     def _load(self, retry: bool) -> None:
         """Which pictures are done: those with a row, and with the result that it names."""
@@ -123,11 +127,13 @@ class Manifest:
             # The whole has one row for each picture, and may not fit into memory.
             for batch in _batches(part) if part is self._whole else [*_batches(part)][::-1]:
                 keep = [False] * batch.num_rows
+                sources = batch["source"].to_pylist()
                 for index in reversed(range(batch.num_rows)):
-                    digest = key(batch["source"][index].as_py(), None)
+                    digest = key(sources[index], None)
                     keep[index] = digest not in seen
                     seen.add(digest)
                 yield batch.filter(pa.array(keep))
+            _release()
 
     def _check_header(self, settings: dict[str, Any]) -> bool:
         """Writes what this is made with, or compares it; returns whether it was there."""
@@ -186,9 +192,26 @@ def _batches(part: Place) -> Iterator[pa.RecordBatch]:
             file = pq.ParquetFile(stream)
             if file.schema_arrow.names != SCHEMA.names:
                 raise _damaged(part, f"its columns are {', '.join(file.schema_arrow.names)}")
-            yield from file.iter_batches(_ROWS)
+            yield from file.iter_batches(_ROWS, use_threads=False)  # each would keep memory
     except (OSError, pa.ArrowException) as error:
         raise _damaged(part, str(error)) from error
+
+
+def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Tables of some size, each of which becomes a row group."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        if waiting and sum(one.num_rows for one in waiting) + batch.num_rows > _ROWS:
+            yield pa.Table.from_batches(waiting, SCHEMA)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield pa.Table.from_batches(waiting, SCHEMA)
+
+
+def _release() -> None:
+    """Gives back what Arrow keeps of its memory for later, some ten MiB after each file."""
+    pa.default_memory_pool().release_unused()
 
 
 def _read(part: Place) -> pa.Table:
