@@ -469,7 +469,7 @@ def vgg_file(tmp_path_factory):
     return file
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """Every part of a run, in a few steps."""
     from srgan.train import config

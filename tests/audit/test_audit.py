@@ -495,10 +495,10 @@ def test_bsd100_is_found_in_a_pool_of_photos(shared_data, tmp_path):
         "halved": halved,
         "cropped": quarter,
     }
-    for path in find_images(shared_data / "train" / "research"):
+    for path in find_images(shared_data / "train" / "research")[::4]:
         (tmp_path / path.name).symlink_to(path)
     originals = {}
-    for path in find_images(shared_data / "benchmarks" / "BSD100" / "HR")[::2]:
+    for path in find_images(shared_data / "benchmarks" / "BSD100" / "HR")[::5]:
         photo = images.read_uint8(path)
         for number, (name, change) in enumerate(changes.items()):
             copy = tmp_path / name / f"holiday_{path.stem}_{number}.png"
@@ -509,6 +509,6 @@ def test_bsd100_is_found_in_a_pool_of_photos(shared_data, tmp_path):
     leaks = [finding for finding in report.findings if finding.kind == "leak"]
     right = {leak.file for leak in leaks if originals.get(leak.file) == leak.other}
     found = Counter(file.parent.name for file in right)
-    assert min(found["jpeg"], found["mirrored"], found["halved"]) >= 49  # of 50
-    assert found["cropped"] >= 40
-    assert len(leaks) - len(right) <= 2
+    assert min(found["jpeg"], found["mirrored"], found["halved"]) >= 19  # of 20
+    assert found["cropped"] >= 16
+    assert len(leaks) - len(right) <= 1

@@ -95,7 +95,7 @@ def test_schemathesis_finds_nothing(port, tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", address, "--no-color"),
-            *("--seed", "1", "--max-examples", "30", "--generation-database", "none"),
+            *("--seed", "1", "--max-examples", "15", "--generation-database", "none"),
             # A picture may be as described, and too small or too large for the size asked for.
             # A job that was cancelled is still known.
             *("--exclude-checks", "positive_data_acceptance,use_after_free"),

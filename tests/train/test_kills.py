@@ -30,7 +30,7 @@ def test_a_run_stopped_and_resumed_three_times_ends_with_the_same_weights_and_sc
     settings = tiny.model_copy(  # with enough steps to be killed among them, twice in the first
         update={
             stage: getattr(tiny, stage).model_copy(update={"steps": steps})
-            for stage, steps in {"pretrain": 80, "adversarial": 24}.items()
+            for stage, steps in {"pretrain": 40, "adversarial": 16}.items()
         }
         | {"validate_every": 4}
     )

@@ -1,7 +1,6 @@
 """Stage two: `Adversarial`, a Keras model to `compile` and `fit` on batches; see `stage.Stage`."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import cast
 
 import keras
@@ -121,18 +120,17 @@ class Adversarial(Stage):
         """
         first, *others = batches
         with workers.alone():
-            sums = self._graph_of_gradients(tuple(first))
+            sums = self._gradients(tuple(first))
             for batch in others:
-                sums = tf.nest.map_structure(tf.add, sums, self._graph_of_gradients(tuple(batch)))
+                sums = tf.nest.map_structure(tf.add, sums, self._gradients(tuple(batch)))
         count = len(batches)
         return {name: float(tf.linalg.global_norm(total)) / count for name, total in sums.items()}
 
-    @cached_property
-    def _graph_of_gradients(self):
-        return tf.function(self._gradients)
-
     def _gradients(self, batch):
-        """The gradients of each term, by its name; zeros of a term that is off."""
+        """The gradients of each term, by its name; zeros of a term that is off.
+
+        Computed eagerly: a graph of so many gradients takes longer to make than it ever saves.
+        """
         weights = cast(list, self.generator.trainable_variables)
         with tf.GradientTape(persistent=True) as tape:
             terms, *_ = self._forward(batch, training=False)
