@@ -96,6 +96,8 @@ def test_a_client_enlarges_and_says_what_was_refused(address, picture, tmp_path)
 
 def test_a_client_submits_jobs_and_takes_their_results(address, picture):
     with srgan.Client(address, TOKEN) as service:
+        with pytest.raises(ValueError, match="printable ASCII characters alone; got 'ü'"):
+            service.submit(picture, key="ü", model="tiny")
         job = service.submit(picture, key="one", model="tiny")
         assert service.submit(picture, key="one", model="tiny").id == job.id
         assert service.wait(job.id).state == "done"

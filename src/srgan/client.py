@@ -115,6 +115,8 @@ def _post(path: str, picture: Picture, options: Mapping[str, Any], key: str = ""
     }
     headers = {"Content-Type": "application/octet-stream"}
     if key:
+        if not (key.isascii() and key.isprintable()):
+            raise ValueError(f"A key has printable ASCII characters alone; got {key!r}.")
         headers["Idempotency-Key"] = key
     return {"method": "POST", "url": path, "content": data, "params": texts, "headers": headers}
 
@@ -201,7 +203,7 @@ class Client:
 
         Args:
             picture: What is to be enlarged.
-            key: Names the request, so that it can be repeated without a second job.
+            key: Names the request, so that it can be repeated without a second job; ASCII.
             options: As `upscale` takes them.
         """
         return _job(self._http.request(**_post("/v1/jobs", picture, options, key)))

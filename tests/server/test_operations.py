@@ -157,8 +157,12 @@ def test_an_option_counts_before_the_environment_and_that_before_the_file(tmp_pa
     )
     environment = {"SRGAN_SERVE_CONFIG": str(config), "SRGAN_SERVE_MAX_MEGAPIXELS": "4"}
     environment["SRGAN_SERVE_MAX_MEGABYTES"] = "5"
-    with serving_with(["--max-megabytes", 6], environment) as (port, _):
+    environment["SRGAN_SERVE_PROT"] = "9000"
+    with serving_with(["--max-megabytes", 6], environment) as (port, service):
         names, limits = limits_of(port)
+        told = service.stderr.readline()
+    assert told.startswith("SRGAN_SERVE_PROT has no effect: srgan serve has no such option. ")
+    assert "Is SRGAN_SERVE_PORT meant?" in told
     assert names == ["tiny", "srgan-fast-x4"]
     assert limits["queue_size"] == 1
     assert limits["megapixels"] == 4

@@ -317,6 +317,13 @@ def test_what_is_wrong_with_a_form_is_said(port, parts, words):
     assert words in detail(found)
 
 
+def test_what_a_form_and_the_address_both_say_is_refused(port, photo):
+    headers, body = form(("picture", ("a.png", photo)), ("scale", "2"))
+    status, _, found = ask(port, "/v1/upscale", body, headers, model="tiny", scale=3)
+    assert status == 422
+    assert "The form and the address both say scale" in detail(found)
+
+
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=other"])
 def test_a_form_that_is_none_is_refused(port, kind, photo):
     status, _, body = ask(

@@ -1,5 +1,6 @@
 """`srgan serve` and `srgan token`."""
 
+import difflib
 import ipaddress
 import os
 import socket
@@ -46,7 +47,19 @@ def _take_config(context: typer.Context, file: Path | None) -> Path | None:
     return file
 
 
+def _warn_of_variables(context: typer.Context) -> None:
+    """Says which variables of the environment look like options and are none."""
+    prefix = f"{SETTINGS['auto_envvar_prefix']}_"
+    known = {f"{prefix}{(option.name or '').upper()}" for option in context.command.params}
+    for name in sorted(os.environ.keys() - known):
+        if name.startswith(prefix):
+            near = difflib.get_close_matches(name, known, n=1)
+            meant = f" Is {near[0]} meant?" if near else ""
+            print(f"{name} has no effect: srgan serve has no such option.{meant}", file=sys.stderr)
+
+
 def serve(
+    context: typer.Context,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -172,6 +185,7 @@ def serve(
     from srgan.server import access, running
     from srgan.util import parallel
 
+    _warn_of_variables(context)
     parallel.return_memory()  # pictures of all sizes would leave holes in it for hours
     limits = server.Limits(
         megabytes=max_megabytes,

@@ -62,6 +62,11 @@ async def read(request: Request, service: Service, asked: _Asked) -> tuple[_Aske
         return asked, _checked(body)
     picture, fields = await asyncio.to_thread(read_form, kind, body)
     _checked(picture)
+    if twice := asked.model_fields_set & fields.keys():
+        raise ValueError(
+            f"The form and the address both say {', '.join(sorted(twice))}; expected each in one "
+            "of them."
+        )
     try:
         return type(asked)(**asked.model_dump(exclude_unset=True) | fields), picture
     except ValidationError as error:
