@@ -1,12 +1,15 @@
 """Compares `srgan batch` with `srgan upscale`, kills its workers, and loads its driver.
 
     python benchmarks/batch.py pictures PHOTOS --count 10000
+    python benchmarks/batch.py pictures PHOTOS --count 10000 --folder FOLDER --one
     python benchmarks/batch.py scheduling --workers 10 100 1000
 
 `pictures` cuts pictures of mixed sizes from photos, of which some are corrupt, and, for the batch,
 adds five named pipes: who opens one is killed, as by a fault in a decoder. It prints a table: wall
 and processor time of both, the memory of the driver, and whether all results are the same; then it
 does the batch again with a worker killed every so many seconds. Exit code 1 if anything differs.
+With `--folder`, what was run is kept there, and the same command goes on with the rest; `--one`
+ends after one run. `--rounds` alternates both, since other work on a machine comes and goes.
 
 `scheduling` hands out pictures that only take time to as many simulated workers, which share two
 processes, and prints how many a driver can keep busy. Linux only; needs `pip install srgan[ray]`.
@@ -16,8 +19,10 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,15 +48,17 @@ class Run(NamedTuple):
         seconds: By the clock.
         start: Of these, those until the first result.
         processor: Seconds of processor time, of all its processes.
-        memory: Resident MiB of its first process, by how many results there were.
+        memory: Resident MiB of its first process, by how many results there were; "most" of all.
         code: Its exit code.
+        kills: Workers that were killed from outside.
     """
 
     seconds: float
     start: float
     processor: float
-    memory: dict[int, float]
+    memory: dict[str, float]
     code: int
+    kills: int = 0
 
 
 def main() -> int:
@@ -63,6 +70,9 @@ def main() -> int:
     pictures.add_argument("--corrupt", type=int, default=20)
     pictures.add_argument("--every", type=float, default=60.0, help="seconds between kills")
     pictures.add_argument("--seed", type=int, default=0)
+    pictures.add_argument("--rounds", type=int, default=1, help="of both, without kills")
+    pictures.add_argument("--folder", type=Path, help="for all files [a temporary one]")
+    pictures.add_argument("--one", action="store_true", help="end after one run")
     scheduling = commands.add_parser("scheduling")
     scheduling.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
     scheduling.add_argument("--seconds", type=float, default=2.0, help="that a picture takes")
@@ -70,44 +80,80 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.what == "scheduling":
         return simulate(arguments.workers, arguments.seconds, arguments.each)
+    if arguments.folder:
+        return compare(arguments.folder.resolve(), arguments)
     with tempfile.TemporaryDirectory() as folder:
         return compare(Path(folder), arguments)
 
 
 def compare(root: Path, arguments: argparse.Namespace) -> int:
-    folder = root / "pictures"
-    cut(arguments.photos, folder, arguments.count, arguments.corrupt, arguments.seed)
+    folder, listed, kept = root / "pictures", root / "all.txt", root / "figures.json"
     pipes = [root / f"pipe{number}.png" for number in range(PIPES)]
+    if not listed.exists():
+        prepare(folder, pipes, listed, arguments)
+    named = [f"{what} {n + 1}" for n in range(arguments.rounds) for what in ("upscale", "batch")]
+    runs = {name: Run(**kept_run) for name, kept_run in load(kept).items()}
+    for name in [*named, "killed"]:
+        if name in runs:
+            continue
+        output = root / name
+        shutil.rmtree(output, ignore_errors=True)
+        if name == "killed":
+            runs[name] = killed(listed, output, pipes, arguments.every)
+        elif name.startswith("upscale"):
+            runs[name] = run(["upscale", folder, "-o", output], output)
+        else:
+            runs[name] = run(["batch", folder, output], output)
+        kept.write_text(json.dumps({name: one._asdict() for name, one in runs.items()}))
+        if arguments.one and name != "killed":
+            print(f"{name} is done, in {runs[name].seconds:.0f} s; the same command goes on")
+            return 0
+    return told(root, runs, len(listed.read_text().splitlines()) - PIPES)
+
+
+def load(kept: Path) -> dict:
+    return json.loads(kept.read_text()) if kept.exists() else {}
+
+
+def prepare(folder: Path, pipes: list[Path], listed: Path, arguments: argparse.Namespace) -> None:
+    """Makes the pictures and the pipes, and at last a list of them."""
+    shutil.rmtree(folder, ignore_errors=True)
+    cut(arguments.photos, folder, arguments.count, arguments.corrupt, arguments.seed)
     for pipe in pipes:
+        pipe.unlink(missing_ok=True)
         os.mkfifo(pipe)
     names = sorted(map(str, folder.glob("*.png"))) + list(map(str, pipes))
     random.Random(arguments.seed).shuffle(names)
-    (root / "all.txt").write_text("\n".join(names))
+    listed.write_text("\n".join(names))
 
-    alone = run(["upscale", folder, "-o", root / "alone"], root / "alone")
-    same = run(["batch", folder, root / "batch"], root / "batch")
-    ended = threading.Event()
+
+def killed(listed: Path, output: Path, pipes: list[Path], every: float) -> Run:
+    """A batch of the list whose workers are killed, by the pipes and from outside."""
+    ended, kills = threading.Event(), []
     threading.Thread(target=crash, args=(pipes,), daemon=True).start()
-    kills: list[int] = []
-    killer = threading.Thread(target=kill, args=(arguments.every, ended, kills))
+    killer = threading.Thread(target=kill, args=(every, ended, kills))
     killer.start()
-    killed = run(["batch", root / "all.txt", root / "killed"], root / "killed")
+    one = run(["batch", listed, output], output)
     ended.set()
     killer.join()
+    return one._replace(kills=len(kills))
 
-    expected = results(root / "alone")
-    wrong = [name for name in ("batch", "killed") if results(root / name) != expected]
+
+def told(root: Path, runs: dict[str, Run], count: int) -> int:
+    """Prints all figures, and whether the results are the same."""
+    found = {name: results(root / name) for name in runs}
+    expected = found["upscale 1"]
+    wrong = [name for name, those in found.items() if those != expected]
     rows = pq.read_table(root / "killed" / "manifest.parquet").column("status").to_pylist()
     good = len(expected)
-    failed = len(names) - PIPES - good
-    if Counter(rows) != {"done": good, "failed": failed, "quarantined": PIPES}:
+    if Counter(rows) != {"done": good, "failed": count - good, "quarantined": PIPES}:
         wrong.append("the killed one's rows")
     print(
         "| run | results | s | until the first | pictures/s after it | processor s | driver MiB |\n"
         "|---|---|---|---|---|---|---|"
     )
-    for name, one in (("upscale", alone), ("batch", same), ("batch, killed", killed)):
-        memory = ", ".join(f"{mib:.0f} at {count:,}" for count, mib in one.memory.items())
+    for name, one in runs.items():
+        memory = ", ".join(f"{mib:.0f} at {count}" for count, mib in one.memory.items())
         pace = good / (one.seconds - one.start)
         print(
             f"| {name} | {good} | {one.seconds:.0f} | {one.start:.0f} | {pace:.1f} | "
@@ -115,7 +161,7 @@ def compare(root: Path, arguments: argparse.Namespace) -> int:
         )
     counted = ", ".join(f"{rows.count(one)} {one}" for one in sorted(set(rows)))
     print(
-        f"\n{len(kills)} workers killed; {counted}; results "
+        f"\n{runs['killed'].kills} workers killed; {counted}; results "
         f"{'DIFFER: ' + ', '.join(wrong) if wrong else 'the same'}"
     )
     return 1 if wrong else 0
@@ -124,7 +170,7 @@ def compare(root: Path, arguments: argparse.Namespace) -> int:
 def cut(photos: Path, folder: Path, count: int, corrupt: int, seed: int) -> None:
     """Writes crops of mixed sizes, some of which are cut short."""
     rng = random.Random(seed)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     found = sorted(p for p in photos.rglob("*") if p.suffix.lower() in (".png", ".jpg", ".webp"))
     opened = [Image.open(path).convert("RGB") for path in rng.sample(found, min(24, len(found)))]
     for number in range(count):
@@ -144,6 +190,7 @@ def run(arguments: list, output: Path) -> Run:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         process = psutil.Process(child.pid)
         marks = [1000, 2000, 5000, 10_000]
+        most = 0.0
         while child.poll() is None:
             for one in [process, *children(process)]:
                 try:
@@ -155,20 +202,16 @@ def run(arguments: list, output: Path) -> Run:
             if count and not first:
                 first = time.monotonic() - began
             reached = [mark for mark in marks if count >= mark - 50]
-            for mark in reached or [0]:
-                with_memory(process, memory, mark)
+            with contextlib.suppress(psutil.Error):
+                resident = process.memory_info().rss / 2**20
+                for mark in reached:
+                    memory.setdefault(f"{mark:,}", resident)
+                if not count:  # the last one before the first result
+                    memory["the start"] = resident
+                most = max(most, resident)
             time.sleep(1)
-        with_memory(process, memory, -1)
+    memory["most"] = most
     return Run(time.monotonic() - began, first, sum(times.values()), memory, child.returncode)
-
-
-def with_memory(process: psutil.Process, memory: dict[int, float], mark: int) -> None:
-    """Notes the memory of a process at a count of results, once."""
-    try:
-        if mark not in memory or mark == 0:
-            memory[mark] = process.memory_info().rss / 2**20
-    except psutil.Error:
-        return
 
 
 def children(process: psutil.Process) -> list[psutil.Process]:
@@ -232,12 +275,12 @@ class Idle:
     async def start(self) -> tuple[str, str]:
         return "", ""
 
-    async def upscale(self, item, may_exist: bool):
-        """The row of a picture."""
+    async def upscale_some(self, items, may_exist: list[bool], seconds: float):
+        """The row of the first of some pictures."""
         from srgan.cluster.rows import Row, now
 
         await asyncio.sleep(2 * self._seconds)  # two are in its hands
-        return Row(item.source, output=item.place, output_bytes=1, ended=now())
+        return [Row(items[0].source, output=items[0].place, output_bytes=1, ended=now())]
 
 
 def simulate(counts: list[int], seconds: float, each: int) -> int:

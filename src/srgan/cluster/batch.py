@@ -7,7 +7,7 @@ which pictures in hand is known, and which one is to blame (docs/scale.md has th
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePosixPath
@@ -30,6 +30,8 @@ from srgan.cluster.worker import Task
 
 _TRIES = 2  # of a picture or strip that is alone with its worker, which dies
 _FLUSH = 2.0  # seconds until rows are written
+_CALL = 1.0  # second of a call to a worker, if its pictures take less
+_MOST = 16  # pictures of a call
 _STRIPS = 2  # for each worker, in memory at a time
 
 
@@ -49,6 +51,7 @@ class Batch:
         self._suspects: deque[Work] = deque()
         self._tries: dict[bytes, int] = {}  # alone with workers that ended
         self._places: set[bytes] = set()
+        self._pace = _CALL  # seconds of a picture, of late
         self._packer = Packer(plan.layout, plan.shard, book, destination)
         self.skipped = 0
 
@@ -110,8 +113,7 @@ class Batch:
 
     def _give(self, found: Iterator[Item | Row]) -> Iterator[Row]:
         """Fills the workers' hands."""
-        while not self._next and (item := next(found, None)):
-            yield from self._queued(item)
+        yield from self._look_ahead(found, 1)
         if self._has_work or self._packer.has_work:
             self._crew.staff()
         if not self._crew.is_ready:
@@ -123,22 +125,26 @@ class Batch:
                     if member.hands:
                         break  # until they are empty
                     member.is_alone = True
-                    self._hand(member, self._suspects.popleft())
+                    self._hand(member, [self._suspects.popleft()])
                 elif self._large and not member.has_strip and (strip := self._large.next()):
-                    self._hand(member, strip)
+                    self._hand(member, [strip])
                 elif self._next:
-                    self._hand(member, self._next.popleft())
-                    while not self._next and (item := next(found, None)):
-                        yield from self._queued(item)
+                    count = min(max(int(_CALL / self._pace), 1), _MOST)
+                    yield from self._look_ahead(found, count)
+                    count = min(count, len(self._next))
+                    self._hand(member, [self._next.popleft() for _ in range(count)])
+                    yield from self._look_ahead(found, 1)
                 else:
                     break
 
-    def _queued(self, item: Item | Row) -> Iterator[Row]:
-        if isinstance(item, Row):
-            self._book.note(item)
-            yield item
-        else:
-            self._next.append(item)
+    def _look_ahead(self, found: Iterator[Item | Row], count: int) -> Iterator[Row]:
+        """Finds as many pictures that are to be done, if there are."""
+        while len(self._next) < count and (item := next(found, None)):
+            if isinstance(item, Row):
+                self._book.note(item)
+                yield item
+            else:
+                self._next.append(item)
 
     def _go_on_in_strips(self) -> None:
         if not self._large and self._in_strips and self._crew.members:
@@ -152,14 +158,14 @@ class Batch:
         """Whether there is anything to be handed out, now or soon."""
         return bool(self._next or self._suspects or self._in_strips or self._large)
 
-    def _hand(self, member: Member, work: Work) -> None:
-        if isinstance(work, Piece):
+    def _hand(self, member: Member, works: Sequence[Work]) -> None:
+        if isinstance(piece := works[0], Piece):
             call = member.actor.upscale_strip.options(num_returns=2)
-            ref, work.upscaled = call.remote(work.strip, work.choice)
+            ref, piece.upscaled = call.remote(piece.strip, piece.choice)
         else:
-            may_exist = self._book.resumes or work.key in self._tries
-            ref = member.actor.upscale.remote(work, may_exist)
-        self._crew.hand(member, work, ref)
+            may_exist = [self._book.resumes or work.key in self._tries for work in works]
+            ref = member.actor.upscale_some.remote(works, may_exist, _CALL)
+        self._crew.hand(member, list(works), ref)
 
     def _take(self, ref: Any) -> Iterator[Row]:
         """Takes what was promised, or sees what became of who did."""
@@ -167,35 +173,53 @@ class Batch:
             self._crew.welcome(ref)
         elif ref in self._packer.packing:
             actor = self._packer.packing[ref][0]
+            who = [member for member in self._crew.members if member.actor is actor]
             try:
                 yield from self._packer.take(ref)
             except Unwritable as error:
-                self._retire([m for m in self._crew.members if m.actor is actor], error)
+                self._retire(who, error)
+            except RayActorError as error:
+                for member in who:
+                    yield from self._bury(member, error, was_packing=True)
         elif self._large and ref in self._large.pending:
             yield from self._take_of_large(self._large, ref)
         elif ref in self._crew.owners:  # and did not die with another
             yield from self._take_of_worker(self._crew.owners[ref], ref)
 
     def _take_of_worker(self, member: Member, ref: Any) -> Iterator[Row]:
-        work = member.hands[ref]
-        row: Any = None
+        works = member.hands[ref]
         try:
-            row = ray.get(ref)
+            rows: Any = ray.get(ref)
         except RayTaskError as error:
             if isinstance(error.cause, Unwritable):
                 self._retire([member], error.cause)
                 return
-            row = self._failed(work.item, error)
+            if len(works) > 1:  # which of them?
+                for work in self._crew.done(ref):
+                    self._tries.setdefault(work.key, 0)
+                    self._suspects.append(work)
+                return
+            rows = [self._failed(works[0].item, error)]
         except RayError as error:
-            if isinstance(error, RayActorError) or isinstance(work, Item):
+            if isinstance(error, RayActorError) or isinstance(works[0], Item):
                 yield from self._bury(member, error)
                 return
             self._crew.done(ref)
-            self._put_back(work)  # what it is made of was lost with another machine
+            self._put_back(works[0])  # what it is made of was lost with another machine
             return
         self._crew.done(ref)
+        for work, row in zip(works, rows or [None], strict=False):
+            yield from self._take_one(work, row)
+        for work in reversed(works[len(rows or works) :]):  # which took no time yet
+            if isinstance(work, Item):
+                self._next.appendleft(work)
+
+    def _take_one(self, work: Work, row: Row | None) -> Iterator[Row]:
+        """Takes a row, None for a large picture; or a strip, whose row is that of a failure."""
         if isinstance(work, Item):
             if row:
+                if row.seconds is not None:
+                    self._pace += (max(row.seconds, 1e-3) - self._pace) / 8
                 yield from self._decided(row)
             else:
                 self._in_strips.append(work)
@@ -265,13 +289,14 @@ class Batch:
         said = f"It was alone with its worker when that ended, {tries} times: {cause}."
         return self._lost(work.item, QUARANTINED, said)
 
-    def _bury(self, member: Member, error: RayError) -> Iterator[Row]:
+    def _bury(self, member: Member, error: RayError, was_packing: bool = False) -> Iterator[Row]:
         """What was in a dead worker's hands is tried again, each alone with its worker."""
         lost = self._crew.bury(member)
+        was_alone = len(lost) == 1 and not was_packing and not self._packer.uses(member.actor)
         for work in lost:
             if isinstance(work, Piece) and work.large is not self._large:
                 continue
-            row = self._tried_again(work, error, self._suspects, was_alone=len(lost) == 1)
+            row = self._tried_again(work, error, self._suspects, was_alone)
             if row and isinstance(work, Piece):
                 yield from self._end_large(row)
             elif row:

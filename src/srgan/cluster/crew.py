@@ -14,7 +14,7 @@ from srgan.cluster.room import Unwritable, unwritable
 from srgan.cluster.sources import Item
 from srgan.cluster.worker import Task, Worker
 
-AT_ONCE = 2  # pictures in a worker's hands: one is read or written while the other is enlarged
+AT_ONCE = 2  # calls to a worker: a picture is read or written while another one is enlarged
 _STARTS = 3  # of workers, all of which die
 _LOOK = 10.0  # seconds until it is seen that the cluster has grown
 _GATHER = 10.0  # seconds that the first worker waits for the others before there is work
@@ -26,17 +26,17 @@ Work = Item | Piece
 
 @dataclass
 class Member:
-    """A worker, and what is in its hands, by the promise of its result."""
+    """A worker, and what is in its hands, by the promises of the results."""
 
     actor: Any
     node: str = ""  # of Ray, where it runs
     name: str = ""  # for people
-    hands: dict[Any, Work] = field(default_factory=dict)
+    hands: dict[Any, list[Work]] = field(default_factory=dict)
     is_alone: bool = False  # with what is suspected of ending workers
 
     @property
     def has_strip(self) -> bool:
-        return any(isinstance(work, Piece) for work in self.hands.values())
+        return any(isinstance(works[0], Piece) for works in self.hands.values())
 
 
 class Crew:
@@ -120,11 +120,11 @@ class Crew:
         self._first = self._first or time.monotonic()
         self.members.append(member)
 
-    def hand(self, member: Member, work: Work, promise: Any) -> None:
+    def hand(self, member: Member, works: list[Work], promise: Any) -> None:
         """Notes that a worker has something to do."""
-        member.hands[promise], self.owners[promise] = work, member
+        member.hands[promise], self.owners[promise] = works, member
 
-    def done(self, promise: Any) -> Work:
+    def done(self, promise: Any) -> list[Work]:
         """Notes that it is done, and returns what it was."""
         member = self.owners.pop(promise)
         member.is_alone = False
@@ -166,7 +166,7 @@ class Crew:
         for promise in member.hands:
             del self.owners[promise]
         ray.kill(member.actor)  # it may be only out of reach
-        return list(member.hands.values())
+        return [work for works in member.hands.values() for work in works]
 
 
 def worker(task: Task, cores: int) -> tuple[Any, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from srgan.cluster import shards
 from srgan.cluster.manifest import FOLDER, Manifest
@@ -39,6 +39,10 @@ class Packer:
     def has_work(self) -> bool:
         return bool(self._made or self.packing)
 
+    def uses(self, actor: Any) -> bool:
+        """Whether a worker packs something."""
+        return any(one is actor for one, _, _ in self.packing.values())
+
     def add(self, row: Row) -> None:
         """Takes the row of a result that is to be packed."""
         self._made.append(row)
@@ -59,6 +63,7 @@ class Packer:
 
         Raises:
             Unwritable: If who packs cannot write; another worker may.
+            RayActorError: If who packs is dead; another worker does it.
             OSError: If results cannot be read, or the file cannot be sent to its place.
         """
         actor, name, rows = self.packing.pop(promise)
@@ -71,6 +76,8 @@ class Packer:
             self._made += rows
             if isinstance(error, RayTaskError):
                 raise error.cause from None
+            if isinstance(error, RayActorError):
+                raise
             return
         self._book.note(*rows)
         self._book.flush()

@@ -128,6 +128,21 @@ class Worker:
             row = row._replace(seconds=time.perf_counter() - began)
         return row._replace(ended=now())
 
+    def upscale_some(
+        self, items: list[Item], may_exist: list[bool], seconds: float
+    ) -> list[Row | None]:
+        """Makes results as `upscale` does, until so much time is over, and returns their rows.
+
+        What takes less than a call of Ray is thus worth its call; what takes longer than was
+        thought keeps nobody else from what comes after it.
+        """
+        began, rows = time.perf_counter(), []
+        for item, may in zip(items, may_exist, strict=True):
+            rows.append(self.upscale(item, may))
+            if time.perf_counter() - began > seconds:
+                break
+        return rows
+
     def upscale_strip(
         self, strip: strips.Strip, choice: Choice
     ) -> tuple[None, strips.UpscaledStrip]:
