@@ -34,6 +34,7 @@ def run(tmp_path):
             "psnr": 28 + now,
             "lpips": 0.3 - 0.1 * now,
             "grid": 0 * now + 0.04,
+            "checkerboard": 0 * now + 0.07,
             "colour_drift": 0 * now + 0.5,
             "rank": 28 + now,
         }
@@ -50,6 +51,11 @@ def run(tmp_path):
 
 def names(run):
     return [finding.name for finding in diagnose.diagnose(run).findings]
+
+
+def test_detail_that_a_young_network_lacks_is_no_grid_artifact(run):
+    assert names(run("pretrain", grid=lambda x: x + 0.2)) == []
+    assert names(run("adversarial", grid=lambda x: x * np.linspace(4, 2.1, 8))) == []
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "adversarial"])
@@ -77,6 +83,8 @@ def spiky(pixel):
         ),
         ("colours drift", "adversarial", {"colour_drift": lambda x: x + np.arange(8)}),
         ("grid artifact", "adversarial", {"grid": lambda x: x + 0.1}),
+        ("grid artifact", "adversarial", {"grid": lambda x: x * np.linspace(1, 2.5, 8)}),
+        ("grid artifact", "pretrain", {"checkerboard": lambda x: x + 1}),
         ("starved of data", "pretrain", {"data_seconds": lambda x: x + 0.45}),
         (
             "overfitting",
@@ -98,13 +106,24 @@ def test_a_run_that_diverged_says_how_often(run):
     assert "halved 2 times" in finding.seen
 
 
+def test_a_run_that_diverged_before_it_logged_anything_says_so_too(run, capsys):
+    folder = run("pretrain")
+    (folder / "pretrain" / "log.csv").unlink()
+    (folder / "pretrain" / "validation.csv").unlink()
+    (folder / "pretrain" / "checkpoints").mkdir()
+    np.savez(folder / "pretrain" / "checkpoints" / "00000000.npz", halvings=np.int64(3))
+    assert names(folder) == ["learning rate too high"]
+    assert cli.main(["diagnose", str(folder)]) == 0
+    assert "it diverged, and was halved 3 times" in capsys.readouterr().out
+
+
 def test_the_command_says_it_in_words_and_draws_a_page(run, capsys):
     folder = run(grid=lambda x: x + 0.1)
     assert cli.main(["diagnose", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "adversarial: grid artifact: GRID is 0.140, and 0.04 in photos. Raise adver" in said
     page = (folder / "diagnosis.html").read_text()
-    assert page.count("<polyline") == 11
+    assert page.count("<polyline") == 12
     assert "grid artifact" in page
     assert cli.main(["diagnose", str(folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["findings"][0]["name"] == "grid artifact"
