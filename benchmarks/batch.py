@@ -48,6 +48,7 @@ class Run(NamedTuple):
         seconds: By the clock.
         start: Of these, those until the first result.
         processor: Seconds of processor time, of all its processes.
+        early: Of these, those until the first result.
         memory: Resident MiB of its first process, by how many results there were; "most" of all.
         code: Its exit code.
         kills: Workers that were killed from outside.
@@ -56,6 +57,7 @@ class Run(NamedTuple):
     seconds: float
     start: float
     processor: float
+    early: float
     memory: dict[str, float]
     code: int
     kills: int = 0
@@ -149,15 +151,16 @@ def told(root: Path, runs: dict[str, Run], count: int) -> int:
     if Counter(rows) != {"done": good, "failed": count - good, "quarantined": PIPES}:
         wrong.append("the killed one's rows")
     print(
-        "| run | results | s | until the first | pictures/s after it | processor s | driver MiB |\n"
-        "|---|---|---|---|---|---|---|"
+        "| run | results | s | until the first | pictures/s after it | processor s | "
+        "ms of it a picture, after the first | driver MiB |\n|---|---|---|---|---|---|---|---|"
     )
     for name, one in runs.items():
         memory = ", ".join(f"{mib:.0f} at {count}" for count, mib in one.memory.items())
         pace = good / (one.seconds - one.start)
+        each = 1000 * (one.processor - one.early) / good
         print(
             f"| {name} | {good} | {one.seconds:.0f} | {one.start:.0f} | {pace:.1f} | "
-            f"{one.processor:.0f} | {memory} |"
+            f"{one.processor:.0f} | {each:.1f} | {memory} |"
         )
     counted = ", ".join(f"{rows.count(one)} {one}" for one in sorted(set(rows)))
     print(
@@ -186,7 +189,7 @@ def cut(photos: Path, folder: Path, count: int, corrupt: int, seed: int) -> None
 def run(arguments: list, output: Path) -> Run:
     """Runs a command of srgan, and looks at its processes now and then."""
     command = [sys.executable, "-m", "srgan", *map(str, arguments), "--model", MODEL, "--json"]
-    began, first, times, memory = time.monotonic(), 0.0, {}, {}
+    began, first, early, times, memory = time.monotonic(), 0.0, 0.0, {}, {}
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         process = psutil.Process(child.pid)
         marks = [1000, 2000, 5000, 10_000]
@@ -200,7 +203,7 @@ def run(arguments: list, output: Path) -> Run:
                     continue
             count = sum(1 for _ in output.rglob("*.png")) if output.exists() else 0
             if count and not first:
-                first = time.monotonic() - began
+                first, early = time.monotonic() - began, sum(times.values())
             reached = [mark for mark in marks if count >= mark - 50]
             with contextlib.suppress(psutil.Error):
                 resident = process.memory_info().rss / 2**20
@@ -211,7 +214,8 @@ def run(arguments: list, output: Path) -> Run:
                 most = max(most, resident)
             time.sleep(1)
     memory["most"] = most
-    return Run(time.monotonic() - began, first, sum(times.values()), memory, child.returncode)
+    seconds, used = time.monotonic() - began, sum(times.values())
+    return Run(seconds, first, used, early, memory, child.returncode)
 
 
 def children(process: psutil.Process) -> list[psutil.Process]:

@@ -7,6 +7,7 @@ is found by the worker that would make it, and gets its row then.
 
 import hashlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -163,8 +164,9 @@ class Manifest:
     def _remove_partial(self) -> None:
         """Removes what kills left, where files get their names by being renamed."""
         if local := self._destination.local:
-            for folder in (local, *(path for path in local.rglob("*") if path.is_dir())):
-                files.remove_partial(folder)
+            for folder, _, names in os.walk(local):
+                if any(".partial" in name for name in names):
+                    files.remove_partial(Path(folder))
 
     def _parts(self) -> list[Place]:
         names = (info.base_name for info in self._folder.children())
