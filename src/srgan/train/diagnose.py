@@ -17,7 +17,8 @@ _LEAST = 4  # rows or validations, fewer of which tell nothing
 _ASLEEP = 0.97  # of the loss at chance
 _WON = 0.95  # mean accuracy
 _GRID = 0.1  # of the metric GRID, from which it is seen; photos have 0.04
-_GROWN = 1.2  # times GRID at the first validation, with 0.8 of what is seen
+_FADING = 0.9  # times GRID at the first validation: what it began with goes away
+_GROWN = 1.2  # likewise: it comes
 _PATTERN = 0.5  # grey levels on plain surfaces; photos have less than 0.1
 _DRIFT = 3.0  # grey levels
 _STARVED = 0.9  # of the time of a step
@@ -202,7 +203,7 @@ def _checkerboard(logs: Logs) -> Finding | None:
 
 def _weaves(grid: np.ndarray) -> bool:
     late = np.median(grid[-3:])
-    return bool(late > _GRID or late > max(0.8 * _GRID, _GROWN * grid[0]))
+    return bool(late > max(_GRID, _FADING * grid[0]) or late > max(0.8 * _GRID, _GROWN * grid[0]))
 
 
 def _starved(logs: Logs) -> Finding | None:
