@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer, make, and the Python package index.
 
 PYTHON ?= python3
+SLOW ?= slow
 
 .PHONY: demo test test-slow docs lint-web clean
 
@@ -14,9 +15,9 @@ test: .venv-dev/installed lint-web  ## lint, types, layers and the fast tests
 	.venv-dev/bin/lint-imports
 	.venv-dev/bin/pytest -n 2 --dist loadfile --max-worker-restart 0
 
-test-slow: .venv-dev/installed  ## the tests that take minutes
-	.venv-dev/bin/pytest -n 2 -m slow --max-worker-restart 0 --ignore tests/cluster
-	.venv-dev/bin/pytest -m slow tests/cluster  # which kill processes by their names
+test-slow: .venv-dev/installed  ## the tests that take minutes; SLOW="slow and not long" leaves some out
+	.venv-dev/bin/pytest -n 2 -m "$(SLOW)" --max-worker-restart 0 --ignore tests/cluster
+	.venv-dev/bin/pytest -m "$(SLOW)" tests/cluster  # which kill processes by their names
 
 lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 	@if command -v npm >/dev/null; then \

@@ -20,6 +20,7 @@ def commands(name):
     return [shlex.split(line) for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_large_model_teaches_a_small_one(
     photo_folder, vgg_file, tiny, tiny_model, tmp_path, monkeypatch
@@ -66,6 +67,7 @@ def test_a_large_model_teaches_a_small_one(
     assert Path("report.html").exists()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_model_learns_from_a_few_pictures(photo_folder, vgg_file, tiny, tmp_path, monkeypatch):
     from srgan.train.recipes import RECIPES

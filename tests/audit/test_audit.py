@@ -487,6 +487,7 @@ def test_a_missing_opencv_is_named_with_what_installs_it(tmp_path):
 # the figures of docs/guides/check.md
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_bsd100_is_found_in_a_pool_of_photos(shared_data, tmp_path):
     changes = {

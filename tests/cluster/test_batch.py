@@ -348,6 +348,7 @@ def test_a_large_picture_that_is_cut_short_is_a_row_and_the_rest_goes_on(
     assert not list((tmp_path / "large").rglob("*.partial"))
 
 
+@pytest.mark.long
 def test_a_whole_cluster_that_is_killed_costs_nothing_that_was_done(
     batch, begin, new_cluster, many, tmp_path, tiny_model
 ):
@@ -414,6 +415,7 @@ def other_version(tmp_path):
     return {"PYTHONPATH": str(metadata.parents[1])}
 
 
+@pytest.mark.long
 def test_a_machine_with_another_version_is_refused_at_first_and_later_left_out(
     new_cluster, begin, photos, pipe, tmp_path, other_version
 ):

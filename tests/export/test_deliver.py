@@ -165,6 +165,7 @@ def test_other_formats_are_certified_in_a_process_of_their_own(kind, run, tmp_pa
     assert inside == FORMATS[kind].projects
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if not kind.endswith("int8")])
 @pytest.mark.parametrize("name", ["srgan-x4", "srgan-fast-x4", "srgan-x2"])
@@ -173,6 +174,7 @@ def test_every_shipped_network_is_exported_to_every_format(name, kind, tmp_path)
     assert made.measured.photos.psnr >= certificate.MIN_PSNR[kind]
 
 
+@pytest.mark.long
 @pytest.mark.slow  # minutes
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind.endswith("int8")])
 @pytest.mark.parametrize("name", [name for name in catalogue.shipped() if "psnr" not in name])

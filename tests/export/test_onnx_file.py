@@ -99,6 +99,7 @@ def test_a_network_that_tensorflow_computes_wrongly_in_graphs_is_not_exported(ra
         write_onnx(network, tmp_path / "x.onnx", metadata(network))
 
 
+@pytest.mark.long
 @pytest.mark.slow  # imports TensorFlow once more
 def test_both_hold_with_one_dnn_which_is_the_default_on_other_processors():
     result = subprocess.run(

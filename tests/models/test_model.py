@@ -211,6 +211,7 @@ def test_tiles_of_shipped_models_leave_no_seams(name, height, width, tile):
     assert_tiles_equal_the_whole(name, lr, tile)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_tiles_of_a_large_picture_leave_no_seams():
     photo = data.astronaut()[:257, :511]
@@ -319,6 +320,7 @@ def short_of_memory(side, megabytes):
     )
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
 def test_where_memory_is_short_tiles_are_halved():

@@ -23,6 +23,7 @@ def newest(run, stage):
     return max((run / stage / "checkpoints").glob("*.npz"), default=None)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_run_stopped_and_resumed_three_times_ends_with_the_same_weights_and_scores(
     photo_folder, vgg_file, tiny, tmp_path

@@ -106,6 +106,7 @@ def team(tiny, vgg_file, photo_folder, tmp_path_factory):
     return team
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_and_four_workers_learn_what_one_does(team, photo_folder):
     for name, count in (("two", 2), ("four", 4)):
@@ -155,6 +156,7 @@ def test_workers_that_are_stopped_or_killed_leave_a_run_that_ends_with_the_same_
     np.testing.assert_allclose(team.weights("hurt"), team.weights("alone"), atol=5e-4)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_workers_whose_launcher_is_killed_end_with_a_checkpoint(team, photo_folder):
     run = team.folder / "run"
