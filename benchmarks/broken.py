@@ -67,7 +67,7 @@ def slow_batches() -> dict[str, Any]:
 
 def pull_to_red() -> dict[str, Any]:
     """A term that a user may write, and that is wrong."""
-    return {"losses": {"warmth": (lambda hr, sr: ops.mean(sr[..., 2] - sr[..., 0]), 0.5)}}
+    return {"losses": {"warmth": (lambda hr, sr: ops.mean(sr[..., 2] - sr[..., 0]), 5.0)}}
 
 
 _CONSTANT = {"schedule": "step", "milestones": (399,), "warmup": 0}
