@@ -31,7 +31,7 @@ from srgan.cluster.worker import Task
 _TRIES = 2  # of a picture or strip that is alone with its worker, which dies
 _FLUSH = 2.0  # seconds until rows are written
 _CALL = 1.0  # second of a call to a worker, if its pictures take less
-_MOST = 16  # pictures of a call
+_MAX_PICTURES = 16  # of a call
 _STRIPS = 2  # for each worker, in memory at a time
 
 
@@ -129,7 +129,7 @@ class Batch:
                 elif self._large and not member.has_strip and (strip := self._large.next()):
                     self._hand(member, [strip])
                 elif self._next:
-                    count = min(max(int(_CALL / self._pace), 1), _MOST)
+                    count = min(max(int(_CALL / self._pace), 1), _MAX_PICTURES)
                     yield from self._look_ahead(found, count)
                     count = min(count, len(self._next))
                     self._hand(member, [self._next.popleft() for _ in range(count)])

@@ -15,7 +15,7 @@ from srgan.io.xmp import C2PA, DEPTH, GAIN_MAP
 
 _MAX_PARTS = 100_000  # segments of a file that are looked at
 _MAX_PROFILE = 2**24  # bytes
-_MOST = 2**31 - 1  # of libvips' numbers
+_MAX_NUMBER = 2**31 - 1  # of libvips' numbers
 _LARGEST_CHUNK = 32  # of PNG, of those that are read
 
 
@@ -76,7 +76,7 @@ def of_png(file: BinaryIO) -> Contents:
             break
     found = Contents(
         delays=tuple(delays),
-        loop=min(loop, _MOST),
+        loop=min(loop, _MAX_NUMBER),
         left_out=tuple(left_out),
         texts=tuple(png.texts(file)),
     )

@@ -11,7 +11,7 @@ SMALLEST = 48  # pixels a side, of what can be measured
 
 _BLOCK = 8  # side of a JPEG block
 _SAMPLE = 400  # blocks, for each of the 64 places where a grid may begin
-_MOST = 4000  # blocks, for the steps
+_MAX_BLOCKS = 4000  # blocks, for the steps
 _AT_A_TIME = 60  # blocks
 _ZERO = 0.8  # of a coefficient, in grey levels: what is left of zero after rounding to 8 bits
 _STEPS = np.arange(2, 41)  # of quantisation, in grey levels
@@ -130,7 +130,7 @@ def ringing(luma: np.ndarray) -> float:
     rows, columns = (side // _BLOCK * _BLOCK for side in luma.shape)
     blocks = np.round(luma[:rows, :columns]).reshape(rows // _BLOCK, _BLOCK, -1, _BLOCK)
     blocks = blocks.swapaxes(1, 2).reshape(-1, _BLOCK * _BLOCK)
-    blocks = chance.permutation(blocks)[:_MOST]
+    blocks = chance.permutation(blocks)[:_MAX_BLOCKS]
     rough = blocks[np.ptp(blocks, axis=1) > 2]
     left = []
     for block in rough:
@@ -209,7 +209,7 @@ def _typical_step(
     """The median step of coarse detail up to a frequency, and how well it fits: at most 1."""
     frequency = _frequencies(side)
     coarse = _dct(side)[(frequency >= 1) & (frequency <= highest)]
-    blocks = _blocks(luma, *place, _MOST, np.random.default_rng(0), side)
+    blocks = _blocks(luma, *place, _MAX_BLOCKS, np.random.default_rng(0), side)
     found = [_step(values[np.abs(values) > 1]) for values in (blocks @ coarse.T).T]
     steps = [step for step, certainty in found if certainty > 0]
     certain = float(np.median([certainty for _, certainty in found]))
@@ -255,7 +255,7 @@ class _Calmest(NamedTuple):
 
 
 def _calmest(plane: np.ndarray) -> _Calmest:
-    blocks = _blocks(plane, 0, 0, _MOST, np.random.default_rng(0))
+    blocks = _blocks(plane, 0, 0, _MAX_BLOCKS, np.random.default_rng(0))
     blocks = blocks[np.isfinite(blocks).all(axis=1)]
     if len(blocks) < _ENOUGH:
         return _Calmest(0.0, 0.0, 0.0)

@@ -18,7 +18,7 @@ NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 """Of a token."""
 
 _HASH = re.compile("[0-9a-f]{64}")
-_MOST = 10_000  # clients whose requests are counted
+_MAX_CLIENTS = 10_000  # clients whose requests are counted
 
 
 def new_token() -> tuple[str, str]:
@@ -107,7 +107,7 @@ class Access:
     def _wait(self, client: str, rate: float) -> float:
         """Seconds until the client may ask, or 0, if it may now and does."""
         now = asyncio.get_running_loop().time()
-        if len(self._spent) >= _MOST:
+        if len(self._spent) >= _MAX_CLIENTS:
             self._spent.clear()
         left, since = self._spent.pop(client, (max(rate, 1), now))
         left = min(left + (now - since) * rate / 60, max(rate, 1))

@@ -191,7 +191,7 @@ def _checkerboard(logs: Logs) -> Finding | None:
     )
     if len(pattern) >= _LEAST and np.median(pattern[-3:]) > _PATTERN:
         seen = f"plain surfaces have a pattern of {pattern[-1]:.1f} grey levels"
-    elif logs.stage == "adversarial" and len(grid) >= _LEAST and _weaves(grid):
+    elif logs.stage == "adversarial" and len(grid) >= _LEAST and _has_grid_artifact(grid):
         seen = f"GRID is {grid[-1]:.3f}, and 0.04 in photos"
     else:  # stage one has a high GRID where it is blurred: detail is missing between lr pixels
         return None
@@ -201,7 +201,7 @@ def _checkerboard(logs: Logs) -> Finding | None:
     return Finding(logs.stage, "grid artifact", seen, advice)
 
 
-def _weaves(grid: np.ndarray) -> bool:
+def _has_grid_artifact(grid: np.ndarray) -> bool:
     late = np.median(grid[-3:])
     return bool(late > max(_GRID, _FADING * grid[0]) or late > max(0.8 * _GRID, _GROWN * grid[0]))
 
