@@ -143,6 +143,39 @@ def test_bad_pictures_and_shared_names_are_rows_and_the_rest_goes_on(batch, phot
     )
 
 
+@pytest.mark.parametrize("layout", ["tree", "tar"])
+def test_names_that_are_not_utf_8_are_rows_and_keep_their_bytes(batch, photos, tmp_path, layout):
+    latin = [os.fsdecode(name) for name in (b"caf\xe9.png", b"bad\xe9.png")]
+    try:
+        shutil.copy(photos / "photo0.png", photos / latin[0])
+    except OSError:
+        pytest.skip("this file system has names of UTF-8 alone")
+    shutil.copy(photos / "photo2.png", photos / r"caf\xe9.png")
+    (photos / latin[1]).write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (photos / "shard.tar").write_bytes(b"damaged" * 100)
+    large, options = tmp_path / "large", ("--layout", layout)
+    code, lines, said = batch(photos, large, *options)
+    failed = {line["source"]: line["error"] for line in lines if "error" in line}
+    assert (code, lines[-1]["done"], len(failed)) == (1, 8, 2), said
+    assert "damaged or cut short" in failed[rf"{photos}/bad\xe9.png"]
+    assert "is damaged, or no tar" in failed[f"{photos}/shard.tar"]
+    rows = pq.read_table(large / "manifest.parquet").to_pylist()
+    outputs = {row["source"]: row["output"] for row in rows}
+    assert outputs[rf"{photos}/caf\xe9.png"] == r"caf\xe9.png"
+    assert outputs[rf"{photos}/caf\x5cxe9.png"] == r"caf\x5cxe9.png"
+    if layout == "tree":
+        assert (large / latin[0]).read_bytes() == (large / "photo0.png").read_bytes()
+        assert (large / r"caf\xe9.png").read_bytes() == (large / "photo2.png").read_bytes()
+    code, lines, _ = batch(photos, large, *options)
+    assert (code, lines[-1]["done"], lines[-1]["skipped"]) == (0, 0, 10)
+
+
+def test_a_command_that_is_not_utf_8_is_refused_in_words(batch, photos, tmp_path):
+    code, _, said = batch(photos, tmp_path / os.fsdecode(b"\xe9t\xe9"))
+    assert code == 2
+    assert 'Go into that folder and name it "."' in said
+
+
 @pytest.mark.parametrize("layout", ["tar", "parquet"])
 def test_results_are_packed(batch, photos, tmp_path, layout, tiny_model):
     large = tmp_path / "large"

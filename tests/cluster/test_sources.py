@@ -1,5 +1,7 @@
 """Pictures are found in folders, lists, tables and tars, and no source is taken for another."""
 
+import os
+import shutil
 import tarfile
 import tracemalloc
 
@@ -8,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from srgan.cluster import sources
+from srgan.cluster.places import place
 
 
 def places(source, **options):
@@ -87,6 +90,79 @@ def test_a_damaged_table_or_tar_is_named(tmp_path, name):
     (tmp_path / name).write_bytes(b"damaged" * 100)
     with pytest.raises(ValueError, match=rf"{name} is damaged, or no"):
         places(tmp_path / name)
+
+
+@pytest.fixture
+def latin(photos):
+    """A folder with a picture whose name is Latin-1, in one whose name is, too."""
+    folder = photos / os.fsdecode(b"\xe9t\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system has names of UTF-8 alone")
+    shutil.copy(photos / "photo0.png", folder / os.fsdecode(b"caf\xe9.png"))
+    return folder
+
+
+@pytest.mark.parametrize("form", ["folder", "the folder itself", "list", "tar", "table"])
+def test_a_name_that_is_not_utf_8_is_a_text_and_leads_to_its_picture(photos, latin, tmp_path, form):
+    path = os.fsencode(latin) + b"/caf\xe9.png"
+    source = {"folder": photos, "the folder itself": latin}.get(form, tmp_path / form)
+    if form == "list":
+        source = source.with_suffix(".txt")
+        source.write_bytes(b"\xef\xbb\xbf" + path + b"\n")  # with a mark, as some editors write
+    elif form == "tar":
+        source = source.with_suffix(".tar")
+        with tarfile.open(source, "w") as tar:
+            tar.add(latin / os.fsdecode(b"caf\xe9.png"), os.fsdecode(b"caf\xe9.png"))
+            tar.add(photos / "photo0.png", "caf\\xe9.png")
+    elif form == "table":
+        source = source.with_suffix(".parquet")
+        texts = pa.array([path]).cast(pa.string(), safe=False)
+        pq.write_table(pa.table({"path": texts}), source)
+    found = [item for item in sources.find(str(source)) if "caf" in item.place]
+    named = [item.source.rpartition("caf")[2] for item in found]
+    assert named == ([r"\xe9.png", r"\x5cxe9.png"] if form == "tar" else [r"\xe9.png"])
+    for item in found:
+        assert item.key
+        with place(item.uri).files.open_input_file(place(item.uri).path) as stream:
+            data = stream.read()
+        offset, size = item.part or (0, len(data))
+        assert data[offset : offset + size] == (photos / "photo0.png").read_bytes()
+
+
+def test_what_cannot_be_read_in_a_folder_is_an_error_and_the_rest_is_found(photos, monkeypatch):
+    (photos / "a.tar").write_bytes(b"damaged" * 100)
+    pq.write_table(pa.table({"label": ["a"]}), photos / "b.parquet")
+    listdir = os.listdir
+
+    def refuse(path):  # as for others than root
+        if str(path).endswith("inside"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    found = list(sources.find(str(photos), include=("*.png",)))
+    assert [item.place for item in found if not item.error] == [
+        "photo0.png",
+        "photo2.png",
+        "photo4.png",
+    ]
+    errors = {item.place: item.error for item in found if item.error}
+    assert sorted(errors) == ["a.tar", "b.parquet", "inside"]
+    assert "a.tar is damaged, or no tar" in errors["a.tar"]
+    assert "has no column" in errors["b.parquet"]
+    assert "Permission denied" in errors["inside"]
+
+
+def test_links_that_lead_back_or_nowhere_are_no_pictures(photos):
+    before = places(photos)
+    (photos / "inside" / "up").symlink_to(photos)
+    (photos / "self.png").symlink_to("self.png")
+    (photos / "gone.png").symlink_to("nothing.png")
+    (photos / "beside").symlink_to(photos / "inside")
+    beside = [path.replace("inside", "beside") for path in before if "inside" in path]
+    assert places(photos) == sorted(before + beside)
 
 
 @pytest.mark.parametrize("form", ["folder", "list", "tar", "table"])

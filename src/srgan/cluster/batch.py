@@ -19,9 +19,10 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from srgan.cluster import crew, lease
 from srgan.cluster.crew import Crew, Member, Work
 from srgan.cluster.large import Large, Piece
+from srgan.cluster.local import as_text
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.packer import Packer
-from srgan.cluster.places import Place, place
+from srgan.cluster.places import Place, as_uri, place
 from srgan.cluster.plan import Plan, prepared, settings_of, task_of
 from srgan.cluster.room import Unwritable
 from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row, key, now
@@ -98,15 +99,12 @@ class Batch:
             taken = key(str(path), None)
             if item.key in self._book.done:
                 self.skipped += 1
+            elif item.error:
+                yield self._lost(item, FAILED, item.error)
+                continue
             elif taken in self._places:
-                yield Row(
-                    item.source,
-                    item.changed,
-                    status=FAILED,
-                    error=f"Another picture becomes {path}, too. Rename one of them, or use "
-                    '--name "{stem}-{ext}".',
-                    ended=now(),
-                )
+                said = f"Another picture becomes {path}, too. Rename one of them, or use "
+                yield self._lost(item, FAILED, said + '--name "{stem}-{ext}".')
             else:
                 yield item
             self._places.add(taken)
@@ -265,7 +263,8 @@ class Batch:
             yield row
 
     def _failed(self, item: Item, error: RayTaskError) -> Row:
-        return self._lost(item, FAILED, f"{type(error.cause).__name__}: {error.cause}")
+        said = as_text(f"{type(error.cause).__name__}: {error.cause}")
+        return self._lost(item, FAILED, said)
 
     def _lost(self, item: Item, status: str, error: str) -> Row:
         options = self._task.settings
@@ -327,7 +326,7 @@ def opened(plan: Plan) -> Iterator[Batch]:
     """
     models = prepared(plan)
     settings = settings_of(plan, models)
-    destination = place(plan.destination)
+    destination = place(as_uri(plan.destination))
     with lease.hold(destination / FOLDER):
         book = Manifest(destination, settings, plan.retry)
         results = destination.uri

@@ -4,7 +4,7 @@ import io
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import ArrowException, fs
 
+from srgan.cluster.local import LocalFiles, as_path, as_text
 from srgan.util.files import naming
 
 _CREDENTIALS = {  # by scheme: what has to be set
@@ -29,29 +30,28 @@ _REFUSED = (
     "OAuth2 access token"
 )
 _PATIENCE = {"gs": "?retry_limit_seconds=30"}  # else a quarter of an hour, without credentials
-_LOCAL = fs.LocalFileSystem()
+_LOCAL = LocalFiles()
 _STORES = ("s3", "gcs", "abfs")  # a file appears there in one step, when all of it was sent
 _PIECE = 2**22  # bytes that are copied at a time
-_MANY = 1000  # files that are asked about at a time
 
 
 class Place(NamedTuple):
     """A file or folder.
 
     Attributes:
-        uri: As people write it; local ones are absolute paths.
+        uri: As people write it; local ones are absolute paths, as `local.as_text` has them.
         files: The file system.
         path: There.
     """
 
     uri: str
-    files: fs.FileSystem
+    files: fs.FileSystem | LocalFiles
     path: str
 
     @property
     def local(self) -> Path | None:
         """The path, if it is on this machine's file system."""
-        return Path(self.path) if isinstance(self.files, fs.LocalFileSystem) else None
+        return Path(as_path(self.path)) if isinstance(self.files, LocalFiles) else None
 
     def __truediv__(self, name: str) -> "Place":
         return Place(f"{self.uri.rstrip('/')}/{name}", self.files, f"{self.path}/{name}")
@@ -69,37 +69,54 @@ class Place(NamedTuple):
 
     def children(self) -> list[fs.FileInfo]:
         """What lies in a folder, sorted; nothing if there is none."""
+        files = self.files
+        if isinstance(files, LocalFiles):
+            return list(self._listed(files))
         selector = fs.FileSelector(self.path, allow_not_found=True)
-        found = self._explained(lambda: self.files.get_file_info(selector))
+        found = self._explained(lambda: files.get_file_info(selector))
         return sorted(found, key=lambda info: info.path)
 
-    def walk(self) -> Iterator[tuple[str, fs.FileInfo]]:
+    def walk(
+        self, unreadable: Callable[["Place", PermissionError], object] | None = None
+    ) -> Iterator[tuple[str, fs.FileInfo]]:
         """Yields all files below, without hidden ones, sorted, each with its path from here.
 
         Of a folder of this machine, only the names are in memory; of others, all that is known.
+
+        Args:
+            unreadable: Called with a folder inside that may not be read, which is then left out,
+                and the reason; by default that is raised.
         """
-        for info in self._listed() if self.local else self.children():
+        files = self.files
+        for info in self._listed(files) if isinstance(files, LocalFiles) else self.children():
             if info.base_name.startswith("."):
                 continue
             if info.type == fs.FileType.Directory:
-                inner = ((f"{info.base_name}/{p}", i) for p, i in (self / info.base_name).walk())
-                yield from inner
+                inner = self / info.base_name
+                if isinstance(files, LocalFiles) and files.leads_back(inner.path):
+                    continue
+                try:
+                    for path, found in inner.walk(unreadable):
+                        yield f"{info.base_name}/{path}", found
+                except PermissionError as error:
+                    if not unreadable:
+                        raise
+                    unreadable(inner, error)
             elif info.type == fs.FileType.File:
                 yield info.base_name, info
 
-    def _listed(self) -> Iterator[fs.FileInfo]:
+    def _listed(self, files: LocalFiles) -> Iterator[fs.FileInfo]:
         try:
-            names = sorted(self._explained(lambda: os.listdir(self.path)))
+            names = self._explained(lambda: files.names(self.path))
         except FileNotFoundError:
             return
-        for start in range(0, len(names), _MANY):
-            paths = [f"{self.path}/{name}" for name in names[start : start + _MANY]]
-            yield from self._explained(partial(self.files.get_file_info, paths))
+        yield from ((self / name).info() for name in names)
 
     def lines(self) -> Iterator[str]:
-        """Yields the lines of a text, of which one is in memory at a time."""
+        """Yields the lines of a text, of which one is in memory at a time, as paths are read."""
         with self._explained(lambda: self.files.open_input_stream(self.path)) as stream:
-            for line in io.TextIOWrapper(stream, "utf-8"):
+            # Some editors begin a text with a mark; and names may be any bytes.
+            for line in io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape"):
                 yield line.rstrip("\n")
 
     def read(self) -> bytes:
@@ -195,6 +212,9 @@ def explain(uri: str, error: Exception) -> OSError:
 def place(uri: str) -> Place:
     """Returns the place of a path, or of an address as s3://bucket/folder.
 
+    Args:
+        uri: The address; or the path, as `local.as_text` has it.
+
     Raises:
         ValueError: If nothing knows such addresses.
         OSError: If there is no such bucket, or it may not be asked.
@@ -218,7 +238,7 @@ def _remote(uri: str) -> Place:
             raise explain(uri, error) from error
         files, path = _by_fsspec(uri)
     if isinstance(files, fs.LocalFileSystem):
-        return Place(path, files, path)
+        return Place(path, _LOCAL, path)
     return Place(uri, files, path.rstrip("/"))
 
 
@@ -230,6 +250,14 @@ def _by_fsspec(uri: str) -> tuple[fs.FileSystem, str]:
     except (ValueError, ImportError) as error:
         raise ValueError(f"{uri} is no place that is known here: {error}") from error
     return fs.PyFileSystem(fs.FSSpecHandler(found)), path
+
+
+def as_uri(given: str) -> str:
+    """Returns the text of an address or a path that somebody names, as Python has it from them."""
+    scheme, separator, _ = given.partition("://")
+    if separator and scheme != "file" and not re.search("[\udc80-\udcff]", given):
+        return given  # stores have texts for names
+    return as_text(given)
 
 
 def here() -> str:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,8 +25,13 @@ def connected(address: str | None) -> Iterator[None]:
 
     Raises:
         ConnectionError: If there is no cluster.
-        ValueError: If it runs other versions of Ray or Python.
+        ValueError: If it runs other versions of Ray or Python, or takes no such command line.
     """
+    if re.search("[\ud800-\udfff]", "".join(sys.orig_argv)):
+        raise ValueError(
+            "The command holds a name that is not UTF-8, and Ray keeps the command as a text. Go "
+            'into that folder and name it ".", or name it by a link (ln -s).'
+        )
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # whose change is announced
     import ray

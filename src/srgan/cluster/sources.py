@@ -1,5 +1,6 @@
 """Which pictures there are: in folders, lists, tables and tars. None of them is opened here."""
 
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from srgan.cluster.places import Place, place
+from srgan.cluster.local import as_path, as_text
+from srgan.cluster.places import Place, as_uri, place
 from srgan.cluster.rows import key
 from srgan.io import kinds
 from srgan.upscaling.inputs import fits
@@ -28,6 +30,7 @@ class Item(NamedTuple):
         changed: When that was last changed, in nanoseconds, if its list says so.
         part: Of a tar, the first byte and how many.
         cell: Of a table, the row group, the row in it, and the column.
+        error: Why it is none, of a folder, tar or table whose pictures cannot be found.
     """
 
     source: str
@@ -36,6 +39,7 @@ class Item(NamedTuple):
     changed: int | None = None
     part: tuple[int, int] | None = None
     cell: tuple[int, int, str] | None = None
+    error: str = ""
 
     @property
     def key(self) -> bytes:
@@ -56,6 +60,8 @@ def find(
 ) -> Iterator[Item]:
     """Yields the pictures of a source, as they are found.
 
+    What cannot be read in a folder, with pictures inside, is an item with an error.
+
     Args:
         source: A folder, of which pictures, tars and tables are taken; a picture; a tar; a table
             (.parquet); or a list of paths and addresses, one a line (.txt).
@@ -69,7 +75,7 @@ def find(
         FileNotFoundError: If there is no such source.
         ValueError: If it is none of these.
     """
-    root = place(source)
+    root = place(as_uri(source))
     info = root.info()
     if info.type == fs.FileType.NotFound:
         raise FileNotFoundError(f"There is no file or folder {root.uri}. Check the name.")
@@ -82,18 +88,29 @@ def find(
                 f"{root.uri} is no source; expected a folder, a list of paths (.txt), a table "
                 f"(.parquet), a .tar, or a picture ({kinds.EXPECTED})."
             )
-    results = f"{place(destination).uri}/" if destination else None
+    results = f"{place(as_uri(destination)).uri}/" if destination else None
     for item in found:
-        path = PurePosixPath(item.place)
+        path = PurePosixPath(as_path(item.place))  # as patterns are given
         if results and item.uri.startswith(results):
             continue
-        if (not include or fits(path, include)) and not fits(path, exclude):
+        if (not include or item.error or fits(path, include)) and not fits(path, exclude):
             yield item
 
 
 def _in_folder(root: Place, column: str) -> Iterator[Item]:
-    for path, info in root.walk():
-        yield from _in_file(root / path, path, _changed(info), column, False) or ()
+    closed: list[Item] = []
+
+    def leave_out(folder: Place, error: OSError) -> None:
+        path = folder.uri.removeprefix(f"{root.uri}/")
+        closed.append(Item(folder.uri, path, folder.uri, error=str(error)))
+
+    for path, info in root.walk(leave_out):
+        file, changed = root / path, _changed(info)
+        try:
+            yield from _in_file(file, path, changed, column, False) or ()
+        except (OSError, ValueError) as error:
+            yield Item(file.uri, path, file.uri, changed, error=str(error))
+    yield from closed
 
 
 def _in_file(
@@ -120,8 +137,9 @@ def _in_list(file: Place) -> Iterator[Item]:
 
 def _named(path: str) -> Item:
     """A picture of which only the path is known; its place is all of that."""
-    _, separator, rest = path.partition("://")
-    uri = path if separator else place(path).uri
+    uri = as_uri(path)
+    _, separator, rest = uri.partition("://")
+    uri = uri if separator else place(uri).uri
     parts = PurePosixPath(rest if separator else uri).parts
     return Item(uri, "/".join(part for part in parts if part not in ("/", "..")), uri)
 
@@ -133,7 +151,7 @@ def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
             with tarfile.open(fileobj=stream, mode="r:") as tar:
                 while member := tar.next():
                     tar.members.clear()  # pyright: ignore  # all would be kept; typeshed lacks it
-                    name = member.name.removeprefix("./")
+                    name = as_text(member.name.removeprefix("./"))
                     if member.isfile() and name.lower().endswith(kinds.SUFFIXES):
                         part = member.offset_data, member.size
                         inner = "/".join(p for p in PurePosixPath(name).parts if p not in "/..")
@@ -144,30 +162,39 @@ def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
 
 def _in_table(file: Place, stem: str, changed: int | None, column: str) -> Iterator[Item]:
     """The pictures of a table: what a column of paths names, or what is in one of bytes."""
-    with file.files.open_input_file(file.path) as stream:
-        try:
-            table = pq.ParquetFile(stream)
-        except (OSError, pa.ArrowException) as error:
-            raise ValueError(f"{file.uri} is damaged, or no Parquet: {error}.") from error
-        schema = table.schema_arrow
-        name = next((n for n in ((column,) if column else _PATHS) if n in schema.names), None)
-        if name is None:
-            raise ValueError(
-                f"{file.uri} has no column {column or ' or '.join(_PATHS)!r}; it has "
-                f"{', '.join(schema.names)}. Name the one with paths or bytes: --column NAME."
-            )
-        kind = schema.field(name).type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            for batch in table.iter_batches(_ROWS, columns=[name]):
-                yield from (_named(path) for path in batch[name].to_pylist() if path)
-            return
-        inner = f"{name}.bytes" if pa.types.is_struct(kind) else name  # as Hugging Face has them
-        number = 0
-        for group in range(table.num_row_groups):
-            for row in range(table.metadata.row_group(group).num_rows):
-                cell, label = (group, row, inner), f"{stem}/{number:08}"
-                yield Item(f"{file.uri}#{number}", label, file.uri, changed, cell=cell)
-                number += 1
+    try:
+        with file.files.open_input_file(file.path) as stream:
+            yield from _of_column(pq.ParquetFile(stream), file, stem, changed, column)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        said = str(error).rstrip(".")
+        raise ValueError(f"{file.uri} is damaged, or no Parquet: {said}.") from error
+
+
+def _of_column(
+    table: pq.ParquetFile, file: Place, stem: str, changed: int | None, column: str
+) -> Iterator[Item]:
+    schema = table.schema_arrow
+    name = next((n for n in ((column,) if column else _PATHS) if n in schema.names), None)
+    if name is None:
+        raise ValueError(
+            f"{file.uri} has no column {column or ' or '.join(_PATHS)!r}; it has "
+            f"{', '.join(schema.names)}. Name the one with paths or bytes: --column NAME."
+        )
+    kind = schema.field(name).type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        for batch in table.iter_batches(_ROWS, columns=[name]):
+            paths = batch[name].cast(pa.large_binary())  # they may be no UTF-8
+            yield from (_named(os.fsdecode(path)) for path in paths.to_pylist() if path)
+        return
+    inner = f"{name}.bytes" if pa.types.is_struct(kind) else name  # as Hugging Face has them
+    number = 0
+    for group in range(table.num_row_groups):
+        for row in range(table.metadata.row_group(group).num_rows):
+            cell, label = (group, row, inner), f"{stem}/{number:08}"
+            yield Item(f"{file.uri}#{number}", label, file.uri, changed, cell=cell)
+            number += 1
 
 
 def _changed(info: fs.FileInfo) -> int | None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import ray
 
 from srgan.cluster import places, shards
+from srgan.cluster.local import as_text
 from srgan.cluster.places import Place, place
 from srgan.cluster.room import Unwritable, is_full, temporary
 from srgan.cluster.rows import FAILED, Row, now
@@ -196,7 +197,7 @@ class Worker:
                 output_width=job.width,
                 output_height=job.height,
                 model=job.choice.model,
-                notes=job.notes,
+                notes=tuple(map(as_text, job.notes)),
                 seconds=0.0,  # which the caller knows
             )
 
@@ -310,5 +311,7 @@ def _minor(name: str, version: str) -> str:
 
 def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
-    return str(error) or "There is not enough memory."
+        said = f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    else:
+        said = str(error) or "There is not enough memory."
+    return as_text(said)
