@@ -26,7 +26,7 @@ from srgan.util import files
 FOLDER = ".srgan-batch"  # in the destination; hidden, since it is no result
 NAME = "manifest.parquet"
 _PARTS = 64  # that become one
-_ROWS = 2**14  # in memory at a time, as Arrow has them
+_ROWS = 2**12  # in memory at a time, as Arrow has them
 _AT_ONCE = 2**10  # likewise, as Python has them, which is far more
 
 
@@ -73,14 +73,13 @@ class Manifest:
         """Writes what waits, unless that was done within so many seconds."""
         if not self._waiting or time.monotonic() - self._last < every:
             return
-        self._write(table(self._waiting), "0")
+        self._write(table(self._waiting).to_batches(), "0")
         self._waiting = []
         parts = [part for part in self._parts() if part.path.endswith("-0.parquet")]
         if len(parts) >= _PARTS:
-            self._write(pa.concat_tables([_read(part) for part in parts]), "1")
+            self._write((batch for part in parts for batch in _batches(part)), "1")
             for part in parts:
                 part.remove()
-            _release()
         self._last = time.monotonic()
 
     def finish(self) -> None:
@@ -92,10 +91,8 @@ class Manifest:
             return
         with _saying_what_stays(), tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / NAME
-            with pq.ParquetWriter(whole, SCHEMA, compression="zstd") as writer:
-                for some in _gathered(self._latest()):
-                    writer.write_table(some)
-                    _release()
+            with pa.OSFile(str(whole), "wb") as sink:
+                _save(self._latest(), sink)
             self._whole.send(whole)
         for part in parts:
             part.remove()
@@ -125,16 +122,15 @@ class Manifest:
         seen: set[bytes] = set()
         newest = sorted(self._parts(), key=lambda part: part.path, reverse=True)
         for part in [*newest, *([self._whole] if self._whole.is_file() else ())]:
-            # The whole has one row for each picture, and may not fit into memory.
-            for batch in _batches(part) if part is self._whole else [*_batches(part)][::-1]:
+            for batch in _batches(part, newest_first=True):
                 keep = [False] * batch.num_rows
                 sources = batch["source"].to_pylist()
                 for index in reversed(range(batch.num_rows)):
                     digest = key(sources[index], None)
                     keep[index] = digest not in seen
                     seen.add(digest)
-                yield batch.filter(pa.array(keep))
-            _release()
+                # Arrow's filters take ten MiB, which are not needed where nothing comes twice.
+                yield batch if all(keep) else batch.filter(pa.array(keep))
 
     def _check_header(self, settings: dict[str, Any]) -> bool:
         """Writes what this is made with, or compares it; returns whether it was there."""
@@ -172,12 +168,17 @@ class Manifest:
         names = (info.base_name for info in self._folder.children())
         return [self._folder / name for name in names if name.startswith("rows-")]
 
-    def _write(self, rows: pa.Table, level: str) -> None:
+    def _write(self, batches: Iterable[pa.RecordBatch], level: str) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(rows, sink, compression="zstd")
+        _save(batches, sink)
         part = self._folder / f"rows-{time.time_ns():020}-{level}.parquet"
         with _saying_what_stays():
             part.write(sink.getvalue().to_pybytes())
+
+
+def save_memory() -> None:
+    """Has Arrow take memory from the system, to which it gives it back; its own pool keeps some."""
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 @contextmanager
@@ -188,36 +189,32 @@ def _saying_what_stays() -> Iterator[None]:
         raise unwritable(error) from error
 
 
-def _batches(part: Place) -> Iterator[pa.RecordBatch]:
+def _batches(part: Place, newest_first: bool = False) -> Iterator[pa.RecordBatch]:
+    """The rows of a file, some at a time."""
     try:
         with part.files.open_input_file(part.path) as stream:
             file = pq.ParquetFile(stream)
             if file.schema_arrow.names != SCHEMA.names:
                 raise _damaged(part, f"its columns are {', '.join(file.schema_arrow.names)}")
-            yield from file.iter_batches(_ROWS, use_threads=False)  # each would keep memory
+            groups = range(file.num_row_groups)
+            for group in reversed(groups) if newest_first else groups:
+                rows = file.read_row_group(group, use_threads=False)  # each would keep memory
+                yield from rows.to_batches()[:: -1 if newest_first else 1]
     except (OSError, pa.ArrowException) as error:
         raise _damaged(part, str(error)) from error
 
 
-def _gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Tables of some size, each of which becomes a row group."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        if waiting and sum(one.num_rows for one in waiting) + batch.num_rows > _ROWS:
-            yield pa.Table.from_batches(waiting, SCHEMA)
-            waiting = []
-        waiting.append(batch)
-    if waiting:
-        yield pa.Table.from_batches(waiting, SCHEMA)
-
-
-def _release() -> None:
-    """Gives back what Arrow keeps of its memory for later, some ten MiB after each file."""
+def _save(batches: Iterable[pa.RecordBatch], sink: pa.NativeFile) -> None:
+    """Writes rows, some at a time, of which each makes a row group."""
+    with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+        waiting: list[pa.RecordBatch] = []
+        for batch in batches:
+            if waiting and sum(one.num_rows for one in waiting) + batch.num_rows > _ROWS:
+                writer.write_table(pa.Table.from_batches(waiting, SCHEMA))
+                waiting = []
+            waiting.append(batch)
+        writer.write_table(pa.Table.from_batches(waiting, SCHEMA))
     pa.default_memory_pool().release_unused()
-
-
-def _read(part: Place) -> pa.Table:
-    return pa.Table.from_batches(list(_batches(part)), SCHEMA)
 
 
 def _damaged(part: Place, reason: str) -> ValueError:
