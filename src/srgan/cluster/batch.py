@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from srgan.cluster import crew, lease
+from srgan.cluster.blame import Blame
 from srgan.cluster.crew import Crew, Member, Work
 from srgan.cluster.large import Large, Piece
 from srgan.cluster.local import as_text
@@ -25,11 +25,11 @@ from srgan.cluster.packer import Packer
 from srgan.cluster.places import Place, as_uri, place
 from srgan.cluster.plan import Plan, prepared, settings_of, task_of
 from srgan.cluster.room import Unwritable
-from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row, key, now
+from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row
 from srgan.cluster.sources import Item
+from srgan.cluster.todo import Todo
 from srgan.cluster.worker import Task
 
-_TRIES = 2  # of a picture or strip that is alone with its worker, which dies
 _FLUSH = 2.0  # seconds until rows are written
 _CALL = 1.0  # second of a call to a worker, if its pictures take less
 _MAX_PICTURES = 16  # of a call
@@ -37,11 +37,7 @@ _STRIPS = 2  # for each worker, in memory at a time
 
 
 class Batch:
-    """One batch, in a block of `opened`.
-
-    Attributes:
-        skipped: Pictures that were done before.
-    """
+    """One batch, in a block of `opened`."""
 
     def __init__(self, plan: Plan, task: Task, book: Manifest, destination: Place) -> None:
         self._plan, self._task, self._book = plan, task, book
@@ -49,12 +45,15 @@ class Batch:
         self._next: deque[Item] = deque()
         self._in_strips: deque[Item] = deque()  # large ones, one after the other
         self._large: Large | None = None
-        self._suspects: deque[Work] = deque()
-        self._tries: dict[bytes, int] = {}  # alone with workers that ended
-        self._places: set[bytes] = set()
+        self._blame = Blame()
+        self._todo = Todo(book, plan.name)
         self._pace = _CALL  # seconds of a picture, of late
         self._packer = Packer(plan.layout, plan.shard, book, destination)
-        self.skipped = 0
+
+    @property
+    def skipped(self) -> int:
+        """Pictures that were done before, so far."""
+        return self._todo.skipped
 
     def run(self, items: Iterable[Item]) -> Iterator[Row]:
         """Yields the row of each picture, once it is decided.
@@ -64,7 +63,7 @@ class Batch:
             RuntimeError: If workers do not start.
             ValueError: If they have other versions, or no model.
         """
-        found = self._new(items)
+        found = self._todo.of(items)
         try:
             while True:
                 yield from self._give(found)
@@ -91,24 +90,6 @@ class Batch:
                 if self._large:
                     self._large.end()
 
-    def _new(self, items: Iterable[Item]) -> Iterator[Item | Row]:
-        """The items that are to be done, and rows of those that cannot be."""
-        for item in items:
-            path = PurePosixPath(item.place)
-            path = path if "{ext}" in self._plan.name or item.cell else path.with_suffix("")
-            taken = key(str(path), None)
-            if item.key in self._book.done:
-                self.skipped += 1
-            elif item.error:
-                yield self._lost(item, FAILED, item.error)
-                continue
-            elif taken in self._places:
-                said = f"Another picture becomes {path}, too. Rename one of them, or use "
-                yield self._lost(item, FAILED, said + '--name "{stem}-{ext}".')
-            else:
-                yield item
-            self._places.add(taken)
-
     def _give(self, found: Iterator[Item | Row]) -> Iterator[Row]:
         """Fills the workers' hands."""
         yield from self._look_ahead(found, 1)
@@ -119,11 +100,11 @@ class Batch:
         self._go_on_in_strips()
         for member in self._crew.members:
             while len(member.hands) < crew.AT_ONCE and not member.is_alone:
-                if self._suspects:
+                if self._blame.suspects:
                     if member.hands:
                         break  # until they are empty
                     member.is_alone = True
-                    self._hand(member, [self._suspects.popleft()])
+                    self._hand(member, [self._blame.suspects.popleft()])
                 elif self._large and not member.has_strip and (strip := self._large.next()):
                     self._hand(member, [strip])
                 elif self._next:
@@ -154,14 +135,14 @@ class Batch:
     @property
     def _has_work(self) -> bool:
         """Whether there is anything to be handed out, now or soon."""
-        return bool(self._next or self._suspects or self._in_strips or self._large)
+        return bool(self._next or self._blame.suspects or self._in_strips or self._large)
 
     def _hand(self, member: Member, works: Sequence[Work]) -> None:
         if isinstance(piece := works[0], Piece):
             call = member.actor.upscale_strip.options(num_returns=2)
             ref, piece.upscaled = call.remote(piece.strip, piece.choice)
         else:
-            may_exist = [self._book.resumes or work.key in self._tries for work in works]
+            may_exist = [self._book.resumes or self._blame.was_begun(work) for work in works]
             ref = member.actor.upscale_some.remote(works, may_exist, _CALL)
         self._crew.hand(member, list(works), ref)
 
@@ -194,8 +175,7 @@ class Batch:
                 return
             if len(works) > 1:  # which of them?
                 for work in self._crew.done(ref):
-                    self._tries.setdefault(work.key, 0)
-                    self._suspects.append(work)
+                    self._blame.suspect(work)
                 return
             rows = [self._failed(works[0].item, error)]
         except RayError as error:
@@ -243,7 +223,9 @@ class Batch:
                 return
             row = self._failed(large.item, error)
         except RayError as error:
-            row = self._tried_again(large.item, error, self._in_strips, was_alone=True)
+            row = self._quarantined(large.item, error, was_alone=True)
+            if not row:
+                self._in_strips.append(large.item)
         yield from self._end_large(row)
 
     def _end_large(self, row: Row | None) -> Iterator[Row]:
@@ -251,7 +233,7 @@ class Batch:
         if self._large:
             self._large.end()
             self._large = None
-            self._suspects = deque(work for work in self._suspects if isinstance(work, Item))
+            self._blame.forget_strips()
             if row:
                 yield from self._decided(row)
 
@@ -267,26 +249,12 @@ class Batch:
         return self._lost(item, FAILED, said)
 
     def _lost(self, item: Item, status: str, error: str) -> Row:
-        options = self._task.settings
-        return Row(
-            item.source, item.changed, options=options, status=status, error=error, ended=now()
-        )
+        return item.lost(status, error, self._book.options)
 
-    def _tried_again(
-        self, work: Work, error: RayError, queue: deque, was_alone: bool
-    ) -> Row | None:
-        """Queues what was in the hands of who died; its row, if it is to blame.
-
-        Of two, nobody knows which one it was, and a worker may be killed from outside: only who was
-        alone with its worker counts, and not once.
-        """
-        tries = self._tries[work.key] = self._tries.get(work.key, 0) + was_alone
-        if tries < _TRIES:
-            queue.append(work)
-            return None
-        cause = str(error).strip().splitlines()[0].rstrip(".")
-        said = f"It was alone with its worker when that ended, {tries} times: {cause}."
-        return self._lost(work.item, QUARANTINED, said)
+    def _quarantined(self, work: Work, error: RayError, was_alone: bool) -> Row | None:
+        """The row of what was in the hands of who died, if it is to blame."""
+        said = self._blame.verdict(work, error, was_alone)
+        return self._lost(work.item, QUARANTINED, said) if said else None
 
     def _bury(self, member: Member, error: RayError, was_packing: bool = False) -> Iterator[Row]:
         """What was in a dead worker's hands is tried again, each alone with its worker."""
@@ -295,10 +263,12 @@ class Batch:
         for work in lost:
             if isinstance(work, Piece) and work.large is not self._large:
                 continue
-            row = self._tried_again(work, error, self._suspects, was_alone)
-            if row and isinstance(work, Piece):
+            row = self._quarantined(work, error, was_alone)
+            if not row:
+                self._blame.suspect(work)
+            elif isinstance(work, Piece):
                 yield from self._end_large(row)
-            elif row:
+            else:
                 yield from self._decided(row)
 
     def _retire(self, members: Iterable[Member], error: Unwritable) -> None:
@@ -309,7 +279,7 @@ class Batch:
 
     def _put_back(self, work: Work) -> None:
         if isinstance(work, Item):
-            self._tries.setdefault(work.key, 0)  # its result may be there
+            self._blame.begun(work)
             self._next.append(work)
         elif work.large is self._large:
             work.large.put_back(work)

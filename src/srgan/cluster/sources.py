@@ -12,7 +12,7 @@ from pyarrow import fs
 
 from srgan.cluster.local import as_path, as_text
 from srgan.cluster.places import Place, as_uri, place
-from srgan.cluster.rows import key
+from srgan.cluster.rows import Row, key, now
 from srgan.io import kinds
 from srgan.upscaling.inputs import fits
 
@@ -49,6 +49,12 @@ class Item(NamedTuple):
     def item(self) -> "Item":
         """Itself: what is in a worker's hands belongs to one."""
         return self
+
+    def lost(self, status: str, error: str, options: str) -> Row:
+        """Returns the row of a picture without a result."""
+        return Row(
+            self.source, self.changed, options=options, status=status, error=error, ended=now()
+        )
 
 
 def find(
