@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="esrgan-paper-x4", choices=recipes.RECIPES)
     parser.add_argument("--vgg-weights", type=Path, help="of VGG16")
     parser.add_argument("--profile", type=int, default=0, help="functions to be listed")
+    parser.add_argument("--stage", choices=diagnose.STAGES, help="one of them alone")
     arguments = parser.parse_args()
     recipe = recipes.RECIPES[arguments.recipe]
     short = {"warmup": 0, "batch_size": 2, "hr_patch": 96}
@@ -36,7 +37,7 @@ def main() -> None:
         photos = Path(folder) / "photos"
         photos.mkdir()
         draw(photos)
-        for stage in diagnose.STAGES:
+        for stage in [arguments.stage] if arguments.stage else diagnose.STAGES:
             alone = {name: it.model_copy(update={"steps": 0}) for name, it in both.items()}
             settings = recipe.model_copy(update=alone | {stage: both[stage]})
             profile = cProfile.Profile()

@@ -1,10 +1,10 @@
-"""Muon is held against numpy's SVD, a plain numpy step, and Keras' Adam."""
+"""Muon is held against numpy's SVD, a plain numpy step, and Keras' Adam; our Adam likewise."""
 
 import keras
 import numpy as np
 import pytest
 
-from srgan.train.optimizers import Muon, orthogonal
+from srgan.train.optimizers import Adam, Muon, orthogonal
 
 KERNEL, THIN, BIAS = (3, 3, 16, 24), (3, 3, 3, 24), (24,)
 
@@ -155,3 +155,27 @@ def test_a_configuration_makes_the_same_optimizer_again():
     assert again.get_config() == first.get_config()
     assert again.momentum == 0.8
     assert again.global_clipnorm == 0.5
+
+
+@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 3.0}, {"global_clipnorm": 1e9}])
+@pytest.mark.parametrize("batches", [None, 2])
+def test_adam_does_as_that_of_keras(options, batches):
+    options |= {"beta_2": 0.99, "gradient_accumulation_steps": batches}
+    ours, theirs = (
+        [keras.Variable(array) for array in arrays(0, KERNEL, THIN, BIAS)] for _ in range(2)
+    )
+    optimizers = Adam(0.01, **options), keras.optimizers.Adam(0.01, **options)
+    for optimizer, variables in zip(optimizers, (ours, theirs), strict=True):
+        run(optimizer, variables, 6)
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    for one, other in zip(optimizers[0].variables, optimizers[1].variables, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_adam_lets_a_norm_that_is_not_finite_reach_all_weights():
+    variables = [keras.Variable(array) for array in arrays(0, (4,), (4,))]
+    Adam(0.01, global_clipnorm=1.0).apply(
+        [np.array([1, 1, np.inf, 1], np.float32), np.ones(4, np.float32)], variables
+    )
+    assert not any(np.isfinite(variable).any() for variable in variables)

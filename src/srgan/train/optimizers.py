@@ -1,14 +1,76 @@
-"""Muon for convolutions: the optimizer that halves the steps of pretraining."""
+"""Muon for convolutions: the optimizer that halves the steps of pretraining; and Adam.
+
+A network may have hundreds of variables, and a graph with twenty operations for the update of each
+takes longer to make than any step: here they are few.
+"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from srgan.train import config
 
 _GENERAL = ("learning_rate", "global_clipnorm", "gradient_accumulation_steps")
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic, chosen for its slope at zero
+
+
+@keras.saving.register_keras_serializable("srgan")
+class Adam(keras.optimizers.Adam):
+    """Keras' Adam, whose update of a variable is one operation of TensorFlow instead of twenty.
+
+    m <- m + (1 - b1) (g - m), v <- v + (1 - b2) (g^2 - v), x <- x - a m / (sqrt(v) + e), where
+    a = rate sqrt(1 - b2^t) / (1 - b1^t): the same, but for rounding.
+    """
+
+    def build(self, var_list):
+        if self.built:
+            return
+        keras.optimizers.Optimizer.build(self, var_list)
+        # As Keras does, but of arrays: its initializers take twice as long.
+        made = [
+            self.add_variable_from_reference(
+                variable, name, np.zeros(variable.shape, variable.dtype)
+            )
+            for variable in var_list
+            for name in ("momentum", "velocity")
+        ]
+        self._momentums, self._velocities = made[::2], made[1::2]
+
+    def _clip_gradients(self, grads):
+        if not self.global_clipnorm:
+            return super()._clip_gradients(grads)
+        norm = tf.linalg.global_norm(grads)
+        # Not a number if the norm is not finite, so that no weight hides it.
+        scale = self.global_clipnorm / tf.maximum(norm, self.global_clipnorm) + (norm - norm)
+        return [None if one is None else one * tf.cast(scale, one.dtype) for one in grads]
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        step = tf.cast(self.iterations + 1, tf.float32)
+        powers = {"beta1_power": self.beta_1**step, "beta2_power": self.beta_2**step}
+        numbers: dict[str, Any] = powers | {
+            "lr": learning_rate,
+            "beta1": self.beta_1,
+            "beta2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
+        update: Any = tf.raw_ops.ResourceApplyAdam
+        cast = {
+            kind: {name: tf.cast(number, kind) for name, number in numbers.items()}
+            for kind in {variable.dtype for variable in trainable_variables}
+        }
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            index = self._get_variable_index(variable)
+            update(
+                var=variable.handle,
+                m=self._momentums[index].handle,
+                v=self._velocities[index].handle,
+                grad=tf.cast(tf.convert_to_tensor(gradient), variable.dtype),
+                **cast[variable.dtype],
+            )
 
 
 @keras.saving.register_keras_serializable("srgan")
@@ -222,7 +284,7 @@ def adam(
 ) -> keras.optimizers.Optimizer:
     """Adam as GANs take it, with the gradients' joint norm clipped."""
     return _scaled(
-        keras.optimizers.Adam(
+        Adam(
             rate,
             beta_1=0.9,
             beta_2=0.99,

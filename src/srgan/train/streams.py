@@ -106,16 +106,14 @@ class PhotoStream:
         return self._clock.mean()
 
     def dataset(self, start, stop):
-        patch, share = self._schedule.hr_patch, workers.count()
-        count, taught = self._schedule.batch_size // share, self._taught // share
-        sizes = [(count, patch // self._photos.scale), (count, patch)]
-        sizes += [(taught, patch)] if taught else []
+        patch = self._schedule.hr_patch
+        sides = [patch // self._photos.scale, patch, *([patch] if self._taught else [])]
 
         def with_shape(k):
-            arrays = tf.numpy_function(self._timed, [k], [tf.float32] * len(sizes))
+            arrays = tf.numpy_function(self._timed, [k], [tf.float32] * len(sides))
             return tuple(
-                tf.ensure_shape(array, (count, side, side, 3))
-                for array, (count, side) in zip(arrays, sizes, strict=True)
+                tf.ensure_shape(array, (None, side, side, 3))  # any count, as in a rehearsal
+                for array, side in zip(arrays, sides, strict=True)
             )
 
         numbers = tf.data.Dataset.range(start, stop)
