@@ -43,7 +43,7 @@ def test_a_folder_that_is_not_there_is_empty(folder):
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket):
-    with pytest.raises(FileNotFoundError, match=r"no bucket for s3://nowhere-at-all/x"):
+    with pytest.raises(FileNotFoundError, match=r"no bucket s3://nowhere-at-all\. Create"):
         place("s3://nowhere-at-all/x/a.png").write(b"a")
 
 

@@ -1,6 +1,7 @@
 """`srgan batch`."""
 
 import json
+import os
 import sys
 import threading
 from contextlib import redirect_stdout
@@ -95,6 +96,9 @@ def batch(
 
     Exit code 1: some pictures could not be upscaled; the manifest says why.
     """
+    # The system's memory is given back to it; Arrow's own pool keeps what it had for each file.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
     from srgan.cli import progress
     from srgan.cluster import batch, ray_cluster, sources
 

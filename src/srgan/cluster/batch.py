@@ -20,7 +20,7 @@ from srgan.cluster.blame import Blame
 from srgan.cluster.crew import Crew, Member, Work
 from srgan.cluster.large import Large, Piece
 from srgan.cluster.local import as_text
-from srgan.cluster.manifest import FOLDER, Manifest, save_memory
+from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.packer import Packer
 from srgan.cluster.places import Place, as_uri, place
 from srgan.cluster.plan import Plan, prepared, settings_of, task_of
@@ -294,7 +294,6 @@ def opened(plan: Plan) -> Iterator[Batch]:
         OSError: If the model is missing, or the destination cannot be reached.
         ValueError: If the destination was made with other settings, or its manifest is damaged.
     """
-    save_memory()
     models = prepared(plan)
     settings = settings_of(plan, models)
     destination = place(as_uri(plan.destination))

@@ -176,11 +176,6 @@ class Manifest:
             part.write(sink.getvalue().to_pybytes())
 
 
-def save_memory() -> None:
-    """Has Arrow take memory from the system, to which it gives it back; its own pool keeps some."""
-    pa.set_memory_pool(pa.system_memory_pool())
-
-
 @contextmanager
 def _saying_what_stays() -> Iterator[None]:
     try:

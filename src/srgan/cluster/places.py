@@ -198,7 +198,8 @@ def explain(uri: str, error: Exception) -> OSError:
     """Returns an error of a file system in words for people."""
     scheme, text = uri.partition("://")[0], str(error)
     if re.search(r"NO_SUCH_BUCKET|Bucket .* not found", text):
-        return FileNotFoundError(f"There is no bucket for {uri}. Create it, or check the name.")
+        bucket = "/".join(uri.split("/")[:3])
+        return FileNotFoundError(f"There is no bucket {bucket}. Create it, or check the name.")
     if scheme in _CREDENTIALS and re.search(_REFUSED, text):
         return PermissionError(
             f"{uri} is refused. Set {_CREDENTIALS[scheme]}, here and on all workers, to what may "

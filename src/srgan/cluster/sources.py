@@ -84,7 +84,8 @@ def find(
     root = place(as_uri(source))
     info = root.info()
     if info.type == fs.FileType.NotFound:
-        raise FileNotFoundError(f"There is no file or folder {root.uri}. Check the name.")
+        advice = "Check the name." if root.local else "Check the name, and that of its bucket."
+        raise FileNotFoundError(f"There is no file or folder {root.uri}. {advice}")
     if info.type == fs.FileType.Directory:
         found = _in_folder(root, column)
     else:
