@@ -380,7 +380,7 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         hosts: As `server.application` takes them.
         origins: Likewise.
         header_timeout: As `running.Server` takes it.
-        state: As `server.application` takes it; so are tokens and rate.
+        state: As `server.application` takes it; so are tokens, rate and proxies.
         limits: What differs from `server.DEFAULT_LIMITS`.
     """
     server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
@@ -395,11 +395,19 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         state: Path | None = None,
         tokens: Mapping[str, str] | None = None,
         rate: float | None = None,
+        proxies: Sequence[str] = (),
         **limits: Any,
     ) -> Iterator[int]:
         limits = server.DEFAULT_LIMITS._replace(**limits)
         app = server.application(
-            served, limits, hosts=hosts, origins=origins, state=state, tokens=tokens, rate=rate
+            served,
+            limits,
+            hosts=hosts,
+            origins=origins,
+            state=state,
+            tokens=tokens,
+            rate=rate,
+            proxies=proxies,
         )
         with socket.create_server(("127.0.0.1", 0)) as listening:
             service = running.Server(app, header_timeout, drain=5)

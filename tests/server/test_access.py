@@ -79,6 +79,39 @@ def test_a_client_may_not_ask_too_often(serving, connect, tiny_model, secrets, p
         assert client.ask("/v1/models", headers=alice)[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("proxies", "statuses"),
+    [((), [200, 429]), (["127.0.0.1"], [200, 200]), (["127.0.0.0/8"], [200, 200])],
+)
+def test_clients_of_a_trusted_proxy_are_told_apart(
+    serving, connect, tiny_model, png, proxies, statuses
+):
+    with serving(str(tiny_model), rate=1, proxies=proxies) as port:
+        client = connect(port)
+        found = [
+            client.ask(data=png(8, 8), headers={"X-Forwarded-For": address})[0]
+            for address in ("192.0.2.1", "192.0.2.2")
+        ]
+        assert found == statuses
+
+
+def test_what_a_client_says_of_itself_before_the_proxy_does_not_count(
+    serving, connect, tiny_model, png
+):
+    with serving(str(tiny_model), rate=1, proxies=["127.0.0.1"]) as port:
+        client = connect(port)
+        found = [
+            client.ask(data=png(8, 8), headers={"X-Forwarded-For": f"{made_up}, 192.0.2.1"})[0]
+            for made_up in ("198.51.100.1", "198.51.100.2")
+        ]
+        assert found == [200, 429]
+
+
+def test_a_proxy_without_an_address_is_refused(tiny_model):
+    with pytest.raises(ValueError, match="Expected the address of a proxy"):
+        server.application([str(tiny_model)], proxies=["proxy.example"])
+
+
 def run(*arguments, **environment):
     command = [sys.executable, "-m", "srgan", *map(str, arguments)]
     return subprocess.run(

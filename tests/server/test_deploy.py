@@ -77,6 +77,8 @@ def test_what_is_mounted_is_there():
 def test_alerts_and_dashboard_ask_for_metrics_that_there_are(port, connect, png):
     client = connect(port)
     client.ask(data=png(8, 8))
+    # A request is counted once its answer is on its way.
+    client.until(lambda: b"srgan_request_seconds_bucket" in client.ask("/metrics")[2])
     told = client.ask("/metrics")[2].decode()
     alerts = yaml.safe_load(TEXTS["alerts.yml"])["groups"][0]["rules"]
     board = json.loads(TEXTS["srgan.json"])

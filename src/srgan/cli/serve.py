@@ -161,6 +161,13 @@ def serve(
             min=0.001, max=1e6, help="So many pictures a minute may come with a token. [any number]"
         ),
     ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS...",
+            help="Proxies, or networks of them, which tell whom they ask for (X-Forwarded-For).",
+        ),
+    ] = None,
     log_format: Annotated[
         Literal["text", "json"], typer.Option(help="How lines of the log are written, on stderr.")
     ] = "text",
@@ -228,6 +235,7 @@ def serve(
             state=state,
             tokens=access.read_tokens(tokens) if tokens else None,
             rate=rate,
+            proxies=trusted_proxy or (),
         )
         print(f"http://{place}:{listening.getsockname()[1]}", flush=True)
         print("Ctrl-C ends it.", file=sys.stderr)

@@ -11,11 +11,13 @@ looks after connections. Nothing that may wait runs in the event loop. Knows not
 the command line.
 """
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from srgan.models import engines
 from srgan.server.access import Access
@@ -40,6 +42,7 @@ def application(
     state: Path | None = None,
     tokens: Mapping[str, str] | None = None,
     rate: float | None = None,
+    proxies: Sequence[str] = (),
 ) -> FastAPI:
     """Returns the service, for any ASGI server.
 
@@ -55,12 +58,16 @@ def application(
         state: The folder where jobs survive the end of the service; None if they need not.
         tokens: Hashes of tokens by their names, of which requests need one; see `access.Access`.
         rate: Requests that work on pictures, a minute and client; likewise.
+        proxies: Addresses and networks of proxies, or `*` for all; what they say in
+            X-Forwarded-For is the client's address.
 
     Raises:
         OSError: If a model is missing, or `state` cannot be made.
-        ValueError: If a file is no model, or two have one name; if an origin is none; or if the
-            jobs in `state` cannot be read, or another service has them.
+        ValueError: If a file is no model, or two have one name; if an origin or a proxy
+            is none; or if the jobs in `state` cannot be read, or another service has them.
     """
+    for proxy in proxies:
+        _check_proxy(proxy)
     origins = [origin_of(origin) for origin in origins]
     service = Service(Catalogue(served, engine, precision), limits, state)
     app = FastAPI(
@@ -89,8 +96,21 @@ def application(
         )
     app.add_middleware(Guard, hosts=hosts, origins=origins)
     app.add_middleware(Observer, metrics=service.metrics)
+    if proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*proxies])
     _describe(app, service.catalogue)
     return app
+
+
+def _check_proxy(proxy: str) -> None:
+    if proxy != "*":
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise ValueError(
+                f"Expected the address of a proxy, as 10.0.0.7, or its network, as 10.0.0.0/8; got "
+                f"{proxy!r}."
+            ) from error
 
 
 def _describe(app: FastAPI, catalogue: Catalogue) -> None:

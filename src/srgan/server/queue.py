@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from srgan.util import parallel
 
@@ -101,7 +102,8 @@ class Ticket:
         return Status("running", round(self._done, 4), round(left, 1))
 
 
-class _Entry(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Entry:
     """Work that waits for its turn, or has it."""
 
     ticket: Ticket
@@ -111,7 +113,10 @@ class _Entry(NamedTuple):
 
 
 class Queue:
-    """All work, in one event loop, which never waits for any of it.
+    """All work, asked for in one event loop, which never waits for any of it.
+
+    A thread that ends its work begins the next itself: the loop has other things to do, and would
+    keep it waiting.
 
     Requests, for which somebody waits, and jobs, for which nobody does, take turns as long as both
     wait; among themselves, first come, first served. Where there is more than one place, jobs leave
@@ -128,9 +133,13 @@ class Queue:
         self._threads = ThreadPoolExecutor(concurrency, "srgan-job")
         self._most = concurrency + queue_size
         self._most_jobs = max(1, concurrency - 1)
-        self._working: dict[Future[Any], bool] = {}  # is it a job?
+        # Of the next three, which loop and threads share. It can be taken twice, since work may end
+        # while it begins.
+        self._lock = threading.RLock()
+        self._working: dict[_Entry, bool] = {}  # is it a job?
         self._waiting: dict[bool, deque[_Entry]] = {False: deque(), True: deque()}  # is it a job?
         self._last = False  # whether the one that began last was a job
+
         self._tickets: dict[str, Ticket] = {}
         self._ended: deque[str] = deque(maxlen=_REMEMBERED)
         self._ending = asyncio.Event()
@@ -152,10 +161,11 @@ class Queue:
 
     def status_of(self, ticket: Ticket) -> Status:
         """Returns how far something is, and its place."""
-        for waiting in self._waiting.values():
-            for place, entry in enumerate(waiting):
-                if entry.ticket is ticket:
-                    return Status("waiting", place=place)
+        with self._lock:
+            for waiting in self._waiting.values():
+                for place, entry in enumerate(waiting):
+                    if entry.ticket is ticket:
+                        return Status("waiting", place=place)
         return ticket.status()
 
     @contextmanager
@@ -234,7 +244,7 @@ class Queue:
             finally:
                 ticket.stop()
                 entry.result.cancel()
-                with contextlib.suppress(ValueError):  # it has begun
+                with self._lock, contextlib.suppress(ValueError):  # it has begun
                     self._waiting[is_job].remove(entry)
             if watching in done:
                 raise Gone
@@ -251,43 +261,49 @@ class Queue:
     def _enter(self, ticket: Ticket, work: Callable[[], Any], is_job: bool) -> _Entry:
         loop = asyncio.get_running_loop()
         entry = _Entry(ticket, work, loop.create_future(), loop.create_future())
-        self._waiting[is_job].append(entry)
-        self._begin()
+        with self._lock:
+            self._waiting[is_job].append(entry)
+            self._begin()
         return entry
 
     def _begin(self) -> None:
         """Begins as much as there are places for."""
-        loop = asyncio.get_running_loop()
         while len(self._working) < self._concurrency:
-            jobs = sum(list(self._working.values()))  # a copy: threads take what ends out of it
             may_begin = {
                 False: bool(self._waiting[False]),
-                True: bool(self._waiting[True]) and jobs < self._most_jobs,
+                True: bool(self._waiting[True]) and sum(self._working.values()) < self._most_jobs,
             }
             if not any(may_begin.values()):
                 return
             self._last = not self._last if may_begin[not self._last] else self._last
             entry = self._waiting[self._last].popleft()
-            entry.begun.set_result(None)
+            self._working[entry] = self._last
+            _tell(entry.begun, entry.begun.set_result, None)
             work = self._threads.submit(_do, entry.work, entry.ticket)
-            self._working[work] = self._last
-            work.add_done_callback(self._working.pop)
-            work.add_done_callback(lambda work, entry=entry: _tell(loop, self._end, entry, work))
+            work.add_done_callback(partial(self._end, entry))
 
     def _end(self, entry: _Entry, work: Future[Any]) -> None:
-        error = work.exception()
-        if entry.result.done():  # it was given up, and nobody asks any more
-            pass
-        elif error:
-            entry.result.set_exception(error)
-        else:
-            entry.result.set_result(work.result())
-        self._begin()
+        """Begins what is next, and tells of the end; in the thread that did the work."""
+        with self._lock:
+            del self._working[entry]
+            self._begin()
+        _tell(entry.result, _hand_over, entry.result, work)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, tell: Callable[..., None], *arguments: Any) -> None:
+def _hand_over(result: asyncio.Future[Any], work: Future[Any]) -> None:
+    error = work.exception()
+    if result.done():  # it was given up, and nobody asks any more
+        pass
+    elif error:
+        result.set_exception(error)
+    else:
+        result.set_result(work.result())
+
+
+def _tell(future: asyncio.Future[Any], tell: Callable[..., None], *arguments: Any) -> None:
+    """Calls something in the event loop of a future."""
     with contextlib.suppress(RuntimeError):  # the loop has ended before the work did
-        loop.call_soon_threadsafe(tell, *arguments)
+        future.get_loop().call_soon_threadsafe(tell, *arguments)
 
 
 def _do(work: Callable[[], _Result], ticket: Ticket) -> _Result:

@@ -90,6 +90,7 @@ class Server(uvicorn.Server):
                 access_log=False,  # `observing` tells more
                 timeout_graceful_shutdown=math.ceil(drain + _GRACE),
                 server_header=False,
+                proxy_headers=False,  # the application knows which proxies are trusted
             )
         )
         self._service: Service = app.state.service
