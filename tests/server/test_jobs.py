@@ -239,10 +239,11 @@ def test_a_full_quota_is_said(serving, png, tiny_model):
 def test_a_kill_loses_no_job(program, png, home):
     arguments = ("--model", "srgan-fast-x4", "--tile", 32, "--concurrency", 1, "--state", home)
     with program(*arguments) as (service, port):
+        expected = ask(port, "POST", "/v1/upscale", png(24, 24), scale=2)[2]
         first = submit(port, png(300, 300))
         second = submit(port, png(24, 24), {"Idempotency-Key": "second"}, scale=2)
-        expected = ask(port, "POST", "/v1/upscale", png(24, 24), scale=2)[2]
         until(lambda: show(port, first)["done"] > 0)
+        assert show(port, first)["state"] == "running"
         service.kill()
         service.wait()
     orphan = home / "jobs" / "0123"  # of a job that was not accepted yet
@@ -257,6 +258,18 @@ def test_a_kill_loses_no_job(program, png, home):
             folder = home / "jobs" / job
             until(lambda folder=folder: len(list(folder.iterdir())) == 1)
             assert (folder / "enlarged.png").is_file()
+
+
+def test_a_kill_just_after_the_end_of_a_job_leaves_no_picture(program, png, home):
+    arguments = ("--model", "srgan-fast-x4", "--state", home)
+    with program(*arguments) as (_, port):
+        job = submit(port, png(24, 24))
+        assert wait(port, job)["state"] == "done"
+        until(lambda: not (home / "jobs" / job / "picture").exists())
+    (home / "jobs" / job / "picture").write_bytes(png(24, 24))
+    with program(*arguments) as (_, port):
+        assert result(port, job)[2].startswith(b"\x89PNG")
+        assert [path.name for path in (home / "jobs" / job).iterdir()] == ["enlarged.png"]
 
 
 def test_an_end_leaves_jobs_for_the_next_start_and_counts_no_attempt(program, png, home):

@@ -251,6 +251,8 @@ class Jobs:
 
     def _restore(self) -> list[Job]:
         self._tidy()
+        for job in self._store.results():  # whose end was written down just before a kill
+            (self._folder / job.id / _PICTURE).unlink(missing_ok=True)
         found = []
         for job in self._store.waiting():
             if job.attempts >= _ATTEMPTS:
