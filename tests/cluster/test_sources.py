@@ -72,11 +72,19 @@ def test_a_table_of_bytes_has_a_picture_in_each_row(photos, tmp_path, form):
     assert [item.place for item in found] == ["t/00000000", "t/00000001", "t/00000002"]
 
 
-def test_a_table_of_paths_names_pictures(photos, tmp_path):
+@pytest.mark.parametrize("form", ["texts", "categories"])
+def test_a_table_of_paths_names_pictures(photos, tmp_path, form):
     names = [str(path) for path in sorted(photos.glob("*.png"))]
-    pq.write_table(pa.table({"where": names, "label": ["a", "b", "c"]}), tmp_path / "t.parquet")
+    where = pa.array(names) if form == "texts" else pa.array(names).dictionary_encode()
+    pq.write_table(pa.table({"where": where, "label": ["a", "b", "c"]}), tmp_path / "t.parquet")
     found = sources.find(str(tmp_path / "t.parquet"), column="where")
     assert [item.uri for item in found] == names
+
+
+def test_a_column_of_neither_paths_nor_files_is_refused(tmp_path):
+    pq.write_table(pa.table({"image": [1, 2]}), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"'image' of .*has int64; expected paths.*--column NAME"):
+        places(tmp_path / "t.parquet")
 
 
 def test_a_table_without_such_a_column_says_which_there_are(tmp_path):

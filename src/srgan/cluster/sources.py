@@ -190,12 +190,20 @@ def _of_column(
             f"{', '.join(schema.names)}. Name the one with paths or bytes: --column NAME."
         )
     kind = schema.field(name).type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    texts = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_string(texts) or pa.types.is_large_string(texts):
         for batch in table.iter_batches(_ROWS, columns=[name]):
-            paths = batch[name].cast(pa.large_binary())  # they may be no UTF-8
+            paths = batch[name].cast(texts).cast(pa.large_binary())  # they may be no UTF-8
             yield from (_named(os.fsdecode(path)) for path in paths.to_pylist() if path)
         return
-    inner = f"{name}.bytes" if pa.types.is_struct(kind) else name  # as Hugging Face has them
+    is_struct = pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+    inner = f"{name}.bytes" if is_struct else name  # as Hugging Face has them
+    data = kind.field("bytes").type if is_struct else kind
+    if not (pa.types.is_binary(data) or pa.types.is_large_binary(data)):
+        raise ValueError(
+            f"The column {name!r} of {file.uri} has {kind}; expected paths, or what is in files. "
+            "Name another one: --column NAME."
+        )
     number = 0
     for group in range(table.num_row_groups):
         for row in range(table.metadata.row_group(group).num_rows):
