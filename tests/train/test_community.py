@@ -111,9 +111,26 @@ def test_a_network_that_was_chosen_is_not_replaced():
 
 
 def test_weights_of_another_network_name_the_layer():
-    network = build.generator(config.SrVggNet(filters=5, blocks=2), 4)
-    with pytest.raises(ValueError, match=r"'block3_conv' has weights of .* and no in the network"):
+    network = build.generator(config.SrVggNet(filters=5, blocks=4), 4)
+    with pytest.raises(ValueError, match=r"'block4_conv' has weights of no in the file"):
         build.load_weights(FOLDER / "compact.safetensors", network)
+
+
+def test_a_network_that_was_chosen_may_be_the_first_blocks_of_the_model():
+    found = community.read(FOLDER / "esrgan.pth")
+    smaller = RRDB.model_copy(update={"blocks": 1})
+    settings = community.adopt(config.Config(generator=smaller), found, {"generator"})
+    assert settings.generator == smaller
+    for other in ({"blocks": 3}, {"blocks": 1, "filters": 8}):
+        chosen = config.Config(generator=RRDB.model_copy(update=other))
+        with pytest.raises(ValueError, match="Leave generator out of the configuration"):
+            community.adopt(chosen, found, {"generator"})
+    network = build.generator(smaller, 4)
+    build.load_weights(FOLDER / "esrgan.pth", network)
+    for layer in ("head", "block1_dense3_conv5", "trunk", "stage2_conv", "tail"):
+        np.testing.assert_array_equal(
+            network.get_layer(layer).get_weights()[0], found.weights[layer][0]
+        )
 
 
 def test_a_training_goes_on_from_a_community_model(photo_folder, tmp_path, capsys):

@@ -72,6 +72,8 @@ def read(path: str | os.PathLike[str]) -> Community:
 def adopt(settings: config.Config, found: Community, chosen: Collection[str] = ()) -> config.Config:
     """Returns a configuration with the network and scale of a community model.
 
+    A generator that was chosen may be the first blocks of the model's.
+
     Args:
         settings: The configuration.
         found: The model.
@@ -82,7 +84,11 @@ def adopt(settings: config.Config, found: Community, chosen: Collection[str] = (
     """
     for name in ("generator", "scale"):
         ours, theirs = getattr(settings, name), getattr(found, name)
-        if name in chosen and ours != theirs:
+        if name not in chosen or ours == theirs:
+            continue
+        if name == "generator" and _begins(ours, theirs):
+            found = found._replace(generator=ours)
+        else:
             raise ValueError(
                 f"{name} is {ours!r} in the configuration, and {theirs!r} in the model that the "
                 f"training starts from. Leave {name} out of the configuration."
@@ -92,17 +98,20 @@ def adopt(settings: config.Config, found: Community, chosen: Collection[str] = (
 
 
 def load(path: str | os.PathLike[str], network: keras.Model) -> None:
-    """Sets the weights of a generator to those of a community model.
+    """Sets the weights of a generator to those of a community model, or of its first blocks.
 
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it holds another network.
     """
-    weights = read(path).weights
     shapes = {
         layer.name: [tuple(weight.shape) for weight in layer.weights]
         for layer in network.layers
         if layer.weights
+    }
+    blocks = max(map(_block, shapes))
+    weights = {
+        name: arrays for name, arrays in read(path).weights.items() if _block(name) <= blocks
     }
     found = {name: [array.shape for array in arrays] for name, arrays in weights.items()}
     if found != shapes:
@@ -114,6 +123,20 @@ def load(path: str | os.PathLike[str], network: keras.Model) -> None:
         )
     for name, arrays in weights.items():
         network.get_layer(name).set_weights(arrays)
+
+
+def _begins(ours: config.Generator, theirs: config.Generator) -> bool:
+    """Whether a network is another without its last blocks."""
+    known = config.RrdbNet | config.SrVggNet
+    if not (isinstance(ours, known) and isinstance(theirs, known)) or ours.blocks >= theirs.blocks:
+        return False
+    return ours == theirs.model_copy(update={"blocks": ours.blocks})
+
+
+def _block(layer: str) -> int:
+    """The number of the block that a layer belongs to, from 1, or 0."""
+    found = re.match(r"block(\d+)_", layer)
+    return int(found[1]) if found else 0
 
 
 def _kernel(weight: np.ndarray) -> np.ndarray:
