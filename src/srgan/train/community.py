@@ -127,8 +127,9 @@ def load(path: str | os.PathLike[str], network: keras.Model) -> None:
 
 def _begins(ours: config.Generator, theirs: config.Generator) -> bool:
     """Whether a network is another without its last blocks."""
-    known = config.RrdbNet | config.SrVggNet
-    if not (isinstance(ours, known) and isinstance(theirs, known)) or ours.blocks >= theirs.blocks:
+    if not isinstance(ours, config.RrdbNet | config.SrVggNet):
+        return False
+    if not isinstance(theirs, config.RrdbNet | config.SrVggNet) or ours.blocks >= theirs.blocks:
         return False
     return ours == theirs.model_copy(update={"blocks": ours.blocks})
 
