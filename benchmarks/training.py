@@ -27,7 +27,6 @@ from typing import Any, NamedTuple
 
 STAGES = ("pretrain", "adversarial")
 TORCH = str(Path(__file__).parent / "others" / "torch_training.py")
-ROUNDS = 2
 STEPS = 8
 WARM_UP = 3  # steps that are not counted: the first one traces
 
@@ -52,6 +51,7 @@ def main() -> None:
     parser.add_argument("--vgg-weights", type=Path)
     parser.add_argument("--torch", metavar="PYTHON", help="one that has PyTorch")
     parser.add_argument("--photos", type=Path, help="to make real batches of")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stage", choices=STAGES, help="one of them alone")
     parser.add_argument("--child", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--precision", default="float32", help=argparse.SUPPRESS)
@@ -69,7 +69,7 @@ def main() -> None:
     for stage in stages if arguments.vgg_weights else STAGES[:1]:
         ways = commands(stage, arguments)
         times: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(ROUNDS):
+        for _ in range(arguments.rounds):
             for name, (command, onednn) in ways.items():
                 times[name] += run(command, onednn)
         first = statistics.median(times[next(iter(ways))])

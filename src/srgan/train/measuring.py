@@ -15,6 +15,7 @@ from srgan.train.adversarial import Adversarial
 from srgan.train.stage import Stage
 
 _WARM_UP, _STEPS = 2, 4  # of a stage: the first ones trace and allocate
+_LEAST = 3.0  # seconds: of shorter steps more are measured, since batches lie ready for the first
 _VALIDATED = 8  # photos, as in a run
 
 
@@ -73,7 +74,7 @@ def measure(
     alone = both
     if isinstance(stage, Adversarial):
         stage.step.assign(0)
-        alone = _step(stage, stream) if schedule.discriminator_steps else both
+        alone = _steps(stage, stream, _STEPS) if schedule.discriminator_steps else both
         stage.step.assign(schedule.discriminator_steps)
         both = _step(stage, stream)
     folder.mkdir(exist_ok=True)
@@ -87,6 +88,7 @@ def measure(
         validation.accuracy_rule,
     )
     judge.set_model(stage)
+    judge.validate()  # the first one traces, and loads what LPIPS needs
     began = time.perf_counter()
     judge.validate()
     judging = time.perf_counter() - began
@@ -110,8 +112,14 @@ def measure(
 
 def _step(stage: Stage, stream: streams.PhotoStream) -> float:
     """Seconds of a step, without those that trace and allocate."""
+    seconds = _steps(stage, stream, _STEPS)
+    more = math.ceil(_LEAST / seconds)
+    return seconds if more <= _STEPS else _steps(stage, stream, min(more, 40))
+
+
+def _steps(stage: Stage, stream: streams.PhotoStream, count: int) -> float:
     clock = _Clock()
-    count = _WARM_UP + _STEPS
+    count += _WARM_UP
     stage.fit(
         stream.dataset(0, count), steps_per_epoch=count, shuffle=False, verbose=0, callbacks=[clock]
     )
