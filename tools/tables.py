@@ -194,6 +194,7 @@ TABLES: dict[str, Callable[[], str]] = {
         "speed-others",
         "startup",
         "training",
+        "training-torch",
         "whole",
     )
 }

@@ -15,7 +15,7 @@ from srgan.train.adversarial import Adversarial
 from srgan.train.stage import Stage
 
 _WARM_UP, _STEPS = 2, 4  # of a stage: the first ones trace and allocate
-_LEAST = 3.0  # seconds: of shorter steps more are measured, since batches lie ready for the first
+_LEAST = 2.0  # seconds: of shorter steps more are measured, since batches lie ready for the first
 _VALIDATED = 8  # photos, as in a run
 
 
@@ -114,7 +114,7 @@ def _step(stage: Stage, stream: streams.PhotoStream) -> float:
     """Seconds of a step, without those that trace and allocate."""
     seconds = _steps(stage, stream, _STEPS)
     more = math.ceil(_LEAST / seconds)
-    return seconds if more <= _STEPS else _steps(stage, stream, min(more, 40))
+    return seconds if more <= _STEPS else _steps(stage, stream, min(more, 20))
 
 
 def _steps(stage: Stage, stream: streams.PhotoStream, count: int) -> float:
