@@ -1,22 +1,23 @@
-"""Community models in PyTorch's files, as generators that can be trained on.
+"""Community models in files of PyTorch and ncnn, as generators that can be trained on.
 
 Known are the ESRGAN family (by the names of weights of ESRGAN, of RealSR and BSRGAN, and of
-Real-ESRGAN), SRVGGNetCompact and SPAN.
+Real-ESRGAN), SRVGGNetCompact and SPAN; of ncnn, the first two, whose weights have an order.
 """
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from srgan.convert import ncnn
 from srgan.models.state_dict import read_state_dict
 from srgan.train import config
 
-SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
+SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors", ".param")
 _KINDS = ("weight", "bias")
 
 Weights = Mapping[str, np.ndarray]
@@ -41,6 +42,18 @@ def is_community(model: str | os.PathLike[str]) -> bool:
     return Path(model).suffix.lower() in SUFFIXES
 
 
+def weights_of(model: str | os.PathLike[str]) -> Path | None:
+    """Returns the file with the weights of a community model, or None if it is another model.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+    """
+    if not is_community(model):
+        return None
+    path = Path(model)
+    return ncnn.files_of(path)[1] if path.suffix.lower() == ".param" else path
+
+
 def read(path: str | os.PathLike[str]) -> Community:
     """Reads a community model.
 
@@ -48,7 +61,8 @@ def read(path: str | os.PathLike[str]) -> Community:
         FileNotFoundError: If there is no such file.
         ValueError: If it is damaged, or holds another network than the known ones.
     """
-    state = read_state_dict(path)
+    is_ncnn = Path(path).suffix.lower() == ".param"
+    state = _of_ncnn(ncnn.read(Path(path))) if is_ncnn else read_state_dict(path)
     try:
         if "upsampler.0.weight" in state and "conv_cat.weight" in state:
             return _span(state)
@@ -138,6 +152,33 @@ def _block(layer: str) -> int:
     """The number of the block that a layer belongs to, from 1, or 0."""
     found = re.match(r"block(\d+)_", layer)
     return int(found[1]) if found else 0
+
+
+def _of_ncnn(layers: Sequence[ncnn.Layer]) -> dict[str, np.ndarray]:
+    """The weights of a network by the names of PyTorch: `_srvggnet` or `_rrdbnet` checks them."""
+    weighted = [layer for layer in layers if layer.weights]
+    if any(layer.kind == "PReLU" for layer in weighted):
+        names = [f"body.{i}" for i in range(len(weighted))]
+    else:
+        # Fifteen convolutions a block; before them one, behind them one, one for each doubling of
+        # the size, and two.
+        blocks, stages = divmod(len(weighted) - 4, 15)
+        names = ["conv_first"]
+        names += [
+            f"body.{i}.rdb{j}.conv{k}"
+            for i in range(blocks)
+            for j in range(1, 4)
+            for k in range(1, 6)
+        ]
+        names += ["conv_body", *(f"conv_up{i + 1}" for i in range(stages)), "conv_hr", "conv_last"]
+    state = {}
+    for name, layer in zip(names, weighted, strict=False):
+        weight, *bias = layer.weights
+        if layer.kind == "Convolution":
+            side = layer.integer(1)
+            weight = weight.reshape(layer.integer(0), -1, side, side)
+        state |= {f"{name}.weight": weight} | {f"{name}.bias": values for values in bias}
+    return state
 
 
 def _kernel(weight: np.ndarray) -> np.ndarray:

@@ -149,14 +149,11 @@ def initialise(
         init = known.init.file
     if init is None:
         return None
-    if Path(init).suffix.lower() == ".param":
-        raise ValueError(
-            f"{init} is a file of ncnn; a training starts from the .pth or .safetensors file of "
-            "such a model."
-        )
     try:
-        is_file = community.is_community(init)
-        found = record.source(Path(init)) if is_file else record.model(init)
+        if weights := community.weights_of(init):
+            found = record.source(Path(init), weights)
+        else:
+            found = record.model(init)
     except FileNotFoundError:
         if not begun or not known or not known.init:
             raise

@@ -76,9 +76,14 @@ class Record(_Part):
     validation: Data
 
 
-def source(file: Path) -> Source:
-    """Returns a file as a record names it."""
-    return Source(file=str(file.resolve()), sha256=files.sha256(file))
+def source(file: Path, weights: Path | None = None) -> Source:
+    """Returns a file as a record names it.
+
+    Args:
+        file: The file.
+        weights: The one with its weights, if that is another.
+    """
+    return Source(file=str(file.resolve()), sha256=files.sha256(weights or file))
 
 
 def model(name: str | os.PathLike[str]) -> Source:
