@@ -76,7 +76,8 @@ def train(
         typer.Option(
             metavar="MODEL",
             help="Training starts from a shipped model, a model.onnx, .keras or best.npz of a run, "
-            "or the .pth or .safetensors file of a community model, whose network is then trained.",
+            "or the .pth, .safetensors or .param (ncnn) file of a community model, whose network "
+            "is then trained.",
         ),
     ] = None,
     generator: Annotated[
