@@ -159,7 +159,7 @@ def read_weights(path: Path, generator: keras.Model) -> None:
         return
     _rescale(found, needed.name)
     if reason := _misfit(found, needed):
-        others = " Models of other projects are taken as .pth or .safetensors files."
+        others = " Models of other projects are taken as .pth, .safetensors or .param files."
         known = re.match(r"(residual|srresnet|rrdbnet|srvggnet|span)_x\d", found.name)
         raise ValueError(
             f"{path} holds {_describe(found)}, and the generator is {_describe(needed)}: {reason}."
