@@ -36,9 +36,11 @@ _ADVICE = {  # by the number of a system's error
 
 def explain(error: Exception) -> str:
     """What happened, in the words for a user."""
-    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
-        what, extra = _EXTRAS[error.name]
-        return f'{what} needs {error.name}, which is missing. Run: pip install "srgan[{extra}]"'
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in _EXTRAS:
+            what, extra = _EXTRAS[package]
+            return f'{what} needs {package}, which is missing. Run: pip install "srgan[{extra}]"'
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         advice = _ADVICE.get(error.errno or 0, "")
