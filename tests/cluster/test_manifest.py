@@ -11,6 +11,7 @@ from srgan.cluster import manifest
 from srgan.cluster.manifest import FOLDER, NAME, Manifest
 from srgan.cluster.places import place
 from srgan.cluster.rows import FAILED, Row, key
+from srgan.models import catalogue
 
 SETTINGS = {"model": "a", "options": {"scale": 2.0}}
 
@@ -86,10 +87,28 @@ def test_many_parts_become_one_and_lose_nothing(large, monkeypatch):
 
 def test_other_settings_are_refused_with_what_differs(large):
     opened(large)
-    with pytest.raises(ValueError, match=r"other settings: model was a, now b\. Take those"):
+    with pytest.raises(ValueError, match=r"otherwise: model was a, now b\. Take that"):
         opened(large, SETTINGS | {"model": "b"})
     with pytest.raises(ValueError, match=r"options was .*2\.0.*, now .*3\.0"):
         opened(large, SETTINGS | {"options": {"scale": 3.0}})
+    with pytest.raises(ValueError, match=r"options was .*2\.0.*, now not given"):
+        opened(large, SETTINGS | {"options": {}})
+
+
+def test_shipped_models_are_named_where_they_differ(large):
+    fast, paper = map(catalogue.fingerprint, ("srgan-fast-x4", "srgan-x4"))
+    opened(large, {"model": fast})
+    with pytest.raises(ValueError, match=r"model was srgan-fast-x4, now srgan-x4\."):
+        opened(large, {"model": paper})
+
+
+def test_another_source_is_refused_since_its_pictures_may_have_the_same_names(large):
+    first, second = {"source": "/photos"}, {"source": "/others"}
+    book = Manifest(place(str(large)), SETTINGS, source=first)
+    assert book.options == opened(large.with_name("same")).options  # pixels do not depend on it
+    assert Manifest(place(str(large)), SETTINGS, source=first).resumes
+    with pytest.raises(ValueError, match=r"source was /photos, now /others\. Take that again, or"):
+        Manifest(place(str(large)), SETTINGS, source=second)
 
 
 def test_a_folder_that_no_batch_has_made_is_refused_and_left_alone(large):
@@ -100,7 +119,14 @@ def test_a_folder_that_no_batch_has_made_is_refused_and_left_alone(large):
     assert [path.name for path in large.iterdir()] == ["mine.png"]
 
 
-@pytest.mark.parametrize("victim", ["header.json", "rows-*", NAME])
+def test_a_header_that_is_damaged_is_named(large):
+    opened(large)
+    (large / FOLDER / "header.json").write_text("{")
+    with pytest.raises(ValueError, match=r"header.json is damaged: .*choose another destination"):
+        opened(large)
+
+
+@pytest.mark.parametrize("victim", ["rows-*", NAME])
 def test_a_damaged_manifest_is_named(large, victim):
     book = opened(large)
     book.note(made(large, "a.png"))

@@ -119,6 +119,8 @@ def batch(
         workers,
         retry,
         strips_from,
+        source,
+        column,
     )
     items, results = find(), sys.stdout
     if not (first := next(items, None)):

@@ -23,7 +23,7 @@ from srgan.cluster.local import as_text
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.packer import Packer
 from srgan.cluster.places import Place, as_uri, place
-from srgan.cluster.plan import Plan, prepared, settings_of, task_of
+from srgan.cluster.plan import Plan, prepared, settings_of, source_of, task_of
 from srgan.cluster.room import Unwritable
 from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row
 from srgan.cluster.sources import Item
@@ -292,13 +292,14 @@ def opened(plan: Plan) -> Iterator[Batch]:
     Raises:
         BlockingIOError: If another batch holds it.
         OSError: If the model is missing, or the destination cannot be reached.
-        ValueError: If the destination was made with other settings, or its manifest is damaged.
+        ValueError: If the destination was made of another source or with other settings, or its
+            manifest is damaged.
     """
     models = prepared(plan)
     settings = settings_of(plan, models)
     destination = place(as_uri(plan.destination))
     with lease.hold(destination / FOLDER):
-        book = Manifest(destination, settings, plan.retry)
+        book = Manifest(destination, settings, plan.retry, source_of(plan))
         results = destination.uri
         if plan.layout != "tree":
             results = f"{destination.uri}/{FOLDER}/results"

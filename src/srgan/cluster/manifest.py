@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from srgan.cluster.places import Place
 from srgan.cluster.room import unwritable
 from srgan.cluster.rows import DONE, SCHEMA, Row, key, table
+from srgan.models import catalogue
 from srgan.util import files
 
 FOLDER = ".srgan-batch"  # in the destination; hidden, since it is no result
@@ -37,6 +39,8 @@ class Manifest:
         destination: Of the results.
         settings: What the results depend on; written before the first of them.
         retry: Whether pictures that failed are to be tried again.
+        source: What they are made of, in words of the command. Of another one, a picture might
+            have the name of a result that is there, and be taken for done.
 
     Attributes:
         done: Keys of the pictures that need no more work.
@@ -46,11 +50,15 @@ class Manifest:
 
     Raises:
         FileExistsError: If something else is there.
-        ValueError: If it was made with other settings, or is damaged.
+        ValueError: If it was made of another source, with other settings, or is damaged.
     """
 
     def __init__(
-        self, destination: Place, settings: Mapping[str, Any], retry: bool = False
+        self,
+        destination: Place,
+        settings: Mapping[str, Any],
+        retry: bool = False,
+        source: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._destination, self._folder = destination, destination / FOLDER
         self._whole = destination / NAME
@@ -58,7 +66,7 @@ class Manifest:
         self._last = time.monotonic()
         text = json.dumps(settings, sort_keys=True)
         self.options = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.resumes = self._check_header(json.loads(text))
+        self.resumes = self._check_header({**source, **json.loads(text)})
         self.done: set[bytes] = set()
         self.shards: set[str] = set()
         if self.resumes:
@@ -147,13 +155,19 @@ class Manifest:
         try:
             made = json.loads(header.read())
         except ValueError:
-            raise _damaged(header, "it is no JSON") from None
+            raise ValueError(
+                f"{header.uri} is damaged: it is no JSON. It says what {where} was made of, and "
+                "with. Restore it from a copy, or choose another destination."
+            ) from None
         if made != settings:
             names = [name for name in settings | made if settings.get(name) != made.get(name)]
-            differ = "; ".join(f"{n} was {made.get(n)}, now {settings.get(n)}" for n in names)
+            differ = "; ".join(
+                f"{name} was {_in_words(made.get(name))}, now {_in_words(settings.get(name))}"
+                for name in names
+            )
             raise ValueError(
-                f"{where} was begun with other settings: {differ}. Take those again, or choose "
-                "another destination."
+                f"{where} was begun otherwise: {differ}. Take that again, or choose another "
+                "destination."
             )
         return True
 
@@ -210,6 +224,14 @@ def _save(batches: Iterable[pa.RecordBatch], sink: pa.NativeFile) -> None:
             waiting.append(batch)
         writer.write_table(pa.Table.from_batches(waiting, SCHEMA))
     pa.default_memory_pool().release_unused()
+
+
+def _in_words(setting: object) -> str:
+    """A setting, with the names of shipped models in place of their hashes."""
+    said = "not given" if setting in (None, {}) else str(setting)
+    for name in catalogue.shipped():
+        said = said.replace(catalogue.fingerprint(name), name)
+    return said
 
 
 def _damaged(part: Place, reason: str) -> ValueError:

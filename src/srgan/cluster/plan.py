@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from srgan.cluster import shards
+from srgan.cluster.places import as_uri, place
 from srgan.cluster.worker import Task
 from srgan.models import engines
 from srgan.upscaling import manifest
@@ -28,6 +29,8 @@ class Plan(NamedTuple):
         workers: How many; by default as many as the cluster has cores for.
         retry: Try again what failed before.
         strips_from: Pictures of more megapixels are upscaled in strips, by all workers.
+        source: Of the pictures, as a path or an address.
+        column: Of tables, the column that holds them.
     """
 
     destination: str
@@ -42,6 +45,8 @@ class Plan(NamedTuple):
     workers: int | None = None
     retry: bool = False
     strips_from: float = 50.0
+    source: str = ""
+    column: str = ""
 
 
 def prepared(plan: Plan) -> Models:
@@ -66,6 +71,16 @@ def settings_of(plan: Plan, models: Models) -> dict[str, Any]:
         "layout": plan.layout,
         "srgan": versions.of("srgan"),
     }
+
+
+def source_of(plan: Plan) -> dict[str, str]:
+    """Returns what a batch is made of, however its source is written.
+
+    Raises:
+        ValueError: If nothing knows such addresses.
+    """
+    column = {"column": plan.column} if plan.column else {}
+    return {"source": place(as_uri(plan.source)).uri} | column
 
 
 def task_of(plan: Plan, models: Models, results: str, settings: str) -> Task:
