@@ -278,7 +278,7 @@ def test_a_picture_that_ends_two_workers_alone_is_quarantined(batch, photos, pip
     assert row["source"] == str(poison)
     assert "It was alone with its worker when that ended, 2 times: " in row["error"]
     code, lines, _ = batch(tmp_path / "list.txt", large)
-    assert (code, lines[-1]["skipped"]) == (0, 7)
+    assert (code, lines[-1]["skipped"], lines[-1]["failed_before"]) == (0, 7, 1)
 
 
 def test_a_picture_whose_workers_are_killed_by_chance_is_done(batch, photos, pipe, tmp_path):

@@ -115,6 +115,15 @@ def test_a_bad_picture_is_a_row_and_nothing_else(worker, tmp_path):
     assert not [path for path in (tmp_path / "large").rglob("*") if path.is_file()]
 
 
+def test_a_bad_picture_of_a_tar_is_named_as_that_and_not_by_its_temporary_file(worker, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    with tarfile.open(tmp_path / "t.tar", "w") as tar:
+        tar.add(tmp_path / "bad.png", "bad.png")
+    (item,) = sources.find(str(tmp_path / "t.tar"))
+    error = worker(tmp_path / "large").upscale(item, False).error
+    assert error.startswith(f"{tmp_path}/t.tar!bad.png is damaged or cut short")
+
+
 def test_a_picture_that_is_not_there_is_a_row(worker, photos, tmp_path):
     (item,) = sources.find(str(photos / "photo0.png"))
     (photos / "photo0.png").unlink()
@@ -237,6 +246,17 @@ def joined(joiner, item, upscale):
             count += 1
         joiner.add(None)
         return row.result(), count
+
+
+def test_a_worker_that_does_not_reach_the_destination_says_what_it_lacks(
+    task, bucket, unused_port, monkeypatch
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused_port}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(
+        OSError, match=rf"cannot reach {bucket}/large: .* set them where Ray is started"
+    ):
+        Worker(task(f"{bucket}/large")).start()
 
 
 def test_a_large_picture_is_left_to_others_and_joined_to_the_very_file_of_srgan_upscale(

@@ -135,7 +135,7 @@ def batch(
         for row in job.run(chain([first], items)):
             tally.add(row.status == "done", row.megapixels, job.skipped)
             _tell(row, as_json, results)
-        tally.skipped = job.skipped
+        tally.skipped, tally.failed_before = job.skipped, job.failed_before
     _finish(tally, as_json)
 
 
@@ -161,12 +161,15 @@ def _tell(row: "Row", as_json: bool, results: TextIO) -> None:
 
 def _finish(tally: "Tally", as_json: bool) -> None:
     if as_json:
-        counts = {"done": tally.done, "failed": tally.failed, "skipped": tally.skipped}
-        print(json.dumps(counts | tally.rates()))
+        names = ("done", "failed", "skipped", "failed_before")
+        print(json.dumps({name: getattr(tally, name) for name in names} | tally.rates()))
     else:
+        before = ""
+        if tally.failed_before:
+            before = f", {tally.failed_before} failed before (try them again: --retry)"
         messages.notice(
             f"{messages.counted(tally.done, 'picture')} done, {tally.failed} failed, "
-            f"{tally.skipped} there already; {tally}."
+            f"{tally.skipped - tally.failed_before} there already{before}; {tally.speed}."
         )
     if tally.failed:
         raise typer.Exit(1)

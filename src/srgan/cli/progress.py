@@ -140,21 +140,28 @@ class Tally:
         total: How many pictures there are, once that is known.
         done: Results.
         failed: Pictures without one.
-        skipped: Pictures that were done before.
+        skipped: Pictures that need no more work.
+        failed_before: Of these, the ones without a result.
     """
 
     def __init__(self, console: Console, display: progress.Progress) -> None:
         self.total: int | None = None
-        self.done = self.failed = self.skipped = 0
+        self.done = self.failed = self.skipped = self.failed_before = 0
         self._megapixels, self._began = 0.0, time.monotonic()
         self._console, self._display, self._last = console, display, self._began
         self._bar = display.add_task("", total=None)
 
     def __str__(self) -> str:
-        rates, failed = self.rates(), f", {self.failed:,} failed" if self.failed else ""
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return f"{self.speed}{failed}"
+
+    @property
+    def speed(self) -> str:
+        """Pictures and megapixels a second, in words."""
+        rates = self.rates()
         return (
             f"{rates['pictures_per_second']:,g} pictures/s, "
-            f"{rates['megapixels_per_second']:,g} megapixels/s{failed}"
+            f"{rates['megapixels_per_second']:,g} megapixels/s"
         )
 
     def add(self, is_done: bool, megapixels: float, skipped: int) -> None:

@@ -52,8 +52,13 @@ class Batch:
 
     @property
     def skipped(self) -> int:
-        """Pictures that were done before, so far."""
+        """Pictures that need no more work, so far."""
         return self._todo.skipped
+
+    @property
+    def failed_before(self) -> int:
+        """Of these, the ones without a result."""
+        return self._todo.failed_before
 
     def run(self, items: Iterable[Item]) -> Iterator[Row]:
         """Yields the row of each picture, once it is decided.

@@ -44,6 +44,7 @@ class Manifest:
 
     Attributes:
         done: Keys of the pictures that need no more work.
+        failed: Of these, of the ones without a result.
         shards: Names of files into which results were packed.
         resumes: Whether an earlier batch has begun this.
         options: The hash of the settings.
@@ -68,6 +69,7 @@ class Manifest:
         self.options = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.resumes = self._check_header({**source, **json.loads(text)})
         self.done: set[bytes] = set()
+        self.failed: set[bytes] = set()
         self.shards: set[str] = set()
         if self.resumes:
             self._remove_partial()
@@ -124,6 +126,8 @@ class Manifest:
                 is_done = sizes.get(_digest(row.output or "")) == row.output_bytes
             if is_done:
                 self.done.add(row.key)
+                if row.status != DONE:
+                    self.failed.add(row.key)
 
     def _latest(self) -> Iterator[pa.RecordBatch]:
         """All rows, a picture's last one alone; the newest first."""

@@ -16,13 +16,14 @@ class Todo:
         name: The pattern of the results' names.
 
     Attributes:
-        skipped: Pictures that were done before, so far.
+        skipped: Pictures that need no more work, so far.
+        failed_before: Of these, the ones without a result.
     """
 
     def __init__(self, book: Manifest, name: str) -> None:
         self._book, self._name = book, name
         self._places: set[bytes] = set()
-        self.skipped = 0
+        self.skipped = self.failed_before = 0
 
     def of(self, items: Iterable[Item]) -> Iterator[Item | Row]:
         """Yields the items that are to be done, and rows of those that cannot be."""
@@ -32,6 +33,7 @@ class Todo:
             taken = key(str(path), None)
             if item.key in self._book.done:
                 self.skipped += 1
+                self.failed_before += item.key in self._book.failed
             elif item.error:
                 yield item.lost(FAILED, item.error, self._book.options)
                 continue

@@ -69,7 +69,7 @@ class Worker:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._folder = place(task.results)
+        self._reached: Place | None = None
         self._models: Models | None = None
         self._cells = lru_cache(2)(_column)
 
@@ -77,6 +77,7 @@ class Worker:
         """Opens the model, and returns Ray's name of the machine, and one for people.
 
         Raises:
+            OSError: If the place of the results cannot be reached from here.
             ValueError: If srgan, Python or the model are others than where the batch was begun.
         """
         task, found = self._task, versions.installed("srgan")
@@ -86,6 +87,17 @@ class Worker:
                     f"The worker {places.here()} has {name} {found[name]}; expected {version}, as "
                     "where the batch was begun. Install the same on all machines."
                 )
+        try:
+            folder = place(task.results)
+            folder.info()
+        except OSError as error:
+            said = str(error).removeprefix(f"{task.results}: ").rstrip(".")
+            raise OSError(
+                f"The worker {places.here()} cannot reach {task.results}: {said}. Workers need "
+                "the same credentials and addresses (as AWS_ENDPOINT_URL) as are set here: set "
+                "them where Ray is started on their machines, and start it again."
+            ) from error
+        self._reached = folder
         parallel.use_cores(task.cores)
         parallel.return_memory()
         models = Models(task.model, task.options, task.engine, task.precision)
@@ -112,10 +124,11 @@ class Worker:
         Raises:
             Unwritable: If there is no way to write here.
         """
-        began = time.perf_counter()
+        began, file = time.perf_counter(), item.source
         row = Row(item.source, item.changed, options=self._task.settings, worker=places.here())
         try:
             with self._fetched(item) as picture:
+                file = str(picture)
                 row = self._made(item, picture, row, may_exist)
         except Unwritable:
             raise
@@ -124,7 +137,7 @@ class Worker:
         except (ValueError, OSError, MemoryError) as error:
             if isinstance(error, OSError) and is_full(error):
                 raise Unwritable.of(error) from error
-            row = row._replace(status=FAILED, error=_said(error))
+            row = row._replace(status=FAILED, error=_said(error).replace(file, item.source))
         if row.seconds is not None or row.error:
             row = row._replace(seconds=time.perf_counter() - began)
         return row._replace(ended=now())
@@ -206,6 +219,12 @@ class Worker:
         if most is not None and job.source_pixels > most and strips.count(job) > 1:
             raise _Large
         job.run()
+
+    @property
+    def _folder(self) -> Place:
+        if self._reached is None:
+            raise RuntimeError("start() comes first.")
+        return self._reached
 
     @property
     def _opened(self) -> Models:
