@@ -553,6 +553,21 @@ def test_a_source_without_pictures_is_refused(batch, tmp_path):
     assert f"There are no pictures in {tmp_path / 'empty'}" in said
 
 
+def test_a_file_is_no_destination(batch, photos, tmp_path):
+    code, _, said = batch(photos, photos / "photo0.png")
+    assert code == 2
+    assert f"{photos / 'photo0.png'} is a file; name a folder for the results" in said
+
+
+def test_a_batch_that_waits_for_cores_says_so(begin, photos, tmp_path):
+    process = begin(photos, tmp_path / "large", "--cores", "64")
+    said = ""
+    while "No worker has started yet: 1 wait for 64 cores each, and " not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+
+
 def test_an_address_without_a_cluster_is_named(batch, photos, tmp_path):
     for address, expected in {
         "127.0.0.1:9": "There is no Ray cluster at 127.0.0.1:9: ",

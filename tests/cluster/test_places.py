@@ -65,6 +65,11 @@ def test_what_names_no_place_is_refused(uri):
         place(uri)
 
 
+def test_an_address_without_a_place_is_said_as_it_was_given():
+    with pytest.raises(ValueError, match=r"^s3:// names no place; expected one as s3://bucket/f"):
+        places.place("s3://")
+
+
 def test_missing_credentials_are_named_in_a_line():
     said = "google::cloud::Status(UNAVAILABLE: Retry policy exhausted, with a last message of "
     said += "Could not create a OAuth2 access token to authenticate the request. " + 900 * "more "

@@ -39,6 +39,11 @@ def test_results_that_lie_in_the_source_are_no_pictures_of_it(photos):
     assert found == ["photo0.png", "photo2.png", "photo4.png"]
 
 
+def test_a_source_that_is_the_destination_is_refused(photos):
+    with pytest.raises(ValueError, match="is both the source and the destination"):
+        list(sources.find(str(photos), destination=f"{photos}/"))
+
+
 def test_a_list_names_paths_and_addresses(photos, tmp_path):
     (tmp_path / "list.txt").write_text(f"{photos}/photo0.png\n\ns3://bucket/some/photo.jpg\n")
     found = list(sources.find(str(tmp_path / "list.txt")))

@@ -303,6 +303,8 @@ def opened(plan: Plan) -> Iterator[Batch]:
     models = prepared(plan)
     settings = settings_of(plan, models)
     destination = place(as_uri(plan.destination))
+    if destination.is_file():
+        raise FileExistsError(f"{destination.uri} is a file; name a folder for the results.")
     with lease.hold(destination / FOLDER):
         book = Manifest(destination, settings, plan.retry, source_of(plan))
         results = destination.uri

@@ -17,6 +17,7 @@ from srgan.cluster.worker import Task, Worker
 AT_ONCE = 2  # calls to a worker: a picture is read or written while another one is enlarged
 _STARTS = 3  # of workers, all of which die
 _LOOK = 10.0  # seconds until it is seen that the cluster has grown
+_WAITS = 30.0  # seconds without a worker until that is told
 _GATHER = 10.0  # seconds that the first worker waits for the others before there is work
 
 _logger = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Crew:
         self.starting: dict[Any, Member] = {}
         self.owners: dict[Any, Member] = {}
         self._looked = -_LOOK
+        self._waits_since: float | None = None  # without any worker
         self._failures = self._left_out = 0
         self._first: float | None = None  # when it was welcome
         self._has_begun = False
@@ -78,8 +80,30 @@ class Crew:
         while len(self.members) + len(self.starting) + self._left_out < wanted:
             actor, promise = self._start()
             self.starting[promise] = Member(actor)
+        self._tell_of_waiting(wanted)
         if not self.members and not self.starting and self._reason:  # the cluster has shrunk
             raise self._reason
+
+    def _tell_of_waiting(self, wanted: int) -> None:
+        """Says why nothing happens where others have all of the cluster."""
+        now = time.monotonic()
+        self._waits_since = self._waits_since or now
+        if self.members:
+            self._waits_since = None
+        elif now - self._waits_since > _WAITS:
+            self._waits_since = now
+            free, cores = (
+                int(found.get("CPU", 0))
+                for found in (ray.available_resources(), ray.cluster_resources())
+            )
+            _logger.warning(
+                "No worker has started yet: %d wait for %s each, and %d of the cluster's %d "
+                "are free. The batch begins when there are some.",
+                wanted,
+                f"{self._cores} core{'s' * (self._cores > 1)}",
+                free,
+                cores,
+            )
 
     @property
     def is_ready(self) -> bool:

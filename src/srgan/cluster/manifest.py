@@ -232,7 +232,7 @@ def _save(batches: Iterable[pa.RecordBatch], sink: pa.NativeFile) -> None:
 
 def _in_words(setting: object) -> str:
     """A setting, with the names of shipped models in place of their hashes."""
-    said = "not given" if setting in (None, {}) else str(setting)
+    said = "not given" if setting in (None, "", {}) else str(setting)
     for name in catalogue.shipped():
         said = said.replace(catalogue.fingerprint(name), name)
     return said

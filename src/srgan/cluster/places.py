@@ -221,6 +221,9 @@ def place(uri: str) -> Place:
         OSError: If there is no such bucket, or it may not be asked.
     """
     if "://" in uri:
+        if not uri.partition("://")[2].strip("/"):
+            scheme = uri.partition("://")[0]
+            raise ValueError(f"{uri} names no place; expected one as {scheme}://bucket/folder.")
         return _remote(uri.rstrip("/"))
     path = os.path.abspath(uri)
     return Place(path, _LOCAL, path)
@@ -229,8 +232,6 @@ def place(uri: str) -> Place:
 @lru_cache(1000)
 def _remote(uri: str) -> Place:
     scheme, _, rest = uri.partition("://")
-    if not rest.strip("/"):
-        raise ValueError(f"{uri} names no place; expected one as {scheme}://bucket/folder.")
     try:
         address = f"{scheme}://{quote(rest.rstrip('/'))}{_PATIENCE.get(scheme, '')}"
         files, path = fs.FileSystem.from_uri(address)

@@ -79,7 +79,7 @@ def find(
 
     Raises:
         FileNotFoundError: If there is no such source.
-        ValueError: If it is none of these.
+        ValueError: If it is none of these, or the destination itself.
     """
     root = place(as_uri(source))
     info = root.info()
@@ -96,6 +96,11 @@ def find(
                 f"(.parquet), a .tar, or a picture ({kinds.EXPECTED})."
             )
     results = f"{place(as_uri(destination)).uri}/" if destination else None
+    if results == f"{root.uri}/":
+        raise ValueError(
+            f"{root.uri} is both the source and the destination. Name another folder for the "
+            "results."
+        )
     for item in found:
         path = PurePosixPath(as_path(item.place))  # as patterns are given
         if results and item.uri.startswith(results):
