@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ AT_ONCE = 2  # calls to a worker: a picture is read or written while another one
 _STARTS = 3  # of workers, all of which die
 _LOOK = 10.0  # seconds until it is seen that the cluster has grown
 _WAITS = 30.0  # seconds without a worker until that is told
+_FINISH = 3.0  # seconds for what workers have begun, before they are killed
 _GATHER = 10.0  # seconds that the first worker waits for the others before there is work
 
 _logger = logging.getLogger(__name__)
@@ -165,6 +167,7 @@ class Crew:
         Raises:
             OSError: The reason, if nobody is left.
         """
+        _let_finish([member])
         lost = self._dismissed(member)
         said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         self._leave_out(
@@ -174,6 +177,7 @@ class Crew:
         return lost
 
     def end(self) -> None:
+        _let_finish(self.members)
         for actor in (*(m.actor for m in (*self.members, *self.starting.values())), *self._idle):
             ray.kill(actor)
 
@@ -191,6 +195,14 @@ class Crew:
             del self.owners[promise]
         ray.kill(member.actor)  # it may be only out of reach
         return [work for works in member.hands.values() for work in works]
+
+
+def _let_finish(members: Iterable[Member]) -> None:
+    """Lets workers write what they have begun, or remove it, before they are killed."""
+    promises = [promise for member in members for promise in member.hands]
+    if promises:
+        with suppress(RayError):  # the cluster may be gone
+            ray.wait(promises, num_returns=len(promises), timeout=_FINISH)
 
 
 def worker(task: Task, cores: int) -> tuple[Any, Any]:
