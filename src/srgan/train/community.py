@@ -6,7 +6,7 @@ Real-ESRGAN), SRVGGNetCompact and SPAN; of ncnn, the first two, whose weights ha
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from srgan.convert import ncnn
 from srgan.models.state_dict import read_state_dict
-from srgan.train import config
+from srgan.train import config, weight_names
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors", ".param")
 _KINDS = ("weight", "bias")
@@ -62,13 +62,13 @@ def read(path: str | os.PathLike[str]) -> Community:
         ValueError: If it is damaged, or holds another network than the known ones.
     """
     is_ncnn = Path(path).suffix.lower() == ".param"
-    state = _of_ncnn(ncnn.read(Path(path))) if is_ncnn else read_state_dict(path)
+    state = weight_names.of_ncnn(ncnn.read(Path(path))) if is_ncnn else read_state_dict(path)
     try:
         if "upsampler.0.weight" in state and "conv_cat.weight" in state:
             return _span(state)
         if "body.0.weight" in state:
             return _srvggnet(state)
-        if renamed := _as_real_esrgan(state):
+        if renamed := weight_names.as_real_esrgan(state):
             return _rrdbnet(renamed)
     except KeyError as error:
         raise ValueError(f"{path} lacks the weight {error}. Is it a whole model?") from None
@@ -152,33 +152,6 @@ def _block(layer: str) -> int:
     """The number of the block that a layer belongs to, from 1, or 0."""
     found = re.match(r"block(\d+)_", layer)
     return int(found[1]) if found else 0
-
-
-def _of_ncnn(layers: Sequence[ncnn.Layer]) -> dict[str, np.ndarray]:
-    """The weights of a network by the names of PyTorch: `_srvggnet` or `_rrdbnet` checks them."""
-    weighted = [layer for layer in layers if layer.weights]
-    if any(layer.kind == "PReLU" for layer in weighted):
-        names = [f"body.{i}" for i in range(len(weighted))]
-    else:
-        # Fifteen convolutions a block; before them one, behind them one, one for each doubling of
-        # the size, and two.
-        blocks, stages = divmod(len(weighted) - 4, 15)
-        names = ["conv_first"]
-        names += [
-            f"body.{i}.rdb{j}.conv{k}"
-            for i in range(blocks)
-            for j in range(1, 4)
-            for k in range(1, 6)
-        ]
-        names += ["conv_body", *(f"conv_up{i + 1}" for i in range(stages)), "conv_hr", "conv_last"]
-    state = {}
-    for name, layer in zip(names, weighted, strict=False):
-        weight, *bias = layer.weights
-        if layer.kind == "Convolution":
-            side = layer.integer(1)
-            weight = weight.reshape(layer.integer(0), -1, side, side)
-        state |= {f"{name}.weight": weight} | {f"{name}.bias": values for values in bias}
-    return state
 
 
 def _kernel(weight: np.ndarray) -> np.ndarray:
@@ -275,38 +248,6 @@ def _fused(state: Weights, name: str) -> list[np.ndarray]:
     bias = last @ (np.einsum("mnhw,n->m", middle, bias1) + bias2) + bias3
     kernel[:, :, 1, 1] += state[f"{name}.sk.weight"][:, :, 0, 0]
     return [_kernel(kernel), (bias + state[f"{name}.sk.bias"]).astype(np.float32)]
-
-
-def _as_real_esrgan(state: Weights) -> dict[str, np.ndarray] | None:
-    """The weights of an RRDBNet by the names of Real-ESRGAN, or None if it is none."""
-    if "conv_first.weight" in state:
-        patterns = [
-            (r"RRDB_trunk\.(\d+)\.RDB(\d)\.", r"body.\1.rdb\2."),
-            (r"trunk_conv\.", "conv_body."),
-            (r"upconv(\d)\.", r"conv_up\1."),
-            (r"HRconv\.", "conv_hr."),
-        ]
-    elif "model.0.weight" in state:
-        last = max(int(name.split(".")[1]) for name in state if re.match(r"model\.\d+\.", name))
-        patterns = [
-            (r"model\.0\.", "conv_first."),
-            (r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.", r"body.\1.rdb\2.conv\3."),
-            (r"model\.1\.sub\.\d+\.(weight|bias)$", r"conv_body.\1"),
-            (rf"model\.{last}\.", "conv_last."),
-            (rf"model\.{last - 2}\.", "conv_hr."),
-            *((rf"model\.{3 * i}\.", f"conv_up{i}.") for i in range(1, 4)),
-        ]
-    else:
-        return None
-    renamed = {}
-    for name, array in state.items():
-        new = name
-        for pattern, replacement in patterns:
-            new, count = re.subn(f"^{pattern}", replacement, name)
-            if count:
-                break
-        renamed[new] = array
-    return renamed if "body.0.rdb1.conv1.weight" in renamed else None
 
 
 def _rrdbnet(state: Weights) -> Community:
