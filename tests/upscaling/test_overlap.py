@@ -82,7 +82,7 @@ def test_a_picture_that_would_be_mostly_halo_gets_less_and_is_told(
     assert job.tiles > 1
     assert job.cuts[0].halo == job.overlap.pixels < SEES
     (note,) = (note for note in job.notes if "tiles overlap by" in note)
-    assert f"not by the {SEES} that the network sees" in note
+    assert f"not by the {SEES} that they depend on" in note
     job.run()
     off = np.abs(255 * images.read(tmp_path / "large.png") - 255 * np.clip(whole, 0, 1))
     assert np.quantile(off, 0.999) < 1 + 0.5  # and what rounding takes
@@ -136,14 +136,45 @@ def test_much_more_work_than_the_picture_has_is_told(deep, photo, tmp_path, monk
 
 
 def test_small_tiles_that_cost_much_or_save_nothing_are_told(deep, photo, tmp_path):
-    def notes(tile):
-        return pipeline.prepare(
-            photo, tmp_path / "large.png", deep, UpscaleOptions(tile=tile)
-        ).notes
+    def notes(tile, **options):
+        options = UpscaleOptions(tile=tile, **options)
+        return pipeline.prepare(photo, tmp_path / "large.png", deep, options).notes
 
-    assert any("and tiles are small; a larger --tile, or --overlap 32" in n for n in notes(16))
+    assert any("are small; a larger --tile, or --overlap 16 takes less" in n for n in notes(16))
+    assert notes(16, overlap=16)[-1].endswith("tiles are small; a larger --tile takes less time")
     assert any("--tile 150 has no effect: with the 81 pixels" in n for n in notes(150))
     assert not any("--tile" in n for n in notes(250))
+
+
+def test_advice_to_overlap_less_is_less_than_the_network_needs(deep, photo, tmp_path):
+    """Which is 33 pixels for the fast model, of which its network sees 19."""
+
+    def notes(model, tile):
+        options = UpscaleOptions(tile=tile)
+        return pipeline.prepare(photo, tmp_path / "large.png", model, options).notes
+
+    (told,) = notes("srgan-fast-x4", 16)
+    assert "since they depend on 33 pixels to each side and tiles are small; a larger --" in told
+    assert "--tile, or --overlap 16 takes less time, and may show seams" in told
+    (told,) = notes("srgan-fast-x4", 180)
+    assert told.endswith("; --overlap 16 makes it smaller, and may show seams")
+    (told,) = notes("srgan-fast-x4", 220)
+    assert "with the 33 pixels to each side that a tile depends on, it is the whole pict" in told
+    assert told.endswith("it is the whole picture")  # no smaller overlap helps
+    (told,) = notes(deep, 150)
+    assert told.endswith("; --overlap 32 makes it smaller, and may show seams")
+
+
+def test_what_is_said_to_be_exact_is(photo, tmp_path):
+    """The network of the fast model sees 19 pixels, and its projection on the source some more."""
+    whole, tiled = tmp_path / "whole.png", tmp_path / "tiled.png"
+    pipeline.upscale_file(photo, whole, "srgan-fast-x4")
+    for pixels, is_exact in ((19, False), (33, True)):
+        options = UpscaleOptions(tile=48, overlap=pixels)
+        job = pipeline.prepare(photo, tiled, "srgan-fast-x4", options, overwrite=True)
+        assert any("; --overlap 33 is exact" in note for note in job.notes) != is_exact
+        job.run()
+        assert (tiled.read_bytes() == whole.read_bytes()) or not is_exact
 
 
 def test_a_small_picture_is_exact_as_one_tile(deep, tmp_path, monkeypatch):

@@ -122,6 +122,17 @@ class Model:
             top += len(band)
         return sr
 
+    def reach(self, count: int = 3) -> int:
+        """Returns how far from it, in lr pixels, an output pixel may depend on the input.
+
+        Args:
+            count: Of channels; see `upscale`.
+        """
+        reach = self.metadata.receptive_field
+        reach += projection.reach(self.metadata.consistency_rounds)
+        reach += clipping.REACH if self.metadata.consistency_rounds else 0
+        return reach + (alpha.REACH if count in (2, 4) else 0)
+
     def plan(
         self,
         height: int,
@@ -150,10 +161,7 @@ class Model:
         need = self.requirements
         height, width = need.padded(height, width)
         if halo is None:
-            halo = self.metadata.receptive_field
-            halo += projection.reach(self.metadata.consistency_rounds)
-            halo += clipping.REACH if self.metadata.consistency_rounds else 0
-            halo += alpha.REACH if count in (2, 4) else 0
+            halo = self.reach(count)
         halo = need.round_up(halo)  # tiles begin where the network's own, coarser grids do
         if need.fixed:
             return tiling.TileLayout(height, width, halo, need.fixed)

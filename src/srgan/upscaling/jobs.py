@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PASSES = 2  # of a model, one on the result of the other
 _TWICE = 2.0  # times the picture's pixels, in tiles
+_OVERLAPS = (32, 16)  # lr pixels, that are advised in place of what a network sees
+_WORTH = 0.8  # of the work, at most, for such advice
 _TOLD = 0.01  # of a picture, that loses what no larger one can hold
 _BETWEEN = np.uint16  # what is kept of a sample between two steps
 
@@ -60,6 +62,7 @@ class UpscaleJob:
     ) -> None:
         self.picture, self.destination, self.options = picture, destination, options
         self.model, self.choice, self.overwrite = model, choice, overwrite
+        self._workers = workers
         self.strain = clipping.Strain()
         self.frames = picture.frames
         scale = model.metadata.scale
@@ -99,7 +102,7 @@ class UpscaleJob:
         That was asked for, or all would be dear. Models of srgan are exact, unless told otherwise.
         """
         self.overlap = None
-        asked, sees = self.options.overlap, self.model.metadata.receptive_field
+        asked, sees = self.options.overlap, self.model.reach(self.picture.channels)
         if not self.model.requirements.divisible:
             return None
         if asked is not None and asked < sees:
@@ -136,35 +139,47 @@ class UpscaleJob:
 
     def _notes_on_tiles(self) -> Iterator[str]:
         """How tiles overlap, where that is another amount than people expect."""
-        sees, need = self.model.metadata.receptive_field, self.model.requirements
+        sees, need = self.model.reach(self.picture.channels), self.model.requirements
         if self.options.tile and not need.divisible:
             takes = (
                 f"{need.fixed[1]}x{need.fixed[0]} pixels alone" if need.fixed else "whole pictures"
             )
             yield f"--tile {self.options.tile} has no effect: the model takes {takes}"
         elif self.options.tile and self._is_whole(self.options.tile):
+            less = self._with_less(self.cuts[0], "makes it smaller, and may show seams")
             yield (
                 f"--tile {self.options.tile} has no effect: with the {self.cuts[0].halo} pixels to "
-                "each side that a tile depends on, it is the whole picture; --overlap 32 makes it "
-                "smaller, and may show seams"
+                f"each side that a tile depends on, it is the whole picture{less and f'; {less}'}"
             )
         if self.overlap:
             error = math.ceil(10 * self.overlap.error) / 10
             yield (
-                f"tiles overlap by {self.overlap.pixels} pixels, and not by the {sees} that the "
-                f"network sees: in the most detailed part of the picture's middle, 99.9% of the "
+                f"tiles overlap by {self.overlap.pixels} pixels, and not by the {sees} that they "
+                f"depend on: in the most detailed part of the picture's middle, 99.9% of the "
                 f"values near a cut differ by less than {error:g} grey levels; --overlap {sees} is "
                 "exact"
             )
-        share = max((cut.work / (cut.height * cut.width) for cut in self.cuts), default=0)
-        if share > _TWICE and not need.fixed:
+        cut = max(self.cuts, key=_share, default=None)
+        if cut and _share(cut) > _TWICE and not need.fixed:
             why = "tiles are small" if self.options.tile else "memory is short"
-            advice = "a larger --tile, or " if self.options.tile else ""
+            less = self._with_less(cut, "takes less time, and may show seams")
+            if self.options.tile:
+                less = f"a larger --tile, or {less}" if less else "a larger --tile takes less time"
             yield (
-                f"tiles overlap so much that {share:.0f} times the picture is computed, since the "
-                f"network sees {sees} pixels to each side and {why}; {advice}--overlap 32 takes "
-                "less time, and may show seams"
+                f"tiles overlap so much that {_share(cut):.0f} times the picture is computed, "
+                f"since they depend on {cut.halo} pixels to each side and {why}"
+                f"{less and f'; {less}'}"
             )
+
+    def _with_less(self, cut: tiling.TileLayout, effect: str) -> str:
+        """Advice to take less overlap than the network sees, if that is worth it."""
+        for pixels in _OVERLAPS:
+            if pixels < cut.halo:
+                size = cut.height, cut.width, self.picture.channels, self.options.tile
+                other = self.model.plan(*size, workers=self._workers, halo=pixels)
+                if other.tiles > 1 and (cut.tiles == 1 or other.work < _WORTH * cut.work):
+                    return f"--overlap {pixels} {effect}"
+        return ""
 
     def _is_whole(self, tile: int) -> bool:
         """Whether larger pictures than the tiles asked for are one tile all the same."""
@@ -295,6 +310,11 @@ class UpscaleJob:
         """Whether the result has the size that the model makes."""
         picture, whole = self.picture, self.model.metadata.scale ** len(self.cuts)
         return (self.height, self.width) == (whole * picture.height, whole * picture.width)
+
+
+def _share(cut: tiling.TileLayout) -> float:
+    """Of the picture, what is computed."""
+    return cut.work / (cut.height * cut.width)
 
 
 def _strained(strain: clipping.Strain) -> tuple[str, ...]:
