@@ -1,11 +1,15 @@
 """Pictures, an S3 server, and a Ray cluster."""
 
+import http.client
+import math
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -64,6 +68,96 @@ def bucket(s3_server, monkeypatch):
     name = f"photos-{os.urandom(4).hex()}"
     boto3.client("s3").create_bucket(Bucket=name)
     return f"s3://{name}"
+
+
+class Way:
+    """A way to a server that may be closed: it passes on requests, or refuses them.
+
+    Args:
+        server: Its address.
+        bucket: An address there.
+    """
+
+    def __init__(self, server: str, bucket: str) -> None:
+        self.bucket, self._server = bucket, server.removeprefix("http://")
+        self._left, self._status, self._methods, self._part = 0.0, None, (), ""
+        way = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _answer(self) -> None:
+                way._answer(self)
+
+            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815
+
+            def log_message(self, format, *args) -> None:
+                pass
+
+        self._listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._listening.daemon_threads = True
+        threading.Thread(target=self._listening.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self._listening.server_port}"
+
+    def refuse(self, status=None, times=math.inf, methods=("GET", "HEAD"), part="") -> None:
+        """Refuses so many of the requests for what has this in its path.
+
+        Args:
+            status: Of the answer; None for none, as where the network is gone. Amazon's own library
+                tries that again for six seconds, and so does it 503; 403 comes through at once.
+        """
+        self._left, self._status, self._methods, self._part = times, status, methods, part
+
+    def close(self) -> None:
+        self._listening.shutdown()
+        self._listening.server_close()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        sent = _body(request)
+        if self._left > 0 and request.command in self._methods and self._part in request.path:
+            self._left -= 1
+            if self._status:
+                request.send_response(self._status)
+                request.send_header("Content-Length", "0")
+                request.end_headers()
+            request.close_connection = True
+            return
+        server = http.client.HTTPConnection(self._server)
+        ours = ("transfer-encoding", "expect", "content-length")
+        headers = {name: text for name, text in request.headers.items() if name.lower() not in ours}
+        server.request(request.command, request.path, sent, headers)
+        answer = server.getresponse()
+        said = answer.read()
+        request.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "date", "server"):
+                request.send_header(name, value)
+        if "Content-Length" not in answer.headers:
+            request.send_header("Content-Length", str(len(said)))
+        request.end_headers()
+        request.wfile.write(said)
+        server.close()
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes | None:
+    if request.headers.get("Transfer-Encoding") != "chunked":
+        return request.rfile.read(int(request.headers.get("Content-Length") or 0)) or None
+    pieces = []
+    while size := int(request.rfile.readline().partition(b";")[0], 16):
+        pieces.append(request.rfile.read(size))
+        request.rfile.readline()
+    while request.rfile.readline().strip():  # what comes after the last one
+        continue
+    return b"".join(pieces)
+
+
+@pytest.fixture
+def unsteady(bucket, s3_server, monkeypatch):
+    """A new bucket, to which the way may be closed."""
+    way = Way(s3_server, bucket)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", way.address)
+    yield way
+    way.close()
 
 
 def free_port():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -128,6 +129,34 @@ def test_a_folder_becomes_a_folder_and_a_second_time_nothing_is_done(
     check_exact(photos, tmp_path / "large", tiny_model, tmp_path)
     code, lines, _ = batch(photos, tmp_path / "large")
     assert (code, lines[-1]["done"], lines[-1]["skipped"]) == (0, 0, 6)
+
+
+def test_a_picture_that_comes_later_under_a_taken_name_gets_no_result_of_another(
+    batch, photos, tmp_path, tiny_model
+):
+    """Neither that of a finished one, whichever is older; nor is a link to nothing left out."""
+    large = tmp_path / "large"
+    assert batch(photos, large)[0] == 0
+    before = (large / "photo0.png").stat().st_mtime_ns
+    for name in ("photo0.jpg", "photo0.webp"):
+        shutil.copy(photos / "photo2.png", photos / name)
+    os.utime(photos / "photo0.jpg", (1e9, 1e9))
+    (photos / "gone.png").symlink_to("nothing.png")
+    code, lines, _ = batch(photos, large)
+    failed = {Path(line["source"]).name: line["error"] for line in lines if "error" in line}
+    assert (code, lines[-1]["done"], sorted(failed)) == (
+        1,
+        0,
+        ["gone.png", "photo0.jpg", "photo0.webp"],
+    )
+    assert failed["photo0.jpg"].startswith("photo0 is there already, of another picture. Rename")
+    assert failed["gone.png"] == f"{photos}/gone.png is a link to nothing.png, which is not there."
+    assert (large / "photo0.png").stat().st_mtime_ns == before
+    (photos / "gone.png").unlink()
+    (photos / "photo0.jpg").rename(photos / "one.jpg")
+    (photos / "photo0.webp").rename(photos / "another.webp")
+    code, lines, _ = batch(photos, large)
+    assert (code, lines[-1]["done"], lines[-1]["failed"], lines[-1]["skipped"]) == (0, 2, 0, 6)
 
 
 def test_bad_pictures_and_shared_names_are_rows_and_the_rest_goes_on(batch, photos, tmp_path):
@@ -559,10 +588,23 @@ def test_a_file_is_no_destination(batch, photos, tmp_path):
     assert f"{photos / 'photo0.png'} is a file; name a folder for the results" in said
 
 
-def test_a_batch_that_waits_for_cores_says_so(begin, photos, tmp_path):
-    process = begin(photos, tmp_path / "large", "--cores", "64")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            ("--cores", "64"),
+            r"1 wait for 64 cores each, and \d+ of the cluster's \d+ CPUs are free",
+        ),
+        (
+            ("--gpus", "0.5"),
+            r"1 wait for 1 core and 0\.5 of a GPU each, .* 0 of the cluster's 0 GPUs",
+        ),
+    ],
+)
+def test_a_batch_that_waits_for_cores_or_gpus_says_so(begin, photos, tmp_path, options, expected):
+    process = begin(photos, tmp_path / "large", *options)
     said = ""
-    while "No worker has started yet: 1 wait for 64 cores each, and " not in said:
+    while not re.search(f"No worker has started yet: {expected}", said):
         line = process.stderr.readline()
         assert line, said
         said += line
@@ -597,3 +639,37 @@ def test_from_s3_to_s3(batch, bucket, photos, tmp_path, tiny_model):
         assert place(f"{bucket}/out/{path.name}").read() == (tmp_path / "x.png").read_bytes()
     table = pa.BufferReader(place(f"{bucket}/out/manifest.parquet").read())
     assert pq.read_table(table).num_rows == 6
+
+
+def test_a_store_that_refuses_reads_for_good_ends_the_batch_and_nothing_is_lost(
+    batch, unsteady, photos, tmp_path
+):
+    """After two results, nobody may read any more; a moment's refusal before costs nothing."""
+    from srgan.cluster.places import place
+
+    for seed in range(40):
+        data = results(photos)[seed % 6].read_bytes()
+        place(f"{unsteady.bucket}/in/{seed:02}.png").write(data)
+    source, large = f"{unsteady.bucket}/in", place(f"{unsteady.bucket}/out")
+    unsteady.refuse(403, times=1, part="/in/")
+
+    def close():
+        wait_for(lambda: len(list(large.walk())) >= 2)
+        unsteady.refuse(403, part="/in/")
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    code, lines, said = batch(source, large.uri, address="")
+    thread.join()
+    assert code == 2, said
+    assert f"{source}/" in said
+    assert "is refused. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in said
+    assert "(a picture was tried 6 times); what was done stays, and the same command goes" in said
+    assert {line["status"] for line in lines if "status" in line} <= {"done"}
+    unsteady.refuse(times=0)
+    code, lines, said = batch(source, large.uri, address="")
+    last = lines[-1]
+    assert (code, last["done"] + last["skipped"], last["failed_before"]) == (0, 40, 0), said
+    assert last["skipped"] >= 2
+    table = pa.BufferReader((large / "manifest.parquet").read())
+    assert set(pq.read_table(table)["status"].to_pylist()) == {"done"}

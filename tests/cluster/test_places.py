@@ -1,8 +1,10 @@
 """Local files, S3 and what fsspec knows behave alike, and say what is wrong in words."""
 
+import pyarrow as pa
 import pytest
 
-from srgan.cluster import lease, places
+from srgan.cluster import lease, patience, places
+from srgan.cluster.patience import Refused
 from srgan.cluster.places import place
 
 
@@ -53,7 +55,7 @@ def test_credentials_that_are_refused_name_their_variables(bucket, s3_server):
     place(f"{bucket}/x").write(b"x")
     requests.post(f"{s3_server}/moto-api/reset-auth", data=b"0", timeout=9)
     try:
-        with pytest.raises(PermissionError, match="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS"):
+        with pytest.raises(Refused, match="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS"):
             place(f"{bucket}/y").write(b"y")
     finally:
         requests.post(f"{s3_server}/moto-api/reset-auth", data=b"inf", timeout=9)
@@ -70,11 +72,52 @@ def test_an_address_without_a_place_is_said_as_it_was_given():
         places.place("s3://")
 
 
+def test_a_store_that_refuses_for_a_moment_is_read_on(unsteady, tmp_path):
+    source = place(f"{unsteady.bucket}/photo.png")
+    source.write(bytes(range(256)) * 40_000)
+    unsteady.refuse(403, times=1)
+    with source.open() as stream:
+        assert stream.read(10) == bytes(range(10))
+        unsteady.refuse(403, times=1)
+        assert stream.read(5) == bytes(range(10, 15))
+        assert (stream.seek(-2, 2), stream.read()) == (256 * 40_000 - 2, b"\xfe\xff")
+    unsteady.refuse(403, times=1)
+    source.fetch(tmp_path / "photo.png")
+    assert (tmp_path / "photo.png").read_bytes() == source.read()
+
+
+@pytest.mark.parametrize("status", [403, 503, None])
+def test_a_store_that_refuses_for_good_is_another_matter_than_a_missing_file(
+    unsteady, status, monkeypatch
+):
+    monkeypatch.setattr(patience, "TRIES", 1)  # of which each takes seconds
+    there, missing = (place(f"{unsteady.bucket}/{name}") for name in ("there.png", "missing.png"))
+    there.write(b"there")
+    with pytest.raises(FileNotFoundError):
+        missing.open()
+    stream = there.open()
+    unsteady.refuse(status)
+    for read in (stream.read, there.open, there.children)[: None if status == 403 else 1]:
+        with pytest.raises(Refused, match=rf"^{there.uri}"):
+            read()
+
+
+def test_what_is_wrong_with_one_file_or_an_address_of_the_web_is_no_refusal_of_a_store():
+    for uri, error in {
+        "s3://bucket/a//b.png": pa.ArrowInvalid("Empty path component"),
+        "s3://bucket/gone.png": OSError("AWS Error NO_SUCH_KEY during GetObject operation"),
+        "memory://folder": IsADirectoryError(21, "Is a directory"),
+        "https://example.com/a.png": OSError("502, Bad Gateway"),
+        "/photos/a.png": OSError(5, "Input/output error"),
+    }.items():
+        assert not isinstance(places.explain(uri, error), Refused)
+
+
 def test_missing_credentials_are_named_in_a_line():
     said = "google::cloud::Status(UNAVAILABLE: Retry policy exhausted, with a last message of "
     said += "Could not create a OAuth2 access token to authenticate the request. " + 900 * "more "
     error = places.explain("gs://bucket/folder", OSError(said))
-    assert isinstance(error, PermissionError)
+    assert isinstance(error, Refused)
     assert str(error).startswith(
         "gs://bucket/folder is refused. Set GOOGLE_APPLICATION_CREDENTIALS, here and on all workers"
     )

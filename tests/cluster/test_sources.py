@@ -168,14 +168,25 @@ def test_what_cannot_be_read_in_a_folder_is_an_error_and_the_rest_is_found(photo
     assert "Permission denied" in errors["inside"]
 
 
-def test_links_that_lead_back_or_nowhere_are_no_pictures(photos):
+def test_links_that_lead_back_are_left_out_and_those_that_lead_nowhere_are_errors(photos):
     before = places(photos)
     (photos / "inside" / "up").symlink_to(photos)
     (photos / "self.png").symlink_to("self.png")
-    (photos / "gone.png").symlink_to("nothing.png")
+    (photos / "inside" / "gone.png").symlink_to("nothing.png")
+    (photos / "album").symlink_to("/nowhere/album")
     (photos / "beside").symlink_to(photos / "inside")
     beside = [path.replace("inside", "beside") for path in before if "inside" in path]
-    assert places(photos) == sorted(before + beside)
+    found = list(sources.find(str(photos)))
+    assert [item.place for item in found if not item.error] == sorted(before + beside)
+    for name, target in {
+        "self.png": "self.png",
+        "album": "/nowhere/album",
+        "inside/gone.png": "nothing.png",
+        "beside/gone.png": "nothing.png",
+    }.items():
+        (error,) = [item.error for item in found if item.place == name and item.error]
+        assert error == f"{photos / name} is a link to {target}, which is not there."
+    assert sum(bool(item.error) for item in found) == 4
 
 
 @pytest.mark.parametrize("form", ["folder", "list", "tar", "table"])

@@ -1,6 +1,7 @@
 """A worker makes what `srgan upscale` makes, and tells its own troubles from a picture's."""
 
 import hashlib
+import os
 import pickle
 import tarfile
 import tempfile
@@ -14,6 +15,7 @@ import pytest
 
 from srgan.cluster import sources
 from srgan.cluster.joiner import Joiner
+from srgan.cluster.patience import Refused
 from srgan.cluster.places import place
 from srgan.cluster.room import Unwritable
 from srgan.cluster.worker import Task, Worker
@@ -147,6 +149,23 @@ def test_a_result_that_is_older_than_its_picture_is_made_again(worker, photos, t
     works.upscale(item, False)
     row = works.upscale(item._replace(changed=item.changed + 10**12), True)
     assert row.seconds is not None
+
+
+def test_a_result_that_was_there_before_its_picture_came_is_not_its_own(worker, photos, tmp_path):
+    """As one of that name and older, whose result was made, and its row lost."""
+    works = worker(tmp_path / "large")
+    os.utime(photos / "photo0.png", (1e9, 1e9))
+    (item,) = sources.find(str(photos / "photo0.png"))
+    first = works.upscale(item, False)
+    (photos / "photo2.png").replace(photos / "photo0.png")
+    os.utime(photos / "photo0.png", (1e9, 1e9))
+    for form in (item, item._replace(changed=None)):  # of a folder, and of a list
+        row = works.upscale(form, True)
+        assert row.seconds is not None
+        assert row.output_sha256 != first.output_sha256
+        assert works.upscale(item, True).seconds is None
+        (photos / "photo0.png").rename(photos / "x.png")
+        (photos / "x.png").rename(photos / "photo0.png")
 
 
 def test_a_full_disk_is_the_worker_s_trouble_and_not_the_picture_s(worker, full_disk):
@@ -314,3 +333,38 @@ def test_a_picture_comes_from_s3_and_its_result_goes_there(
     assert result.read() == expected(photos / "photo0.png", tiny_model, tmp_path)
     found = works.upscale(item, True)
     assert found == row._replace(seconds=None, ended=found.ended)
+
+
+def test_a_store_that_refuses_for_good_is_no_fault_of_the_picture(worker, photos, unsteady):
+    for name in ("photo0.png", "photo2.png", "photo4.png"):
+        place(f"{unsteady.bucket}/photos/{name}").write((photos / name).read_bytes())
+    pq.write_table(
+        pa.table({"image": [(photos / "photo0.png").read_bytes()]}), photos / "t.parquet"
+    )
+    place(f"{unsteady.bucket}/photos/t.parquet").write((photos / "t.parquet").read_bytes())
+    works = worker(f"{unsteady.bucket}/large")
+    items = list(sources.find(f"{unsteady.bucket}/photos"))
+    unsteady.refuse(403, part="photo4")
+    rows = works.upscale_some(items[:3], [False] * 3, 100)
+    assert [row.status for row in rows] == ["done", "done"]  # the third comes in another call
+    with pytest.raises(Refused, match=r"photo4\.png is refused"):
+        works.upscale_some(items[2:], [False] * 2, 100)
+    unsteady.refuse(403, part="t.parquet")
+    with pytest.raises(Refused, match=r"t\.parquet is refused"):
+        works.upscale(items[3], False)
+    unsteady.refuse(403, times=1, part="t.parquet")
+    assert works.upscale(items[3], False).status == "done"
+    unsteady.refuse(403, part="large/")
+    with pytest.raises(Refused, match=r"large/photo0\.png is refused"):
+        works.upscale(items[0], True)
+
+
+def test_a_table_that_is_damaged_is_a_row_wherever_it_is(worker, photos, bucket):
+    pq.write_table(
+        pa.table({"image": [(photos / "photo0.png").read_bytes()]}), photos / "t.parquet"
+    )
+    data = bytearray((photos / "t.parquet").read_bytes())
+    data[4:40] = bytes(36)
+    place(f"{bucket}/t.parquet").write(bytes(data))
+    (item,) = sources.find(f"{bucket}/t.parquet")
+    assert worker(f"{bucket}/large").upscale(item, False).status == "failed"

@@ -72,9 +72,19 @@ def batch(
         list[str] | None, typer.Option(help='These are left out: "drafts/*". Repeatable.')
     ] = None,
     cores: Annotated[int, typer.Option(min=1, help="Each worker has so many cores.")] = 1,
+    gpus: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            metavar="SHARE",
+            help="Each worker has such a share of a GPU: 0.5, or whole ones.",
+        ),
+    ] = 0.0,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="So many work at once. [as many as the cluster has cores for]"),
+        typer.Option(
+            min=1, help="So many work at once. [as many as the cluster has cores and GPUs for]"
+        ),
     ] = None,
     retry: Annotated[
         bool, typer.Option("--retry", help="Pictures that failed before are tried again.")
@@ -121,6 +131,7 @@ def batch(
         strips_from,
         source,
         column,
+        gpus,
     )
     items, results = find(), sys.stdout
     if not (first := next(items, None)):

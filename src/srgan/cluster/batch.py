@@ -22,9 +22,10 @@ from srgan.cluster.large import Large, Piece
 from srgan.cluster.local import as_text
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.packer import Packer
+from srgan.cluster.patience import TRIES, Refused
 from srgan.cluster.places import Place, as_uri, place
 from srgan.cluster.plan import Plan, prepared, settings_of, source_of, task_of
-from srgan.cluster.room import Unwritable
+from srgan.cluster.room import Unwritable, staying
 from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row
 from srgan.cluster.sources import Item
 from srgan.cluster.todo import Todo
@@ -41,11 +42,12 @@ class Batch:
 
     def __init__(self, plan: Plan, task: Task, book: Manifest, destination: Place) -> None:
         self._plan, self._task, self._book = plan, task, book
-        self._crew = Crew(partial(crew.worker, task, plan.cores), plan.cores, plan.workers)
+        self._crew = Crew(partial(crew.worker, task), plan.cores, plan.gpus, plan.workers)
         self._next: deque[Item] = deque()
         self._in_strips: deque[Item] = deque()  # large ones, one after the other
         self._large: Large | None = None
         self._blame = Blame()
+        self._refused: set[bytes] = set()  # pictures, by their store
         self._todo = Todo(book, plan.name)
         self._pace = _CALL  # seconds of a picture, of late
         self._packer = Packer(plan.layout, plan.shard, book, destination)
@@ -64,7 +66,8 @@ class Batch:
         """Yields the row of each picture, once it is decided.
 
         Raises:
-            OSError: If no worker can write, or rows cannot be written.
+            OSError: If no worker can write, rows cannot be written, or a store does not let
+                pictures be read.
             RuntimeError: If workers do not start.
             ValueError: If they have other versions, or no model.
         """
@@ -123,7 +126,13 @@ class Batch:
 
     def _look_ahead(self, found: Iterator[Item | Row], count: int) -> Iterator[Row]:
         """Finds as many pictures that are to be done, if there are."""
-        while len(self._next) < count and (item := next(found, None)):
+        while len(self._next) < count:
+            try:
+                item = next(found, None)
+            except OSError as error:
+                raise staying(error) from error
+            if item is None:
+                break
             if isinstance(item, Row):
                 self._book.note(item)
                 yield item
@@ -178,6 +187,11 @@ class Batch:
             if isinstance(error.cause, Unwritable):
                 self._retire([member], error.cause)
                 return
+            if isinstance(error.cause, Refused):
+                for work in self._crew.done(ref):
+                    self._put_back(work)
+                self._refuse(works[0], error.cause)
+                return
             if len(works) > 1:  # which of them?
                 for work in self._crew.done(ref):
                     self._blame.suspect(work)
@@ -220,9 +234,12 @@ class Batch:
                 return
             row = ray.get(ref)
         except RayTaskError as error:
-            if isinstance(error.cause, Unwritable):
+            if isinstance(error.cause, Unwritable | Refused):
                 yield from self._end_large(None)
                 self._in_strips.append(large.item)
+                if isinstance(error.cause, Refused):
+                    self._refuse(large.item, error.cause)
+                    return
                 here = [m for m in self._crew.members if m.node == large.node]
                 self._retire(here, error.cause)
                 return
@@ -281,6 +298,13 @@ class Batch:
         for member in members:
             for work in self._crew.retire(member, error):
                 self._put_back(work)
+
+    def _refuse(self, work: Work, error: Refused) -> None:
+        """Ends the batch where the store refuses a picture a second time, perhaps to another."""
+        if work.key in self._refused:
+            said = f"{str(error).rstrip('.')} (a picture was tried {2 * TRIES} times)"
+            raise staying(OSError(said)) from error
+        self._refused.add(work.key)
 
     def _put_back(self, work: Work) -> None:
         if isinstance(work, Item):

@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from srgan.cluster.large import Piece
-from srgan.cluster.room import Unwritable, unwritable
+from srgan.cluster.room import Unwritable, staying
 from srgan.cluster.sources import Item
 from srgan.cluster.worker import Task, Worker
 
@@ -48,7 +48,8 @@ class Crew:
     Args:
         start: Returns a new worker, and the promise of its start.
         cores: Of each.
-        wanted: How many; None for as many as the cluster has cores for.
+        gpus: Of each, or its share of one.
+        wanted: How many; None for as many as the cluster has cores and GPUs for.
 
     Attributes:
         members: Those that work.
@@ -57,9 +58,14 @@ class Crew:
     """
 
     def __init__(
-        self, start: Callable[[], tuple[Any, Any]], cores: int, wanted: int | None
+        self,
+        start: Callable[[], tuple[Any, Any]],
+        cores: int,
+        gpus: float = 0.0,
+        wanted: int | None = None,
     ) -> None:
-        self._start, self._cores, self._wanted = start, cores, wanted
+        self._start, self._wanted = start, wanted
+        self._needs = {"CPU": cores, "GPU": gpus} if gpus else {"CPU": cores}
         self.members: list[Member] = []
         self.starting: dict[Any, Member] = {}
         self.owners: dict[Any, Member] = {}
@@ -78,7 +84,9 @@ class Crew:
         self._looked = time.monotonic()
         wanted = self._wanted
         if wanted is None:
-            wanted = max(int(ray.cluster_resources().get("CPU", 0)) // self._cores, 1)
+            found = ray.cluster_resources()
+            counts = (int(found.get(name, 0) / need) for name, need in self._needs.items())
+            wanted = max(min(counts), 1)
         while len(self.members) + len(self.starting) + self._left_out < wanted:
             actor, promise = self._start()
             self.starting[promise] = Member(actor)
@@ -94,17 +102,18 @@ class Crew:
             self._waits_since = None
         elif now - self._waits_since > _WAITS:
             self._waits_since = now
-            free, cores = (
-                int(found.get("CPU", 0))
-                for found in (ray.available_resources(), ray.cluster_resources())
-            )
+            free, all_ = ray.available_resources(), ray.cluster_resources()
             _logger.warning(
-                "No worker has started yet: %d wait for %s each, and %d of the cluster's %d "
-                "are free. The batch begins when there are some.",
+                "No worker has started yet: %d wait for %s each, and %s are free. The batch begins "
+                "when there are some.",
                 wanted,
-                f"{self._cores} core{'s' * (self._cores > 1)}",
-                free,
-                cores,
+                " and ".join(
+                    f"{need:g} {_thing(name, need)}" for name, need in self._needs.items()
+                ),
+                " and ".join(
+                    f"{free.get(name, 0):g} of the cluster's {all_.get(name, 0):g} {name}s"
+                    for name in self._needs
+                ),
             )
 
     @property
@@ -171,7 +180,7 @@ class Crew:
         lost = self._dismissed(member)
         said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
         self._leave_out(
-            unwritable(error, member.name),
+            staying(error, member.name),
             f"The worker {member.name} cannot write: {said.rstrip('.')}.",
         )
         return lost
@@ -205,11 +214,22 @@ def _let_finish(members: Iterable[Member]) -> None:
             ray.wait(promises, num_returns=len(promises), timeout=_FINISH)
 
 
-def worker(task: Task, cores: int) -> tuple[Any, Any]:
+def _thing(name: str, count: float) -> str:
+    """As people call what Ray calls CPU and GPU."""
+    one = {"CPU": "core", "GPU": "GPU"}[name]
+    return one + "s" * (count > 1) if count >= 1 else f"of a {one}"
+
+
+def worker(task: Task) -> tuple[Any, Any]:
     """Starts a worker of Ray, and returns it and the promise of its start."""
     actor: Any = (
         ray.remote(Worker)
-        .options(num_cpus=cores, max_concurrency=AT_ONCE, max_restarts=0)
+        .options(
+            num_cpus=task.cores,
+            num_gpus=task.gpus,
+            max_concurrency=AT_ONCE,
+            max_restarts=0,
+        )
         .remote(task)
     )
     return actor, actor.start.remote()

@@ -23,7 +23,7 @@ class Joiner(Worker):
     CALLS = 3  # that run at once
 
     def __init__(self, task: Task) -> None:
-        super().__init__(replace(task, strips_from=None))
+        super().__init__(replace(task, strips_from=None, gpus=0.0))
         self._cut: Future[tuple[Choice, Iterator[strips.Strip]]] = Future()
         self._upscaled: Queue[strips.UpscaledStrip | Exception | None] = Queue(1)
 

@@ -4,6 +4,7 @@ Tables, JSON and pyarrow know UTF-8 alone. So bytes that are none are written as
 the backslash of a name that has such a text itself: each path has one text, and none shares it.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -12,6 +13,14 @@ import stat
 import pyarrow as pa
 from pyarrow import fs
 
+_GONE = {  # of a file system that other machines, or processes, serve; Windows lacks some
+    getattr(errno, name)
+    for name in (
+        *("ECONNABORTED", "ECONNRESET", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH"),
+        *("ENOTCONN", "EREMOTEIO", "ESTALE", "ETIMEDOUT"),
+    )
+    if hasattr(errno, name)
+}
 _ESCAPED = re.compile(r"\\x(5c|[89a-f][0-9a-f])")
 
 
@@ -33,6 +42,11 @@ def as_path(text: str) -> str:
 
 def _unescape(found: re.Match[str]) -> str:
     return "\\" if found[1] == "5c" else chr(0xDC00 + int(found[1], 16))
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether what serves a file system does not answer, whichever file is asked for."""
+    return isinstance(error, OSError) and error.errno in _GONE
 
 
 class LocalFiles:
@@ -57,13 +71,22 @@ class LocalFiles:
         try:
             found = os.stat(as_path(path))
         except OSError as error:
-            if isinstance(error, PermissionError):
+            if isinstance(error, PermissionError) or is_gone(error):
                 raise
             return fs.FileInfo(path, fs.FileType.NotFound)
         if stat.S_ISDIR(found.st_mode):
             return fs.FileInfo(path, fs.FileType.Directory, mtime_ns=found.st_mtime_ns)
         kind = fs.FileType.File if stat.S_ISREG(found.st_mode) else fs.FileType.Unknown
         return fs.FileInfo(path, kind, mtime_ns=found.st_mtime_ns, size=found.st_size)
+
+    def why_not(self, info: fs.FileInfo) -> OSError | None:
+        """Says of something in a folder that is no file why not, if it is a link to nothing."""
+        path = as_path(info.path)
+        if info.type != fs.FileType.NotFound or not os.path.islink(path):
+            return None
+        return FileNotFoundError(
+            f"{info.path} is a link to {os.readlink(path)}, which is not there."
+        )
 
     def create_dir(self, path: str, recursive: bool = True) -> None:
         os.makedirs(as_path(path), exist_ok=True)

@@ -19,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srgan.cluster.owners import Owners, of_row
 from srgan.cluster.places import Place
-from srgan.cluster.room import unwritable
+from srgan.cluster.room import staying
 from srgan.cluster.rows import DONE, SCHEMA, Row, key, table
 from srgan.models import catalogue
 from srgan.util import files
@@ -45,6 +46,7 @@ class Manifest:
     Attributes:
         done: Keys of the pictures that need no more work.
         failed: Of these, of the ones without a result.
+        owners: Whose the results are.
         shards: Names of files into which results were packed.
         resumes: Whether an earlier batch has begun this.
         options: The hash of the settings.
@@ -71,6 +73,8 @@ class Manifest:
         self.done: set[bytes] = set()
         self.failed: set[bytes] = set()
         self.shards: set[str] = set()
+        self.owners = Owners()
+        self._pattern = str(settings.get("name") or "")
         if self.resumes:
             self._remove_partial()
             self._load(retry)
@@ -128,6 +132,9 @@ class Manifest:
                 self.done.add(row.key)
                 if row.status != DONE:
                     self.failed.add(row.key)
+                elif row.output:
+                    name = of_row(row.output, row.model, self._pattern)
+                    self.owners.add(name, row.source)
 
     def _latest(self) -> Iterator[pa.RecordBatch]:
         """All rows, a picture's last one alone; the newest first."""
@@ -199,7 +206,7 @@ def _saying_what_stays() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise unwritable(error) from error
+        raise staying(error) from error
 
 
 def _batches(part: Place, newest_first: bool = False) -> Iterator[pa.RecordBatch]:

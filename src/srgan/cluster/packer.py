@@ -9,7 +9,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from srgan.cluster import shards
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.places import Place
-from srgan.cluster.room import Unwritable
+from srgan.cluster.room import Unwritable, staying
 from srgan.cluster.rows import Row
 
 
@@ -71,7 +71,8 @@ class Packer:
             rows = ray.get(promise)
         except RayError as error:
             if isinstance(error, RayTaskError) and not isinstance(error.cause, Unwritable):
-                raise error.cause from None
+                said = error.cause
+                raise staying(said) if isinstance(said, OSError) else said from None
             self._book.shards.discard(name)  # another worker does it; its file may be there already
             self._made += rows
             if isinstance(error, RayTaskError):

@@ -1,12 +1,13 @@
 """Files and folders on any file system: local ones, S3, and what pyarrow and fsspec know."""
 
+import errno
 import io
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from urllib.parse import quote
 import pyarrow as pa
 from pyarrow import ArrowException, fs
 
-from srgan.cluster.local import LocalFiles, as_path, as_text
+from srgan.cluster.local import LocalFiles, as_path, as_text, is_gone
+from srgan.cluster.patience import Reader, Refused, patiently
 from srgan.util.files import naming
 
 _CREDENTIALS = {  # by scheme: what has to be set
@@ -29,9 +31,11 @@ _REFUSED = (
     r"ACCESS_DENIED|FORBIDDEN|status (401|403)|credential|AccessDenied|INVALID_ACCESS_KEY|"
     "OAuth2 access token"
 )
+_MISSING = r"NO_SUCH_KEY|NoSuchKey|RESOURCE_NOT_FOUND"
 _PATIENCE = {"gs": "?retry_limit_seconds=30"}  # else a quarter of an hour, without credentials
 _LOCAL = LocalFiles()
 _STORES = ("s3", "gcs", "abfs")  # a file appears there in one step, when all of it was sent
+_WEB = ("http", "https")  # where each address has a server of its own
 _PIECE = 2**22  # bytes that are copied at a time
 
 
@@ -73,19 +77,20 @@ class Place(NamedTuple):
         if isinstance(files, LocalFiles):
             return list(self._listed(files))
         selector = fs.FileSelector(self.path, allow_not_found=True)
-        found = self._explained(lambda: files.get_file_info(selector))
+        found = patiently(lambda: self._explained(lambda: files.get_file_info(selector)))
         return sorted(found, key=lambda info: info.path)
 
     def walk(
-        self, unreadable: Callable[["Place", PermissionError], object] | None = None
+        self, unreadable: Callable[["Place", OSError], object] | None = None
     ) -> Iterator[tuple[str, fs.FileInfo]]:
         """Yields all files below, without hidden ones, sorted, each with its path from here.
 
         Of a folder of this machine, only the names are in memory; of others, all that is known.
 
         Args:
-            unreadable: Called with a folder inside that may not be read, which is then left out,
-                and the reason; by default that is raised.
+            unreadable: Called with a folder inside that may not be read, or a link that leads
+                nowhere, which is then left out, and the reason; by default, that of a folder is
+                raised, and nothing said of a link.
         """
         files = self.files
         for info in self._listed(files) if isinstance(files, LocalFiles) else self.children():
@@ -104,6 +109,8 @@ class Place(NamedTuple):
                     unreadable(inner, error)
             elif info.type == fs.FileType.File:
                 yield info.base_name, info
+            elif unreadable and isinstance(files, LocalFiles) and (reason := files.why_not(info)):
+                unreadable(self / info.base_name, reason)
 
     def _listed(self, files: LocalFiles) -> Iterator[fs.FileInfo]:
         try:
@@ -114,10 +121,21 @@ class Place(NamedTuple):
 
     def lines(self) -> Iterator[str]:
         """Yields the lines of a text, of which one is in memory at a time, as paths are read."""
-        with self._explained(lambda: self.files.open_input_stream(self.path)) as stream:
+        with self.open() as stream:
             # Some editors begin a text with a mark; and names may be any bytes.
-            for line in io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape"):
+            buffered = io.BufferedReader(stream, _PIECE) if isinstance(stream, Reader) else stream
+            for line in io.TextIOWrapper(buffered, "utf-8-sig", "surrogateescape"):
                 yield line.rstrip("\n")
+
+    def open(self) -> pa.NativeFile | Reader:
+        """Opens a file to be read; what a store refuses for a moment is tried again.
+
+        Raises:
+            Refused: If that goes on, also of what is read later.
+        """
+        if isinstance(self.files, LocalFiles):
+            return self._explained(lambda: self.files.open_input_file(self.path))
+        return Reader(lambda: self.files.open_input_file(self.path), self._explained)
 
     def read(self) -> bytes:
         """Returns what is in a file."""
@@ -144,11 +162,11 @@ class Place(NamedTuple):
                 target.write(piece)
 
     def _pieces(self, offset: int, size: int | None) -> Iterator[bytes]:
-        with self._explained(lambda: self.files.open_input_file(self.path)) as source:
+        with self.open() as source:
             source.seek(offset)
-            left = source.size() - offset if size is None else size
-            while piece := self._explained(partial(source.read, min(left, _PIECE))):
-                left -= len(piece)
+            left = size
+            while piece := source.read(_PIECE if left is None else min(left, _PIECE)):
+                left = left and left - len(piece)
                 yield piece
 
     def remove(self) -> None:
@@ -192,20 +210,36 @@ class Place(NamedTuple):
             return work()
         except (OSError, ArrowException) as error:
             raise explain(self.uri, error) from error
+        except Exception as error:  # packages of fsspec have errors of their own
+            if isinstance(self.files, LocalFiles):
+                raise
+            raise explain(self.uri, error) from error
 
 
 def explain(uri: str, error: Exception) -> OSError:
-    """Returns an error of a file system in words for people."""
-    scheme, text = uri.partition("://")[0], str(error)
+    """Returns an error of a file system in words for people.
+
+    It is `Refused` if others than this file would be refused, too.
+    """
+    if isinstance(error, Refused):
+        return error
+    (scheme, separator, _), text = uri.partition("://"), str(error) or type(error).__name__
     if re.search(r"NO_SUCH_BUCKET|Bucket .* not found", text):
         bucket = "/".join(uri.split("/")[:3])
         return FileNotFoundError(f"There is no bucket {bucket}. Create it, or check the name.")
     if scheme in _CREDENTIALS and re.search(_REFUSED, text):
-        return PermissionError(
+        return Refused(
             f"{uri} is refused. Set {_CREDENTIALS[scheme]}, here and on all workers, to what may "
             f"read and write there. The service says: {shorten(text, 300)}"
         )
+    if separator and re.search(_MISSING, text):
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), uri)
+    is_missing = isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError))
+    if separator and scheme not in _WEB and not is_missing and not isinstance(error, ValueError):
+        return Refused(f"{uri}: {shorten(text, 300)}")
     if isinstance(error, OSError) and error.errno:
+        if is_gone(error):
+            return Refused(f"{uri}: {error.strerror}")
         return type(error)(error.errno, error.strerror or text, uri)
     return OSError(f"{uri}: {text}")
 

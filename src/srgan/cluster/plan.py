@@ -26,7 +26,8 @@ class Plan(NamedTuple):
         layout: A tree of files as in the source, or files of many results.
         shard: So many results go into such a file.
         cores: Of each worker.
-        workers: How many; by default as many as the cluster has cores for.
+        gpus: Of each worker, or a share of one; 0 for none.
+        workers: How many; by default as many as the cluster has cores and GPUs for.
         retry: Try again what failed before.
         strips_from: Pictures of more megapixels are upscaled in strips, by all workers.
         source: Of the pictures, as a path or an address.
@@ -47,16 +48,28 @@ class Plan(NamedTuple):
     strips_from: float = 50.0
     source: str = ""
     column: str = ""
+    gpus: float = 0.0
 
 
 def prepared(plan: Plan) -> Models:
     """Returns the models of a batch.
 
     Raises:
-        ValueError: If names of results cannot be made by the plan's pattern.
+        ValueError: If names of results cannot be made by the plan's pattern, or workers cannot
+            have such a share of GPUs.
     """
     check_pattern(plan.name)
+    _check_gpus(plan)
     return Models(plan.model, plan.options, plan.engine, plan.precision)
+
+
+def _check_gpus(plan: Plan) -> None:
+    if plan.gpus > 1 and plan.gpus % 1:
+        raise ValueError(
+            f"A worker has {plan.gpus:g} GPUs; expected a share of one, or whole ones."
+        )
+    if plan.gpus and plan.engine != "onnxruntime":
+        raise ValueError(f"{plan.engine} does not compute on GPUs. Choose --engine onnxruntime.")
 
 
 def settings_of(plan: Plan, models: Models) -> dict[str, Any]:
@@ -104,4 +117,5 @@ def task_of(plan: Plan, models: Models, results: str, settings: str) -> Task:
         settings=settings,
         versions=versions.installed("srgan"),
         strips_from=round(1e6 * plan.strips_from),
+        gpus=plan.gpus,
     )

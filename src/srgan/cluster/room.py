@@ -42,7 +42,7 @@ def temporary(name: str) -> Iterator[Path]:
         yield Path(folder.name) / name
 
 
-def unwritable(error: OSError, worker: str = "") -> OSError:
+def staying(error: OSError, worker: str = "") -> OSError:
     """Returns an error that says, too, where it was, and that what was done is not lost."""
     where = f", on the worker {worker}" if worker else ""
     advice = "what was done stays, and the same command goes on with the rest"

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from srgan.cluster.local import as_path, as_text
+from srgan.cluster.patience import Refused
 from srgan.cluster.places import Place, as_uri, place
 from srgan.cluster.rows import Row, key, now
 from srgan.io import kinds
@@ -30,7 +31,8 @@ class Item(NamedTuple):
         changed: When that was last changed, in nanoseconds, if its list says so.
         part: Of a tar, the first byte and how many.
         cell: Of a table, the row group, the row in it, and the column.
-        error: Why it is none, of a folder, tar or table whose pictures cannot be found.
+        error: Why it is none, of a link to nothing, and of a folder, tar or table whose pictures
+            cannot be found.
     """
 
     source: str
@@ -79,6 +81,7 @@ def find(
 
     Raises:
         FileNotFoundError: If there is no such source.
+        Refused: If a store does not let it be read.
         ValueError: If it is none of these, or the destination itself.
     """
     root = place(as_uri(source))
@@ -120,6 +123,8 @@ def _in_folder(root: Place, column: str) -> Iterator[Item]:
         file, changed = root / path, _changed(info)
         try:
             yield from _in_file(file, path, changed, column, False) or ()
+        except Refused:  # so would be the others
+            raise
         except (OSError, ValueError) as error:
             yield Item(file.uri, path, file.uri, changed, error=str(error))
     yield from closed
@@ -158,7 +163,7 @@ def _named(path: str) -> Item:
 
 def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
     """The pictures of a tar; only the headers of its members are read."""
-    with file.files.open_input_file(file.path) as stream:
+    with file.open() as stream:
         try:
             with tarfile.open(fileobj=stream, mode="r:") as tar:
                 while member := tar.next():
@@ -175,10 +180,10 @@ def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
 def _in_table(file: Place, stem: str, changed: int | None, column: str) -> Iterator[Item]:
     """The pictures of a table: what a column of paths names, or what is in one of bytes."""
     try:
-        with file.files.open_input_file(file.path) as stream:
+        with file.open() as stream:
             yield from _of_column(pq.ParquetFile(stream), file, stem, changed, column)
     except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, Refused) or (isinstance(error, OSError) and error.errno):
             raise
         said = str(error).rstrip(".")
         raise ValueError(f"{file.uri} is damaged, or no Parquet: {said}.") from error

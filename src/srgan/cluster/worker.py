@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import ray
 
 from srgan.cluster import places, shards
-from srgan.cluster.local import as_text
+from srgan.cluster.local import as_text, is_gone
+from srgan.cluster.patience import Refused, patiently
 from srgan.cluster.places import Place, place
 from srgan.cluster.room import Unwritable, is_full, temporary
 from srgan.cluster.rows import FAILED, Row, now
@@ -25,8 +26,6 @@ from srgan.upscaling.choice import Choice, Models
 from srgan.upscaling.jobs import UpscaleJob
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel, versions
-
-_TRIES = 3  # of reading from a store
 
 
 class _Large(Exception):
@@ -49,6 +48,7 @@ class Task:
         settings: The hash of all that, for the rows.
         versions: Of srgan and Python, where the batch was begun.
         strips_from: Pictures of more pixels are upscaled in strips; None for none.
+        gpus: Of a worker, or its share of one.
     """
 
     results: str
@@ -62,6 +62,7 @@ class Task:
     settings: str
     versions: dict[str, str]
     strips_from: int | None = None
+    gpus: float = 0.0
 
 
 class Worker:
@@ -78,7 +79,8 @@ class Worker:
 
         Raises:
             OSError: If the place of the results cannot be reached from here.
-            ValueError: If srgan, Python or the model are others than where the batch was begun.
+            ValueError: If srgan, Python or the model are others than where the batch was begun, or
+                a share of a GPU is of no use here.
         """
         task, found = self._task, versions.installed("srgan")
         for name, version in task.versions.items():
@@ -100,6 +102,13 @@ class Worker:
         self._reached = folder
         parallel.use_cores(task.cores)
         parallel.return_memory()
+        if task.gpus:
+            try:
+                engines.use_gpu()
+            except ValueError as error:
+                raise ValueError(
+                    f"The worker {places.here()} has no use of a GPU: {error}"
+                ) from None
         models = Models(task.model, task.options, task.engine, task.precision)
         try:
             if models.fingerprint != task.fingerprint:
@@ -122,6 +131,7 @@ class Worker:
             may_exist: Whether somebody may have made it whose row was lost.
 
         Raises:
+            Refused: If the store does not let it be read, whatever it is.
             Unwritable: If there is no way to write here.
         """
         began, file = time.perf_counter(), item.source
@@ -130,13 +140,15 @@ class Worker:
             with self._fetched(item) as picture:
                 file = str(picture)
                 row = self._made(item, picture, row, may_exist)
-        except Unwritable:
+        except (Refused, Unwritable):
             raise
         except _Large:
             return None
         except (ValueError, OSError, MemoryError) as error:
             if isinstance(error, OSError) and is_full(error):
                 raise Unwritable.of(error) from error
+            if isinstance(error, OSError) and is_gone(error):
+                raise Refused(f"{error.filename}: {error.strerror}") from error
             row = row._replace(status=FAILED, error=_said(error).replace(file, item.source))
         if row.seconds is not None or row.error:
             row = row._replace(seconds=time.perf_counter() - began)
@@ -149,10 +161,19 @@ class Worker:
 
         What takes less than a call of Ray is thus worth its call; what takes longer than was
         thought keeps nobody else from what comes after it.
+
+        Raises:
+            Refused: If the store does not let the first one be read.
+            Unwritable: If there is no way to write here.
         """
         began, rows = time.perf_counter(), []
         for item, may in zip(items, may_exist, strict=True):
-            rows.append(self.upscale(item, may))
+            try:
+                rows.append(self.upscale(item, may))
+            except Refused:
+                if not rows:
+                    raise
+                break
             if time.perf_counter() - began > seconds:
                 break
         return rows
@@ -174,7 +195,8 @@ class Worker:
             Unwritable: If there is no way to write here.
         """
         try:
-            return shards.pack(rows, self._folder, place(destination) / shard, shard)
+            target = place(destination) / shard
+            return patiently(lambda: shards.pack(rows, self._folder, target, shard))
         except OSError as error:
             if is_full(error):
                 raise Unwritable.of(error) from error
@@ -233,8 +255,14 @@ class Worker:
         return self._models
 
     def _is_there(self, target: Place, item: Item) -> bool:
-        info = target.info()
-        return info.is_file and (item.changed is None or (info.mtime_ns or 0) >= item.changed)
+        """Whether there is a result which is newer than the picture, and so than its place.
+
+        A picture that came there later, under a name that becomes the same, may be older itself.
+        """
+        info, newest = patiently(target.info), item.changed or 0
+        if info.is_file and (source := place(item.uri)).local:
+            newest = max(newest, source.local.stat().st_ctime_ns)
+        return info.is_file and (info.mtime_ns or 0) >= newest
 
     def _adopted(self, target: Place, picture: Path, models: Models, row: Row) -> Row:
         """The row of a result that was made, and whose row was lost."""
@@ -253,7 +281,7 @@ class Worker:
     @contextmanager
     def _fetched(self, item: Item) -> Iterator[Path]:
         """The picture as a local file."""
-        source = place(item.uri)
+        source = patiently(lambda: place(item.uri))
         if source.local and not item.part and not item.cell:
             yield source.local
             return
@@ -266,28 +294,15 @@ class Worker:
                 with files.naming(picture):
                     picture.write_bytes(data)
             else:
-                _patiently(lambda: source.fetch(picture, *(item.part or ())))
+                source.fetch(picture, *(item.part or ()))
             yield picture
 
 
 def _column(uri: str, group: int, column: str) -> pa.ChunkedArray:
     source = place(uri)
-    with source.files.open_input_file(source.path) as stream:
+    with source.open() as stream:
         found = pq.ParquetFile(stream).read_row_group(group, columns=[column]).column(0)
     return pc.struct_field(found, "bytes") if pa.types.is_struct(found.type) else found
-
-
-def _patiently(work) -> None:
-    """Tries again what a store may refuse for a moment."""
-    for left in reversed(range(_TRIES)):
-        try:
-            return work()
-        except (FileNotFoundError, PermissionError):
-            raise
-        except OSError as error:
-            if not left or is_full(error):
-                raise
-            time.sleep(_TRIES - left)
 
 
 @contextmanager
@@ -303,7 +318,7 @@ def _writing(target: Place) -> Iterator[Path]:
     with temporary(PurePosixPath(target.path).name) as result:
         yield result
         try:
-            _patiently(lambda: target.send(result))
+            patiently(lambda: target.send(result))
         except OSError as error:
             raise Unwritable(str(error)) from error
 

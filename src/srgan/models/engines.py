@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _NO_MODEL = "protobuf|parsing|it has 0 inputs"
 Kind = Literal["onnxruntime", "openvino"]
 Precision = Literal["float32", "bfloat16"]
+_CUDA = "CUDAExecutionProvider"
+_providers = ["CPUExecutionProvider"]  # of ONNX Runtime, the preferred ones first
 
 
 class Engine(Protocol):
@@ -125,6 +127,22 @@ def _check_bfloat16(kind: Kind) -> None:
             raise ValueError("This processor does not compute in bfloat16. Choose float32.")
 
 
+def use_gpu() -> None:
+    """Has ONNX Runtime compute on the GPU in this process; to be said before anything is opened.
+
+    Raises:
+        ValueError: If the one that is installed cannot.
+    """
+    import onnxruntime
+
+    if _CUDA not in (found := onnxruntime.get_available_providers()):
+        raise ValueError(
+            f"ONNX Runtime computes by {', '.join(found)} here, and not on GPUs. Install "
+            "onnxruntime-gpu in place of onnxruntime."
+        )
+    _providers[:] = [_CUDA, "CPUExecutionProvider"]
+
+
 class _OnnxRuntime:
     def __init__(self, model: bytes, calls: int):
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else it asks for a host on the net
@@ -139,7 +157,7 @@ class _OnnxRuntime:
         options.log_severity_level = 4  # errors are raised; they need not go to stderr too
         # Without its fallback, of which it would print that it tried the same again.
         self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+            model, options, providers=_providers, enable_fallback=0
         )
         self._input = _only(self._session.get_inputs()).name
         _only(self._session.get_outputs())

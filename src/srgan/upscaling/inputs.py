@@ -32,6 +32,11 @@ def check_pattern(name: str) -> None:
         )
 
 
+def has_suffix(name: str) -> bool:
+    """Whether a pattern of names says what their suffix is."""
+    return bool(re.search(r"\.([a-zA-Z]\w*|{ext})$", name))
+
+
 def is_readable(path: Path) -> bool:
     """Whether a file can be opened as a picture; what is wrong is said when it is upscaled."""
     try:
@@ -60,7 +65,7 @@ def named(
     model = model_of(source) if "{model}" in name else ""
     values = {"stem": place.stem, "ext": place.suffix[1:].lower(), "model": model}
     result = re.sub(r"{(.*?)}", lambda match: values[match[1]], name or "{stem}")
-    if not re.search(r"\.([a-zA-Z]\w*|{ext})$", name):
+    if not has_suffix(name):
         result += pipeline.suffix_for(source, options)
     return place.with_name(result)
 
