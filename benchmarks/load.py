@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -30,14 +31,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from srgan import server
 from srgan.io import images
 from srgan.models import loading
 from srgan.models.model import Model
 from srgan.numeric import resize
 from srgan.upscaling import pipeline
-from srgan.util import resources
+from srgan.util import parallel, resources
 
-CONCURRENCY = 2
+CONCURRENCY = server.DEFAULT_LIMITS.concurrency
 ALONE = 5.0  # seconds, twice in each minute
 SHARE, GROWTH = 0.9, 1.1
 MEASURED = ("srgan_megapixels_total", "process_cpu_seconds_total")
@@ -98,6 +100,10 @@ def load(address: str, picture: Path, rate: float, clients: int, seconds: float)
     return {entry["name"]: entry for entry in json.loads(done.stdout)}
 
 
+def core_seconds(used: resource.struct_rusage) -> float:
+    return used.ru_utime + used.ru_stime
+
+
 def quantile(times: Counter[float], share: float) -> float:
     """The time, in milliseconds, within which a share of the answers came."""
     left = share * times.total()
@@ -121,7 +127,7 @@ def main() -> int:
     lr = resize.downscale(hr, 4)[:height, :width] if width <= 112 else hr[:height, :width]
     model = loading.load(options.model)
     times, counts, failed = Counter[float](), Counter[str](), 0
-    shares, costs, sizes = [], [], []
+    shares, costs, sizes, asking = [], [], [], []
     with tempfile.TemporaryDirectory() as folder, serving(options.model) as address:
         picture = Path(folder) / "lr.png"
         images.write(picture, lr)
@@ -130,7 +136,10 @@ def main() -> int:
         capacity, spent = alone(model, data, Path(folder))
         for minute in range(options.minutes):
             before = [told(address, name) for name in MEASURED]
+            children = resource.getrusage(resource.RUSAGE_CHILDREN)
             found = load(address, picture, 2 * capacity, options.clients, 60 - 2 * ALONE)
+            asking.append(core_seconds(resource.getrusage(resource.RUSAGE_CHILDREN)))
+            asking[-1] -= core_seconds(children)
             after = [told(address, name) for name in MEASURED]
             earlier = capacity, spent
             capacity, spent = alone(model, data, Path(folder))
@@ -161,6 +170,8 @@ def main() -> int:
     print(f"share of the engine alone: {share:.2f} ({min(shares):.2f}-{max(shares):.2f})")
     print(f"processor time for a picture, of the engine's: {statistics.median(costs):.2f}", end="")
     print(f" ({min(costs):.2f}-{max(costs):.2f})")
+    asked = statistics.median(asking) / (60 - 2 * ALONE) / parallel.available_cores()
+    print(f"Locust, on the same cores: {asked:.3f} of them ({min(asking):.1f}-{max(asking):.1f} s)")
     print(f"memory: {min(sizes):.0f} to {max(sizes):.0f} MiB")
     broken = failed or share < SHARE or max(sizes[1:], default=0) > GROWTH * sizes[0]
     return 1 if broken else 0

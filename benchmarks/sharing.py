@@ -71,7 +71,7 @@ def measure_batches(model: str, rounds: int) -> None:
 def measure_processes(model: str, rounds: int) -> None:
     print("| picture | two processes |\n| --- | --- |")
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(8) as pool:
-        one = stack.enter_context(serving(model))
+        one = stack.enter_context(serving(model, "--concurrency", "2"))
         two = [stack.enter_context(serving(model, "--concurrency", "1")) for _ in range(2)]
 
         def ask(ports: list[int], data: bytes) -> None:

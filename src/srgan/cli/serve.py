@@ -90,7 +90,7 @@ def serve(
     ] = 300.0,
     concurrency: Annotated[
         int, typer.Option(min=1, help="So many pictures are worked on at once.")
-    ] = 2,
+    ] = 3,
     queue_size: Annotated[int, typer.Option(min=0, help="So many pictures may wait.")] = 16,
     tile: Tile = None,
     header_timeout: Annotated[

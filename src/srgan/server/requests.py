@@ -23,7 +23,8 @@ class Limits(NamedTuple):
         megapixels: That the model makes of it, before they are scaled to the size asked for.
         frames: Of an animation, or pages of a document.
         seconds: Of the work, waiting for its turn included.
-        concurrency: Pictures that are worked on; they share the processor's cores.
+        concurrency: Pictures that are worked on; they share the processor's cores. While one is
+            read or written, or waits for the interpreter, the others keep the cores busy.
         queue_size: Pictures that wait.
         tile: Side of the tiles, in pixels of the picture; by default as memory allows. What is
             given up ends after the tiles that run: smaller ones are sooner done, but overlap more.
@@ -37,7 +38,7 @@ class Limits(NamedTuple):
     megapixels: float = 64.0
     frames: int = 1000
     seconds: float = 300.0
-    concurrency: int = 2
+    concurrency: int = 3
     queue_size: int = 16
     tile: int | None = None
     body_timeout: float = 30.0

@@ -223,6 +223,8 @@ class ResultResponse(FileResponse):
         is_last: Whether its folder is removed once it was sent, or could not be.
     """
 
+    chunk_size = 2**18  # bytes, for each of which another thread has its turn
+
     def __init__(self, result: Result, seconds: float, is_last: bool) -> None:
         super().__init__(
             result.path,
