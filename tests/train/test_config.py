@@ -70,6 +70,8 @@ def test_values_are_changed_one_by_one():
 @pytest.mark.parametrize(
     ("change", "match"),
     [
+        ("learningrate=7", r"did you mean pretrain\.learning_rate or adversarial\.learning_rate\?"),
+        ("blurr=7", r"did you mean degradation\.blur\?\); expected one of scale"),
         ("pretrain.learningrate=7", r"--set: pretrain\.learningrate: .*did you mean learning_rate"),
         ("pretrain.steps=few", r"--set: pretrain\.steps: Input should be a valid integer"),
         ("pretrain.hr_patch=130", "not a multiple of scale"),

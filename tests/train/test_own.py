@@ -146,6 +146,13 @@ class NoConfig(Net):
         return {}
 
 
+class Failing(Net):
+    def call(self, lr):
+        if lr.shape[1] == 13:
+            raise ValueError("too small a picture")
+        return super().call(lr)
+
+
 ENLARGE = layers.UpSampling2D(4)
 
 
@@ -174,13 +181,22 @@ ENLARGE = layers.UpSampling2D(4)
             ),
             "statistics of",
         ),
+        (
+            lambda: functional(
+                lambda lr: ENLARGE(
+                    layers.Conv2D(3, 3, padding="same")(layers.Lambda(tf.sort, name="three")(lr))
+                )
+            ),
+            r"layer 'three' \(Lambda\) has no translation\. Known are Conv2D",
+        ),
+        (Failing, "cannot enlarge images of 13x9: too small a picture"),
     ],
 )
 def test_a_generator_that_cannot_be_used_is_refused_before_photos_are_read(
     generator, match, tiny, tmp_path
 ):
     with pytest.raises(ValueError, match=match):
-        run.train(tmp_path / "none", tmp_path / "run", tiny, generator=generator())
+        run.train(tmp_path, tmp_path / "run", tiny, generator=generator())
 
 
 def test_all_layers_that_onnx_lacks_are_named_at_once(tiny):
@@ -254,5 +270,22 @@ def test_a_term_with_a_name_that_is_taken_is_refused():
 
 def test_a_loss_that_is_no_scalar_is_named_before_the_first_step(tiny, vgg_file, tmp_path):
     losses = {"wide": (lambda hr, sr: hr - sr, 1.0)}
-    with pytest.raises(ValueError, match=r"cannot compute a step: .*wide"):
-        run.train(tmp_path / "none", tmp_path / "run", tiny, losses=losses, vgg_weights=vgg_file)
+    with pytest.raises(ValueError, match=r"pretrain, .*'wide' has the shape \(1, .*finite scalar"):
+        run.train(tmp_path, tmp_path / "run", tiny, losses=losses, vgg_weights=vgg_file)
+
+
+def test_a_loss_that_fails_is_named_with_its_reason(tiny, vgg_file, tmp_path):
+    losses = {"product": (lambda hr, sr: ops.mean(tf.reshape(hr, (7, -1)) - sr), 1.0)}
+    with pytest.raises(ValueError, match=r"'product' cannot be computed: .*reshape.*hr and sr are"):
+        run.train(tmp_path, tmp_path / "run", tiny, losses=losses, vgg_weights=vgg_file)
+
+
+@pytest.mark.parametrize("source", [[batch()], iter([batch()])])
+def test_batches_that_cannot_be_had_from_any_step_are_refused(source):
+    with pytest.raises(TypeError, match=r"is a list.*; expected a tf.data.Dataset, or a function"):
+        streams.OwnStream(source, "pretrain", 1, 4, 1)
+
+
+def test_what_is_no_network_is_refused(tiny, tmp_path):
+    with pytest.raises(TypeError, match=r"a function; expected a keras.Model, or the path"):
+        run.train(tmp_path, tmp_path / "run", tiny, generator=edges)

@@ -25,26 +25,36 @@ def test_a_second_stage_that_cannot_work_fails_before_the_first(
     tiny, vgg_file, tmp_path, changes, match
 ):
     with pytest.raises(ValueError, match=match):
-        run.train(
-            tmp_path / "no photos", tmp_path / "run", changed(tiny, **changes), vgg_weights=vgg_file
-        )
+        run.train(tmp_path, tmp_path / "run", changed(tiny, **changes), vgg_weights=vgg_file)
 
 
 def test_a_missing_file_of_vgg_weights_fails_before_photos_are_read(tiny, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no file of VGG weights at .*none\.npz"):
-        run.train(tmp_path / "no photos", tmp_path / "run", tiny, vgg_weights=tmp_path / "none.npz")
+        run.train(tmp_path, tmp_path / "run", tiny, vgg_weights=tmp_path / "none.npz")
+
+
+def test_folders_that_are_not_there_are_named_before_networks_are_made(tiny, tmp_path):
+    for photos, validation in ((tmp_path / "gone", None), (tmp_path, tmp_path / "gone")):
+        with pytest.raises(NotADirectoryError, match=r"gone is not a folder"):
+            run.train(
+                photos,
+                tmp_path / "run",
+                tiny,
+                validation=validation,
+                vgg_weights=tmp_path / "none.npz",
+            )
 
 
 def test_a_missing_initial_model_fails_before_photos_are_read(tiny, vgg_file, tmp_path):
     with pytest.raises(FileNotFoundError, match="There is no model 'srgan-x5'"):
-        run.train(tmp_path / "none", tmp_path / "run", tiny, init="srgan-x5", vgg_weights=vgg_file)
+        run.train(tmp_path, tmp_path / "run", tiny, init="srgan-x5", vgg_weights=vgg_file)
 
 
 def test_a_disk_without_room_for_the_checkpoints_fails_before_photos_are_read(
     tiny, vgg_file, full_disk
 ):
     with pytest.raises(OSError, match=r"has 0\.\d MiB left on its disk, and the run needs \d"):
-        run.train(full_disk / "none", full_disk / "run", tiny, vgg_weights=vgg_file)
+        run.train(full_disk, full_disk / "run", tiny, vgg_weights=vgg_file)
 
 
 @pytest.mark.parametrize("head", ["features", "pooled", "dense"])

@@ -232,4 +232,4 @@ def test_a_run_stopped_while_its_teacher_looks_goes_on_and_ends_with_the_same_we
 )
 def test_a_teacher_that_cannot_teach_fails_before_photos_are_read(tiny, tmp_path, model, match):
     with pytest.raises((ValueError, FileNotFoundError), match=match):
-        run.train(tmp_path / "no photos", tmp_path / "run", taught(tiny, model=model))
+        run.train(tmp_path, tmp_path / "run", taught(tiny, model=model))

@@ -1,5 +1,6 @@
 """The graph of a generator: following it, and how far it looks around a pixel."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,16 @@ def is_operation(layer: Any, *names: str) -> bool:
     return not isinstance(layer, layers.Layer) and type(layer).__name__ in names
 
 
+def reason(error: Exception) -> str:
+    """Returns the line of a message that says why.
+
+    Keras sets it in bold, after a line that says where, and before the arguments.
+    """
+    bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)
+    said = bold[1] if bold else str(error)
+    return said.strip().partition("\n")[0].rstrip(".")
+
+
 def _functional(generator: Any) -> Any:
     """A generator as a functional model of the same layers."""
     if hasattr(generator, "_nodes_by_depth"):
@@ -86,9 +97,9 @@ def _functional(generator: Any) -> Any:
     try:
         return keras.Model(lr, generator.call(lr), name=generator.name)
     except Exception as error:  # whatever its own code raises without numbers
-        reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"The generator {generator.name!r} cannot be followed from layer to layer ({reason}). "
+            f"The generator {generator.name!r} cannot be followed from layer to layer "
+            f"({reason(error)}). "
             "Its call may use layers and keras.ops alone, and take a size from no tensor."
         ) from error
 

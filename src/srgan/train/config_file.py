@@ -141,7 +141,10 @@ def _explain(mistake: "ErrorDetails") -> str:
     of = known.model_fields.get("architecture")
     owner = f" of {of.default}" if of else ""
     name = str(mistake["loc"][-1])
-    return f"there is no such field{owner}{_nearest(name, known.model_fields, 'one of ')}"
+    said = _nearest(name, known.model_fields, "one of ")
+    if known is Config and "did you mean" not in said:
+        said = _elsewhere(name) + said
+    return f"there is no such field{owner}{said}"
 
 
 def _nearest(name: str, known: Iterable[str], one_of: str = "") -> str:
@@ -149,6 +152,16 @@ def _nearest(name: str, known: Iterable[str], one_of: str = "") -> str:
     known = list(known)
     near = difflib.get_close_matches(name.lower(), known, 1)
     return f"{f' (did you mean {near[0]}?)' if near else ''}; expected {one_of}{', '.join(known)}."
+
+
+def _elsewhere(name: str) -> str:
+    """What was meant, if the table was forgotten."""
+    fields = {field for table in _TABLES.values() for field in table.model_fields}
+    near = difflib.get_close_matches(name.lower(), sorted(fields), 1)
+    meant = [
+        f"{key}.{field}" for field in near for key in _TABLES if field in _TABLES[key].model_fields
+    ]
+    return f" (did you mean {' or '.join(meant)}?)" if meant else ""
 
 
 # What version 0.1 wrote of each generator, whichever it was.

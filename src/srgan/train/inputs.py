@@ -16,6 +16,19 @@ _logger = logging.getLogger(__name__)
 _VALIDATION_PHOTOS = 8
 
 
+def check_folders(*folders: str | os.PathLike[str] | None) -> None:
+    """Raises if one that is named is not there, before networks are made.
+
+    Raises:
+        NotADirectoryError: If so.
+    """
+    for folder in folders:
+        if folder and not Path(folder).is_dir():
+            raise NotADirectoryError(
+                f"{folder} is not a folder. Name an existing folder of images."
+            )
+
+
 def choose(
     photos: str | os.PathLike[str] | None,
     lr_photos: Path | None,

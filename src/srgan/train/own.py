@@ -90,20 +90,26 @@ def load(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        TypeError: If it is neither a model nor a path.
         ValueError: If it cannot be read.
     """
     if isinstance(model, keras.Model):
         return model
+    if not isinstance(model, str | os.PathLike):
+        raise TypeError(
+            f"A network is a {type(model).__name__}; expected a keras.Model, or the path of a "
+            ".keras file."
+        )
     path = Path(model)
     if not path.is_file():
         raise FileNotFoundError(f"There is no model {path}; expected a .keras file.")
     try:
         found: Any = keras.saving.load_model(path, compile=False)
     except (OSError, TypeError, ValueError, KeyError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{path} cannot be read as a model of Keras: {reason}. A class of one's own has to be "
-            "registered, by keras.saving.register_keras_serializable, and imported before."
+            f"{path} cannot be read as a model of Keras: {graph.reason(error)}. A class of one's "
+            "own has to be registered, by keras.saving.register_keras_serializable, and imported "
+            "before."
         ) from error
     if not isinstance(found, keras.Model):
         raise ValueError(f"{path} holds a {type(found).__name__}; expected a keras.Model.")
@@ -132,10 +138,10 @@ def copy(generator: keras.Model) -> keras.Model:
         build(made)
         made.set_weights(generator.get_weights())
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise ValueError(
             f"The generator {generator.name!r} cannot be copied, of which its moving average is "
-            f"made ({reason}). Give its class a get_config that returns the arguments of __init__."
+            f"made ({graph.reason(error)}). Give its class, or that of its layer, a get_config "
+            "that returns the arguments of __init__."
         ) from error
     return made
 
@@ -173,9 +179,9 @@ def check_generator(generator: keras.Model, scale: int) -> None:
             )
     if not generator.trainable_variables:
         raise ValueError(f"{name} has no weights to train.")
-    copy(generator)
-    graph.receptive_field(generator)
     onnx_graph.graph_of(generator)
+    graph.receptive_field(generator)
+    copy(generator)
 
 
 def check_discriminator(discriminator: keras.Model, window: int) -> None:
@@ -196,12 +202,11 @@ def check_discriminator(discriminator: keras.Model, window: int) -> None:
 
 @contextmanager
 def _explained(fault: str) -> Iterator[None]:
-    """Raises a ValueError that says what a network cannot do, and the first line of why."""
+    """Raises a ValueError that says what a network cannot do, and why."""
     try:
         yield
     except (tf.errors.OpError, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{fault}: {reason}") from None
+        raise ValueError(f"{fault}: {graph.reason(error)}.") from None
 
 
 def losses_of(losses: Losses | None, stage: str) -> dict[str, tuple[Loss, float]]:

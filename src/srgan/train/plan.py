@@ -17,6 +17,7 @@ from srgan.train import (
     config,
     config_file,
     data,
+    inputs,
     measuring,
     pairs,
     precision,
@@ -71,6 +72,7 @@ def make(
 
     Raises:
         FileNotFoundError: If a file is missing.
+        NotADirectoryError: If a folder is.
         OSError: If there is no room on the disk of temporary files.
         ValueError: If the photos, the configuration or a file cannot be used, or no time is left.
     """
@@ -87,6 +89,7 @@ def _measure(
     vgg_weights: Path | None,
     max_hours: float | None,
 ) -> Plan:
+    inputs.check_folders(photos, lr_photos)
     teacher = preflight.teacher(settings, None)
     computed_in = precision.choose(settings.precision)
     networks = preflight.make(settings, vgg_weights, None)

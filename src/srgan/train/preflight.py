@@ -28,7 +28,7 @@ from srgan.train import (
 )
 from srgan.train.adversarial import Adversarial
 from srgan.train.pretraining import Pretraining
-from srgan.train.stage import Stage
+from srgan.train.stage import Stage, UnusableTerm
 
 _logger = logging.getLogger(__name__)
 
@@ -191,6 +191,11 @@ def rehearse(
             batch = [array[:1] for array in brought.streams[name].head(1)[0]]
         try:
             stage.rehearse(batch)
+        except UnusableTerm as error:
+            raise ValueError(
+                f"In the stage {name}, {error}. A function of `losses` maps (hr, sr) to a finite "
+                "scalar, as the mean of something."
+            ) from error
         except (tf.errors.OpError, ValueError) as error:
             # What TensorFlow says without where it says so.
             reason = re.sub(r"{{.*?}} | \[Op:.*", "", str(error).strip().splitlines()[0]).strip(

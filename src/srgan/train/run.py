@@ -104,7 +104,9 @@ def train(
         FloatingPointError: If the training diverges, also with lower learning rates.
         Interrupted: After Ctrl-C, or if one of `callbacks` stops the training; with the state
             saved.
+        NotADirectoryError: If a folder that is named is not there.
         OSError: If there is no space for the checkpoints.
+        TypeError: If a network or data set is of none of the kinds above.
         ValueError: If the photos, the configuration or a weights file cannot be used, or are not
             those of the run.
     """
@@ -118,6 +120,7 @@ def train(
     report = progress if progress and workers.leads() else (lambda _: None)
     with ExitStack() as opened:
         with workers.together():
+            inputs.check_folders(photos, lr_photos, validation)
             known = record.read(folder) if resume else None
             if workers.leads():
                 opened.enter_context(_alone(folder))

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from srgan.networks import workers
+from srgan.networks import graph, workers
 from srgan.train import config, losses, own
 
 WORST_ERROR = 0.5
@@ -19,6 +19,10 @@ OBSERVED = ("colour_drift", "grid_energy")
 """What is logged besides the loss, and follows from what a term of it tells first."""
 
 _NEVER = -1  # of a step that has not been
+
+
+class UnusableTerm(ValueError):
+    """A caller's term of the loss cannot be computed, or is no number."""
 
 
 class Stage(keras.Model):
@@ -177,7 +181,8 @@ class Stage(keras.Model):
             batch: Of the stage's patch.
 
         Raises:
-            ValueError: If a term of the loss is not finite.
+            UnusableTerm: If a caller's term cannot be computed, or is no finite scalar.
+            ValueError: If another term of the loss is not finite.
         """
         before = {name: np.array(variable) for name, variable in self.state().items()}
         self._advance_to_trial()
@@ -185,10 +190,11 @@ class Stage(keras.Model):
         for name, variable in self.state().items():
             variable.assign(before[name])
         for term, value in terms.items():
+            kind = UnusableTerm if term in self.own_losses else ValueError
             if np.ndim(value):
-                raise ValueError(f"the loss term {term!r} has the shape {np.shape(value)}, not ()")
+                raise kind(f"the loss term {term!r} has the shape {np.shape(value)}, not ()")
             if not np.isfinite(value):
-                raise ValueError(f"the loss term {term!r} is {float(value)}")
+                raise kind(f"the loss term {term!r} is {float(value)}")
 
     def _try(self, batch: Sequence[np.ndarray]) -> dict:
         """Computes a step by the graph of `fit`, which has it from then on.
@@ -208,11 +214,19 @@ class Stage(keras.Model):
             return self.learn(tensors)
 
     def own_terms(self, hr, sr) -> dict:
-        """The caller's terms of the loss, with their weights."""
-        return {
-            name: weight * ops.cast(function(hr, sr), "float32")
-            for name, (function, weight) in self.own_losses.items()
-        }
+        """The caller's terms of the loss, with their weights.
+
+        Raises:
+            UnusableTerm: If one cannot be computed.
+        """
+        terms = {}
+        for name, (function, weight) in self.own_losses.items():
+            try:
+                terms[name] = weight * ops.cast(function(hr, sr), "float32")
+            except (tf.errors.OpError, TypeError, ValueError) as error:
+                why = f"{graph.reason(error)} (hr and sr are {hr.shape})"
+                raise UnusableTerm(f"the loss term {name!r} cannot be computed: {why}") from error
+        return terms
 
     @staticmethod
     def observed(hr, sr, scale: int) -> dict:

@@ -168,6 +168,7 @@ class OwnStream:
         smallest: Side that hr must have.
 
     Raises:
+        TypeError: If they can come from nowhere.
         ValueError: If the first batch cannot be used, or there are fewer than steps.
     """
 
@@ -176,6 +177,12 @@ class OwnStream:
         self._source, self._stage, self._steps = source, stage, steps
         self._scale, self._smallest = scale, smallest
         self._clock = _Clock(1)
+        if not isinstance(source, tf.data.Dataset) and not callable(source):
+            raise TypeError(
+                f"The data set for {stage} is a {type(source).__name__}; expected a "
+                "tf.data.Dataset, or a function of a step that returns an iterator of the batches "
+                "from there on, as `lambda step: iter(batches[step:])`."
+            )
         if isinstance(source, tf.data.Dataset):
             count = int(source.cardinality())
             if 0 <= count < steps:
