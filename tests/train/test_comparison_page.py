@@ -31,19 +31,31 @@ def test_the_front_joins_the_runs_that_none_exceeds(runs):
     assert dots == {"a": "28.00", "b": "29.00", "c&lt;i&gt;": "27.50"}
 
 
+def test_of_a_sweep_points_have_the_values_in_their_order_and_the_title_the_key(runs):
+    for name, value in (("a", "27"), ("b", "3"), ("c<i>", "9.5")):
+        (runs / name).rename(runs / f"adversarial.ramp={value}")
+    found = comparison.find([runs])
+    assert [run.name.partition("=")[2] for run in found] == ["3", "9.5", "27"]
+    drawn = comparison_page.drawing(comparison.compare(found))
+    assert "adversarial.ramp: Pareto front" in drawn
+    assert {*re.findall(r"<title>(\S+): PSNR", drawn)} == {"3", "9.5", "27"}
+
+
 def test_the_page_has_each_run_as_a_line_of_each_plot(runs):
     folders = comparison.find([runs])
     page = comparison_page.page(comparison.compare(folders), folders)
     assert page.count("<title>b</title>") == 4  # psnr, lpips, grid, rank
     assert "<i>" not in page
-    assert "<td>29.0000" in page
+    assert "<td>29.00<td>0.1400<td>0.050" in page
+    assert "PSNR: 26.5 to 29, steps 1 to 2" in page
+    assert "pretrain</h3>" not in page  # which no run has
 
 
 def test_a_command_writes_both(runs, capsys):
     options = ["--page", runs / "runs.html", "--plane", runs / "plane.svg"]
     assert cli.main(["runs", *map(str, [runs, *options])]) == 0
     assert (runs / "plane.svg").read_text().startswith("<svg")
-    assert "<h2>adversarial</h2>" in (runs / "runs.html").read_text()
+    assert "<h3>adversarial</h3>" in (runs / "runs.html").read_text()
 
 
 def test_runs_without_a_validation_cannot_be_drawn(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Runs side by side: what each is, how far it is, and what its best weights scored."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,7 @@ def find(folders: Sequence[Path]) -> list[Path]:
     """
     found = []
     for folder in folders:
-        inside = sorted(file.parent for file in folder.glob("*/config.toml"))
+        inside = sorted((file.parent for file in folder.glob("*/config.toml")), key=_natural)
         found += [folder] if (folder / "config.toml").is_file() else inside
     if not found:
         raise FileNotFoundError(
@@ -38,6 +39,12 @@ def find(folders: Sequence[Path]) -> list[Path]:
             "folder below."
         )
     return found
+
+
+def _natural(run: Path) -> list[tuple[float, str]]:
+    """Sorts weight=9 before weight=27."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", run.name)
+    return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]
 
 
 def compare(runs: Sequence[Path]) -> list[Row]:

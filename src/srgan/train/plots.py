@@ -16,6 +16,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 76em; margin: 2em auto; 
   color-scheme: light dark }
 figure { display: inline-block; margin: 0 1em 1em 0 }
 figcaption { font-size: 13px }
+figure svg { display: block; overflow: visible; border: solid #8886; border-width: 0 0 1px 1px }
 polyline { fill: none; stroke-width: 1.5 }
 table { border-collapse: collapse } th, td { padding: 0 1em 0 0; text-align: right }
 th:first-child, td:first-child { text-align: left }
@@ -62,7 +63,7 @@ def plot(name: str, lines: Mapping[str, Line]) -> str:
         drawn.append(
             f'<polyline points="{points}" stroke="{colour}"><title>{text(run)}</title></polyline>'
         )
-    now = ""
+    now = f", steps {first:,.0f} to {last:,.0f}"
     if len(lines) == 1:
         (line,) = shown.values()
         now = f", now {line.values[-1]:.4g} at step {last:.0f}"
