@@ -196,7 +196,7 @@ def test_names_that_are_not_utf_8_are_rows_and_keep_their_bytes(batch, photos, t
         assert (large / latin[0]).read_bytes() == (large / "photo0.png").read_bytes()
         assert (large / r"caf\xe9.png").read_bytes() == (large / "photo2.png").read_bytes()
     code, lines, _ = batch(photos, large, *options)
-    assert (code, lines[-1]["done"], lines[-1]["skipped"]) == (0, 0, 10)
+    assert (code, lines[-1]["done"], lines[-1]["skipped"]) == (1, 0, 10)
 
 
 def test_a_command_that_is_not_utf_8_is_refused_in_words(batch, photos, tmp_path):
@@ -307,7 +307,7 @@ def test_a_picture_that_ends_two_workers_alone_is_quarantined(batch, photos, pip
     assert row["source"] == str(poison)
     assert "It was alone with its worker when that ended, 2 times: " in row["error"]
     code, lines, _ = batch(tmp_path / "list.txt", large)
-    assert (code, lines[-1]["skipped"], lines[-1]["failed_before"]) == (0, 7, 1)
+    assert (code, lines[-1]["skipped"], lines[-1]["failed_before"]) == (1, 7, 1)
 
 
 def test_a_picture_whose_workers_are_killed_by_chance_is_done(batch, photos, pipe, tmp_path):
@@ -466,6 +466,22 @@ def test_a_signal_ends_a_batch_with_one_line_and_the_rest_can_be_done_later(
     code, lines, _ = batch(many, large)
     assert (code, lines[-1]["done"] + lines[-1]["skipped"]) == (0, len(results(many)))
     assert {path: path.stat().st_ino for path in made} == made
+
+
+def test_a_signal_leaves_nothing_half_written_of_a_large_picture(
+    begin, batch, large_picture, tmp_path, tiny_model
+):
+    large = tmp_path / "large"
+    process = begin(large_picture, large, *IN_STRIPS)
+    wait_for(lambda: workers(b"ray::Joiner") and [*large.glob(".*.partial")])
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 143, said
+    assert not list(large.rglob("*.partial"))
+    assert not (large / "large.png").exists()
+    code, lines, _ = batch(large_picture, large, *IN_STRIPS)
+    assert (code, lines[-1]["done"] + lines[-1]["skipped"]) == (0, 3)
+    check_exact(large_picture, large, tiny_model, tmp_path, UpscaleOptions(tile=32))
 
 
 @pytest.fixture

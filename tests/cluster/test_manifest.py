@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from srgan.cluster import manifest
 from srgan.cluster.manifest import FOLDER, NAME, Manifest
+from srgan.cluster.patience import Refused
 from srgan.cluster.places import place
-from srgan.cluster.rows import FAILED, Row, key
+from srgan.cluster.rows import FAILED, SCHEMA, Row, key
 from srgan.models import catalogue
 
 SETTINGS = {"model": "a", "options": {"scale": 2.0}}
@@ -126,15 +129,63 @@ def test_a_header_that_is_damaged_is_named(large):
         opened(large)
 
 
-@pytest.mark.parametrize("victim", ["rows-*", NAME])
-def test_a_damaged_manifest_is_named(large, victim):
-    book = opened(large)
-    book.note(made(large, "a.png"))
-    book.finish() if victim == NAME else book.flush()
-    (path,) = large.glob(f"**/{victim}")
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=rf"{path.name} is damaged: .*Restore it from a copy"):
+@pytest.mark.parametrize("text", ["[]", "null", "3", "", '{"a": 1}x'])
+def test_a_header_that_is_of_another_kind_is_named(large, text):
+    opened(large)
+    (large / FOLDER / "header.json").write_text(text)
+    with pytest.raises(ValueError, match=r"header.json is damaged: it is no JSON object"):
         opened(large)
+
+
+@pytest.fixture(params=["rows-*", NAME])
+def rows_file(large, request):
+    """The manifest while a batch runs, and after its end."""
+    book = opened(large)
+    book.note(*(made(large, f"{number}.png", sha256="0" * 64) for number in range(20)))
+    book.finish() if request.param == NAME else book.flush()
+    (path,) = large.glob(f"**/{request.param}")
+    return path
+
+
+@pytest.mark.parametrize("how", ["cut short", "empty", "random", "another table", "other types"])
+def test_a_damaged_manifest_is_named(large, rows_file, how):
+    data = {
+        "cut short": rows_file.read_bytes()[:-9],
+        "empty": b"",
+        "random": np.random.default_rng(0).bytes(5000),
+    }.get(how)
+    if data is not None:
+        rows_file.write_bytes(data)
+    elif how == "another table":
+        pq.write_table(pa.table({"source": ["a"], "label": [1]}), rows_file)
+    else:
+        pq.write_table(pa.table({name: [1] for name in SCHEMA.names}), rows_file)
+    with pytest.raises(ValueError, match=rf"{rows_file.name} is damaged: .*Restore it from a copy"):
+        opened(large)
+
+
+def test_a_bit_that_flips_in_a_manifest_is_seen_or_changes_nothing(large, rows_file):
+    whole, expected = rows_file.read_bytes(), list(opened(large).rows())
+    rng = np.random.default_rng(0)
+    seen = 0
+    for place_of_bit in rng.integers(0, 8 * len(whole), 120):
+        data = bytearray(whole)
+        data[place_of_bit // 8] ^= 1 << place_of_bit % 8
+        rows_file.write_bytes(data)
+        try:
+            assert list(opened(large).rows()) == expected
+        except ValueError as error:
+            seen += "is damaged: " in str(error) or pytest.fail(str(error))
+    assert seen > 20
+
+
+def test_a_store_that_refuses_to_show_a_manifest_does_not_call_it_damaged(unsteady):
+    book = opened(unsteady.bucket)
+    book.note(Row("/photos/bad.png", status=FAILED, error="It is damaged."))
+    book.finish()
+    unsteady.refuse(403, part=NAME)
+    with pytest.raises(Refused, match=r"manifest.parquet is refused"):
+        opened(unsteady.bucket)
 
 
 def test_what_kills_left_half_written_is_removed(large):

@@ -104,7 +104,8 @@ def batch(
     The same command goes on where an earlier one stopped, whatever ended it: DESTINATION holds a
     manifest of what was done, and in the end one file of it, manifest.parquet.
 
-    Exit code 1: some pictures could not be upscaled; the manifest says why.
+    Exit code 1: some pictures have no result, in this run or since an earlier one; the manifest
+    says why. 2: the batch was refused, or ended early; the same command goes on.
     """
     # The system's memory is given back to it; Arrow's own pool keeps what it had for each file.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
@@ -182,5 +183,5 @@ def _finish(tally: "Tally", as_json: bool) -> None:
             f"{messages.counted(tally.done, 'picture')} done, {tally.failed} failed, "
             f"{tally.skipped - tally.failed_before} there already{before}; {tally.speed}."
         )
-    if tally.failed:
+    if tally.failed or tally.failed_before:
         raise typer.Exit(1)

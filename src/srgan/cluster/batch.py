@@ -30,6 +30,7 @@ from srgan.cluster.rows import DONE, FAILED, QUARANTINED, Row
 from srgan.cluster.sources import Item
 from srgan.cluster.todo import Todo
 from srgan.cluster.worker import Task
+from srgan.util import files
 
 _FLUSH = 2.0  # seconds until rows are written
 _CALL = 1.0  # second of a call to a worker, if its pictures take less
@@ -42,6 +43,7 @@ class Batch:
 
     def __init__(self, plan: Plan, task: Task, book: Manifest, destination: Place) -> None:
         self._plan, self._task, self._book = plan, task, book
+        self._destination = destination
         self._crew = Crew(partial(crew.worker, task), plan.cores, plan.gpus, plan.workers)
         self._next: deque[Item] = deque()
         self._in_strips: deque[Item] = deque()  # large ones, one after the other
@@ -50,6 +52,7 @@ class Batch:
         self._refused: set[bytes] = set()  # pictures, by their store
         self._todo = Todo(book, plan.name)
         self._pace = _CALL  # seconds of a picture, of late
+        self._cut_short: set[Place] = set()  # what was being written at the end
         self._packer = Packer(plan.layout, plan.shard, book, destination)
 
     @property
@@ -94,9 +97,22 @@ class Batch:
             try:
                 self._book.flush()
             finally:
+                self._cut_short = self._being_written()
                 self._crew.end()
                 if self._large:
                     self._large.end()
+
+    def sweep(self) -> None:
+        """Removes what was half written at the end, if that came early; when nobody writes more."""
+        for folder in {file.local.parent for file in self._cut_short if file.local}:
+            files.remove_partial(folder)
+
+    def _being_written(self) -> set[Place]:
+        items = [work.item for work in self._crew.works()]
+        items += [self._large.item] if self._large else []
+        results = place(self._task.results)
+        made = {results / item.place for item in items}
+        return made | {self._destination / name for _, name, _ in self._packer.packing.values()}
 
     def _give(self, found: Iterator[Item | Row]) -> Iterator[Row]:
         """Fills the workers' hands."""
@@ -334,4 +350,8 @@ def opened(plan: Plan) -> Iterator[Batch]:
         results = destination.uri
         if plan.layout != "tree":
             results = f"{destination.uri}/{FOLDER}/results"
-        yield Batch(plan, task_of(plan, models, results, book.options), book, destination)
+        batch = Batch(plan, task_of(plan, models, results, book.options), book, destination)
+        try:
+            yield batch
+        finally:
+            batch.sweep()

@@ -159,6 +159,11 @@ class Crew:
         """Notes that a worker has something to do."""
         member.hands[promise], self.owners[promise] = works, member
 
+    def works(self) -> list[Work]:
+        """Returns all that is in somebody's hands."""
+        hands = (works for member in self.members for works in member.hands.values())
+        return [work for works in hands for work in works]
+
     def done(self, promise: Any) -> list[Work]:
         """Notes that it is done, and returns what it was."""
         member = self.owners.pop(promise)

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srgan.cluster.owners import Owners, of_row
+from srgan.cluster.patience import Refused
 from srgan.cluster.places import Place
 from srgan.cluster.room import staying
 from srgan.cluster.rows import DONE, SCHEMA, Row, key, table
@@ -165,10 +166,12 @@ class Manifest:
             return False
         try:
             made = json.loads(header.read())
+            if not isinstance(made, dict):
+                raise ValueError("it holds no names")
         except ValueError:
             raise ValueError(
-                f"{header.uri} is damaged: it is no JSON. It says what {where} was made of, and "
-                "with. Restore it from a copy, or choose another destination."
+                f"{header.uri} is damaged: it is no JSON object. It says what {where} was made of, "
+                "and with. Restore it from a copy, or choose another destination."
             ) from None
         if made != settings:
             names = [name for name in settings | made if settings.get(name) != made.get(name)]
@@ -212,21 +215,25 @@ def _saying_what_stays() -> Iterator[None]:
 def _batches(part: Place, newest_first: bool = False) -> Iterator[pa.RecordBatch]:
     """The rows of a file, some at a time."""
     try:
-        with part.files.open_input_file(part.path) as stream:
-            file = pq.ParquetFile(stream)
-            if file.schema_arrow.names != SCHEMA.names:
-                raise _damaged(part, f"its columns are {', '.join(file.schema_arrow.names)}")
+        with part.open() as stream:
+            file = pq.ParquetFile(stream, page_checksum_verification=True)
+            if (found := file.schema_arrow).names != SCHEMA.names or found.types != SCHEMA.types:
+                columns = ", ".join(f"{field.name} ({field.type})" for field in found)
+                raise ValueError(f"its columns are {columns}")
             groups = range(file.num_row_groups)
             for group in reversed(groups) if newest_first else groups:
                 rows = file.read_row_group(group, use_threads=False)  # each would keep memory
+                rows.validate(full=True)  # a text that is none would be found later, and elsewhere
                 yield from rows.to_batches()[:: -1 if newest_first else 1]
-    except (OSError, pa.ArrowException) as error:
+    except Refused:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise _damaged(part, str(error)) from error
 
 
 def _save(batches: Iterable[pa.RecordBatch], sink: pa.NativeFile) -> None:
     """Writes rows, some at a time, of which each makes a row group."""
-    with pq.ParquetWriter(sink, SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(sink, SCHEMA, compression="zstd", write_page_checksum=True) as writer:
         waiting: list[pa.RecordBatch] = []
         for batch in batches:
             if waiting and sum(one.num_rows for one in waiting) + batch.num_rows > _ROWS:
