@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from srgan.networks.discriminators import feature_heads, unet, vgg_style
+from srgan.train import losses
 
 
 def images(side, batch=2):
@@ -149,8 +150,20 @@ def test_heads_see_the_directions_of_features_alone():
     heads = feature_heads(seeing({"conv3_1": 5}), filters=8)
     x = np.random.default_rng(0).random((2, 16, 16, 5), np.float32)
     lengths = np.random.default_rng(1).uniform(0.1, 10, (2, 16, 16, 1))
-    np.testing.assert_allclose(heads({"conv3_1": x}), heads({"conv3_1": lengths * x}), atol=1e-5)
+    logits = heads({"conv3_1": 100 * x})  # as large as VGG's
+    np.testing.assert_allclose(logits, heads({"conv3_1": 100 * lengths * x}), atol=1e-4)
     assert np.isfinite(heads({"conv3_1": 0 * x})).all()
+
+
+def test_the_penalty_of_heads_can_be_learned_from_where_features_are_zero():
+    heads = feature_heads(seeing({"conv3_1": 5}), filters=8, normalisation=False)
+    x = np.random.default_rng(0).random((2, 16, 16, 5), np.float32)
+    x[:, 3:9] = 0
+    with tf.GradientTape() as tape:
+        penalty = losses.gradient_penalty(heads, {"conv3_1": tf.constant(x)})
+    assert 0 < float(penalty) < 1e4
+    for gradient in tape.gradient(penalty, heads.trainable_weights):
+        assert gradient is None or np.isfinite(gradient).all()
 
 
 def test_a_head_equals_its_description_in_numpy(randomise):
@@ -158,7 +171,7 @@ def test_a_head_equals_its_description_in_numpy(randomise):
     x = np.random.default_rng(0).random((6, 8, 5), np.float32)
     weights = {weight.path.removeprefix("conv3_1_"): weight.numpy() for weight in heads.weights}
 
-    y = np.sqrt(5) * x / np.linalg.norm(x, axis=-1, keepdims=True)
+    y = x / np.sqrt((x**2).mean(axis=-1, keepdims=True) + 1e-3)
     y = leaky_relu(y @ weights["head/kernel"][0, 0] + weights["head/bias"])
     y = convolve(y, weights["conv1/kernel"], stride=2)
     scale, offset, mean, variance = (

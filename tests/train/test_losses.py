@@ -272,6 +272,14 @@ def test_the_gradient_penalty_is_the_mean_square_of_the_gradient():
     assert float(losses.gradient_penalty(of_features, features)) == pytest.approx(4 * 30 + 1)
 
 
+def test_the_gradient_penalty_is_that_of_the_mean_logit():
+    def of_pixels(images, training):
+        return 3 * tf.reduce_sum(images, axis=-1, keepdims=True)
+
+    images = tf.ones((2, 4, 5, 3))
+    assert float(losses.gradient_penalty(of_pixels, images)) == pytest.approx(9 * 60 / 20**2)
+
+
 def test_the_artifact_loss_is_that_of_ldl():
     rng = np.random.default_rng(0)
     hr, sr, average = rng.random((3, 2, 12, 14, 3)).astype(np.float32)

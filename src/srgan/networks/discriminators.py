@@ -9,7 +9,7 @@ import re
 import keras
 from keras import layers
 
-from srgan.networks.layers import BatchNormalization
+from srgan.networks.layers import BatchNormalization, PixelNormalization
 
 
 def vgg_style(patch: int | None = 96, filters: int = 64, normalisation: bool = True) -> keras.Model:
@@ -110,8 +110,8 @@ def feature_heads(
     """Small networks that judge what a frozen network sees (projected GAN, Sauer et al. 2021).
 
     Knowing textures before its first step, it needs fewer of them than one that begins with pixels.
-    There is a head for every layer, without the paper's mixing of layers: features are taken to
-    length one at every pixel, times sqrt(channels), so that no layer outweighs another; a 1x1
+    There is a head for every layer, without the paper's mixing of layers: features are
+    divided by their root mean square at every pixel, so that no layer outweighs another; a 1x1
     convolution, LeakyReLU; normalised 3x3 convolutions of stride two, LeakyReLU, down to one
     position for 8x8 pixels of the image (one of stride one where there are no more); a logit for
     each position.
@@ -127,8 +127,7 @@ def feature_heads(
     for name, output in features.output.items():
         channels = output.shape[-1]
         inputs[name] = x = keras.Input((None, None, channels), name=name)
-        x = layers.UnitNormalization(axis=-1, dtype="float32", name=f"{name}_direction")(x)
-        x = layers.Rescaling(channels**0.5, dtype="float32", name=f"{name}_length")(x)
+        x = PixelNormalization(dtype="float32", name=f"{name}_direction")(x)
         x = layers.Conv2D(filters, 1, kernel_initializer="he_normal", name=f"{name}_head")(x)
         x = layers.LeakyReLU(0.2, name=f"{name}_activation")(x)
         block = int(re.findall(r"\d", name)[0])  # a block of VGG is half as large as the one before

@@ -39,6 +39,27 @@ class PixelShuffle(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("srgan")
+class PixelNormalization(layers.Layer):
+    """Divides the channels of each pixel by their root mean square (Karras et al. 2018, 4.2).
+
+    Unlike Keras' UnitNormalization, it has a gradient, and one of that, at pixels that are 0.
+
+    Args:
+        epsilon: Added to the mean square.
+    """
+
+    def __init__(self, epsilon: float = 1e-3, **layer_options) -> None:
+        super().__init__(**layer_options)
+        self.epsilon = epsilon
+
+    def call(self, x):
+        return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + self.epsilon)
+
+    def get_config(self):
+        return super().get_config() | {"epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("srgan")
 class BatchNormalization(layers.BatchNormalization):
     """Keras' layer, with the statistics of the whole batch where several workers share it."""
 

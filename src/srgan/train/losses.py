@@ -188,16 +188,19 @@ ADVERSARIAL = {
 def gradient_penalty(discriminator, images):
     """R1 of real and R2 of generated images (Mescheder et al. 2018, eq. 9): E[|grad_x D(x)|^2].
 
+    D(x) is the mean of an image's logits, so that a weight means the same for one and for many.
+
     Args:
         discriminator: Maps images to logits, without batch normalisation, which mixes them.
         images: Or what else it judges: a dict of features.
     """
     with tf.GradientTape() as tape:
         tape.watch(images)
-        logits = ops.sum(ops.cast(discriminator(images, training=True), "float32"))
+        logits = ops.cast(discriminator(images, training=True), "float32")
+        total = ops.mean(logits) * ops.cast(ops.shape(logits)[0], "float32")
     squares = [
         ops.sum(ops.square(ops.cast(gradient, "float32")), axis=(1, 2, 3))
-        for gradient in tf.nest.flatten(tape.gradient(logits, images))
+        for gradient in tf.nest.flatten(tape.gradient(total, images))
     ]
     return ops.mean(sum(squares))
 
