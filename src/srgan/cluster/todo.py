@@ -43,8 +43,8 @@ class Todo:
                 yield self._failed(item, item.error)
                 continue
             elif is_taken:
-                said = f"Another picture becomes {name}, too. Rename one of them, or use "
-                yield self._failed(item, said + '--name "{stem}-{ext}".')
+                said = f"Another picture becomes {name}, too. Rename one of them, or, if their "
+                yield self._failed(item, said + 'suffixes differ, use --name "{stem}-{ext}".')
             elif self._book.owners.has_other(name, item.source):
                 said = f"{name} is there already, of another picture. Rename this one, or choose "
                 yield self._failed(item, said + "another destination.")
