@@ -56,6 +56,11 @@ def test_a_job_has_the_fields_of_the_description(described):
     assert set(states) == set(schema["properties"]["state"]["enum"])
 
 
+def test_a_result_is_told_without_its_bytes():
+    result = client.Result(b"PNG", "image/png", "srgan-x4", "")
+    assert repr(result) == "Result(media_type='image/png', model='srgan-x4', notes='')"
+
+
 def test_each_method_asks_what_is_described(described, picture):
     calls = [
         client._post("/v1/upscale", picture, {}),

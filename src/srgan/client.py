@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypedDict, Unpack
@@ -70,7 +70,7 @@ class Result:
         notes: What is to be said of it, or "".
     """
 
-    data: bytes
+    data: bytes = field(repr=False)  # megabytes, which would fill the screen
     media_type: str
     model: str
     notes: str

@@ -236,6 +236,17 @@ def test_a_full_quota_is_said(serving, png, tiny_model):
         assert "0 other jobs wait or run here, and all together may take 1e-06 GB" in detail(answer)
 
 
+def test_a_picture_that_has_no_room_costs_nobody_a_result(serving, png, tiny_model):
+    with serving(str(tiny_model), quota=5e-5) as port:
+        job = submit(port, png(40, 40))
+        wait(port, job)
+        large = png(200, 200)
+        assert len(large) > 50_000
+        assert ask(port, "POST", "/v1/jobs", large)[0] == 507
+        assert show(port, job)["state"] == "done"
+        assert result(port, job)[0] == 200
+
+
 def test_a_kill_loses_no_job(program, png, home):
     arguments = ("--model", "srgan-fast-x4", "--tile", 32, "--concurrency", 1, "--state", home)
     with program(*arguments) as (service, port):
@@ -394,4 +405,11 @@ def test_two_services_do_not_share_a_folder(port, tiny_model, home):
     done = serve("--model", tiny_model, "--state", home)
     assert done.returncode == 2
     assert f"Another service has its jobs in {home}" in done.stderr
+
+
+def test_a_file_in_place_of_the_folder_is_said(tiny_model, home):
+    home.touch()
+    done = serve("--model", tiny_model, "--state", home)
+    assert done.returncode == 2
+    assert f"Jobs cannot be kept in {home}: File exists. Choose a folder as --state" in done.stderr
     assert "Traceback" not in done.stderr

@@ -180,6 +180,8 @@ def test_a_file_of_options_may_give_one_value_where_several_may_be(tmp_path):
     ("text", "words"),
     [
         ("prot = 1", "has prot, which srgan serve does not know; expected some of"),
+        ("max-job = 1", "has max-job, which srgan serve does not know; expected some of"),
+        ("max-job = 1", ", max-frames, max-jobs, max-megabytes, "),
         ("port = ", "is not a TOML file"),
         ('port = "many"', "has port = 'many': Input should be a valid integer"),
         ("concurrency = 0", "has concurrency = 0: Input should be greater than or equal to 1"),

@@ -191,6 +191,44 @@ def test_several_pictures_are_enlarged_one_after_another_and_saved_together(page
     assert page.wrong == []
 
 
+def test_each_of_several_pictures_is_told_its_size_before_it_is_enlarged(page, tmp_path):
+    for name, width in (("one.png", 300), ("two.jpg", 200)):
+        zoomed_photo(width, 100).write_to_file(str(tmp_path / name))
+    page.set_input_files("#file", [tmp_path / "one.png", tmp_path / "two.jpg"])
+    page.locator("#list .note", has_text="300x100 → 1200x400 pixels").wait_for()
+    page.locator("#list .note", has_text="200x100 → 800x400 pixels").wait_for()
+    page.select_option("#scale", "2")
+    page.locator("#list .note", has_text="300x100 → 600x200 pixels").wait_for()
+    page.locator("#list .note", has_text="200x100 → 400x200 pixels").wait_for()
+
+
+def test_of_several_files_one_that_is_too_large_says_so(page, tmp_path):
+    zoomed_photo(300, 100).pngsave(str(tmp_path / "one.png"))
+    (tmp_path / "two.png").write_bytes(bytes(1_100_000))
+    page.set_input_files("#file", [tmp_path / "one.png", tmp_path / "two.png"])
+    told = "The file has 1.1 megabytes; expected at most 1."
+    page.locator("#list .note.bad", has_text=told).wait_for()
+    page.locator("#facts", has_text="middle").wait_for()
+    assert page.locator("#list .note.bad").all_inner_texts() == [told]
+
+
+def test_a_picture_in_work_is_removed_by_the_button_beside_it(page, tmp_path):
+    zoomed_photo(600, 400).pngsave(str(tmp_path / "large.png"))
+    page.set_input_files("#file", [tmp_path / "large.png"])
+    page.locator("#facts", has_text="middle").wait_for()
+    page.click("#start")
+    page.locator("#list progress").wait_for()
+    name, button, bar = (
+        page.locator(f"#list {part}").bounding_box()
+        for part in (".pick", ".pick ~ button", "progress")
+    )
+    assert name["x"] + name["width"] < button["x"]
+    assert name["y"] < button["y"] + button["height"] / 2 < name["y"] + name["height"]
+    assert bar["y"] > name["y"] + name["height"]
+    page.locator("#list .pick ~ button").click()
+    assert page.locator("#list li").count() == 0
+
+
 def test_what_runs_and_waits_is_cancelled(page, tmp_path):
     for name in ("one.png", "two.png"):
         zoomed_photo(500, 400).pngsave(str(tmp_path / name))
@@ -537,9 +575,13 @@ def test_a_service_with_tokens_asks_for_one(browser, serving, tiny_model):
         page.set_default_timeout(1000 * ENOUGH)
         page.goto(f"http://127.0.0.1:{port}/")
         page.locator("#status.bad", has_text="asks for a token").wait_for()
-        for tried in ("wrong", token):
+        for tried in ("wrong", "wröng…", token):
             page.fill("#token", tried)
             page.get_by_role("button", name="Use it").click()
+            if tried != token:
+                page.locator("#status.bad", has_text="does not know this token").wait_for()
+                page.reload()
+                page.locator("#access").wait_for()
         page.locator("#access").wait_for(state="hidden")
         page.get_by_role("button", name="cat", exact=True).click()
         page.locator("#facts", has_text="by tiny").wait_for()

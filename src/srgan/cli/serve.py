@@ -31,9 +31,9 @@ def _take_config(context: typer.Context, file: Path | None) -> Path | None:
     del known["config"]
     values = {name.replace("-", "_"): value for name, value in given.items()}
     if unknown := values.keys() - known.keys():
+        told, options = (", ".join(sorted(names)).replace("_", "-") for names in (unknown, known))
         raise typer.BadParameter(
-            f"{file} has {', '.join(sorted(unknown))}, which srgan serve does not know; expected "
-            f"some of {', '.join(sorted(known))}."
+            f"{file} has {told}, which srgan serve does not know; expected some of {options}."
         )
     for name, value in values.items():
         option = known[name]

@@ -62,9 +62,9 @@ def application(
             X-Forwarded-For is the client's address.
 
     Raises:
-        OSError: If a model is missing, or `state` cannot be made.
+        OSError: If a model is missing.
         ValueError: If a file is no model, or two have one name; if an origin or a proxy
-            is none; or if the jobs in `state` cannot be read, or another service has them.
+            is none; or if the jobs in `state` cannot be kept or read, or another service has them.
     """
     for proxy in proxies:
         _check_proxy(proxy)

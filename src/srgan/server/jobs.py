@@ -201,14 +201,14 @@ class Jobs:
 
     def _write(self, job: Job, data: bytes) -> None:
         quota = 1e9 * self._limits.quota
-        self._make_room(quota - len(data))
-        if self._store.size() + len(data) > quota:
+        if self._store.size_without_results() + len(data) > quota:  # nobody's result is lost for it
             raise HTTPException(
                 507,
                 f"There is no room for this picture of {len(data) / 1e6:.3g} MB: {len(self)} other "
                 f"jobs wait or run here, and all together may take {self._limits.quota:g} GB of "
                 "the disk. Try again later, or send it to /v1/upscale.",
             )
+        self._make_room(quota - len(data))
         folder = self._folder / job.id
         folder.mkdir(parents=True)
         try:

@@ -159,6 +159,14 @@ class Store:
             (size,) = self._database.execute("SELECT COALESCE(SUM(bytes), 0) FROM jobs").fetchone()
         return size
 
+    def size_without_results(self) -> int:
+        """Likewise, once all results have made room."""
+        with self._lock:
+            (size,) = self._database.execute(
+                "SELECT COALESCE(SUM(bytes), 0) FROM jobs WHERE state != 'done'"
+            ).fetchone()
+        return size
+
     def _select(self, condition: str, *values: Any) -> Sequence[Job]:
         with self._lock:
             rows = self._database.execute(f"SELECT * FROM jobs WHERE {condition}", values)
@@ -180,7 +188,7 @@ def _open(file: Path | None) -> tuple[sqlite3.Connection, bool]:
         database.execute("PRAGMA synchronous = FULL")
         (found,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise sqlite3.DatabaseError(found)
+            raise sqlite3.DatabaseError(" ".join(found.split()))  # the log has lines
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > _VERSION:
             raise ValueError(

@@ -39,17 +39,22 @@ def claimed(folder: Path) -> Iterator[None]:
     """Makes a folder that survives, and keeps it from other services in the block.
 
     Raises:
-        OSError: If it cannot be made.
-        ValueError: If another service has it.
+        ValueError: If it cannot be made, or written to, or another service has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with locks.exclusive(folder / _LOCK):
-            yield
-    except BlockingIOError as error:
-        raise ValueError(
-            f"Another service has its jobs in {folder}. End it, or choose another --state."
-        ) from error
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locks.exclusive(folder / _LOCK))
+        except BlockingIOError as error:
+            raise ValueError(
+                f"Another service has its jobs in {folder}. End it, or choose another --state."
+            ) from error
+        except OSError as error:
+            raise ValueError(
+                f"Jobs cannot be kept in {folder}: {error.strerror or error}. Choose a folder as "
+                "--state that this user may write to, or that can be made."
+            ) from error
+        yield
 
 
 def _claim(stack: ExitStack) -> Path | None:

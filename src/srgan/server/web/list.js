@@ -16,11 +16,16 @@ const rows = new Map();
  * @param {Picture} picture
  * @param {(picture: Picture) => void} pick
  * @param {(picture: Picture) => void} drop
+ * @param {(picture: Picture, width: number, height: number) => void} measured
  * @returns {Row}
  */
-function makeRow(picture, pick, drop) {
+function makeRow(picture, pick, drop, measured) {
   const address = URL.createObjectURL(picture.file);
-  const thumb = make("img", { src: address, alt: "", onload: () => URL.revokeObjectURL(address), onerror: () => thumb.remove() });
+  const onload = () => {
+    URL.revokeObjectURL(address);
+    measured(picture, thumb.naturalWidth, thumb.naturalHeight);
+  };
+  const thumb = make("img", { src: address, alt: "", onload, onerror: () => thumb.remove() });
   const note = make("span", { class: "note" });
   const bar = make("progress", { max: 1, hidden: true, "aria-label": `Progress of ${picture.file.name}` });
   const button = make("button", { type: "button", class: "pick", onclick: () => pick(picture) }, thumb, make("span", {}, picture.file.name), note);
@@ -33,15 +38,16 @@ function makeRow(picture, pick, drop) {
  *
  * @param {(picture: Picture) => void} pick
  * @param {(picture: Picture) => void} drop
+ * @param {(picture: Picture, width: number, height: number) => void} measured Told once, if the browser shows it.
  */
-export function paint(pick, drop) {
+export function paint(pick, drop, measured) {
   for (const [picture, row] of rows) {
     if (pictures.includes(picture)) continue;
     row.item.remove();
     rows.delete(picture);
   }
   for (const picture of pictures) {
-    const row = rows.get(picture) ?? makeRow(picture, pick, drop);
+    const row = rows.get(picture) ?? makeRow(picture, pick, drop, measured);
     if (!rows.has(picture)) byId("list").append(row.item);
     rows.set(picture, row);
     row.note.textContent = picture.said;

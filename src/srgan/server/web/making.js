@@ -56,11 +56,22 @@ export async function look(picture, changed) {
   const { file: after, model: took, notes } = await post("preview", query, picture.file, signal);
   picture.preview = { before, after, label: labelOf(took, realism ? { realism } : {}), model: took, notes };
   picture.right = "preview";
-  if (picture.state === "new" || picture.state === "failed") {
-    const { size, problem } = foresee(width, height, took, wishes().scale ?? "");
-    Object.assign(picture, { state: problem ? "failed" : "new", said: problem || size });
-  }
+  if (picture.state === "new" || picture.state === "failed") expect(picture, took);
   changed();
+}
+
+/**
+ * Tells how large a picture will be, as far as its own size is known.
+ *
+ * @param {Picture} picture
+ * @param {string} [model] That the service found for it.
+ */
+export function expect(picture, model) {
+  const { model: chosen, scale = "" } = wishes();
+  const likely = chosen || (scale === "2" ? "srgan-x2" : "");
+  const { size, problem } = foresee(picture.width, picture.height, model ?? likely, scale);
+  picture.expected = problem || size;
+  Object.assign(picture, { state: problem ? "failed" : "new", said: picture.expected });
 }
 
 /**

@@ -4,7 +4,7 @@ import { byId, make } from "../../web/dom.js";
 import { limits, showChoice, showOffer } from "./choices.js";
 import { startComparison } from "./comparison.js";
 import { paint } from "./list.js";
-import { cancel, drawMap, look, start } from "./making.js";
+import { cancel, drawMap, expect, look, start } from "./making.js";
 import { add, choose, current, pictures, remove, results, workOf } from "./pictures.js";
 import { Denied, read, useToken } from "./requests.js";
 import { give, show } from "./showing.js";
@@ -18,7 +18,7 @@ const PATIENCE = 400; // milliseconds after the last change of a setting
 const timer = { settings: 0 };
 
 function changed() {
-  paint(pick, drop);
+  paint(pick, drop, measured);
   show();
 }
 
@@ -33,6 +33,18 @@ async function pick(picture) {
 /** @param {Picture} picture */
 function drop(picture) {
   remove(picture);
+  changed();
+}
+
+/**
+ * @param {Picture} picture
+ * @param {number} width
+ * @param {number} height
+ */
+function measured(picture, width, height) {
+  if (picture.said || picture.width) return; // more is known of it
+  Object.assign(picture, { width, height });
+  expect(picture);
   changed();
 }
 
@@ -68,6 +80,9 @@ function tooLarge(file) {
 async function take(files, hr = "") {
   const added = [...files].map((file) => add(file, hr));
   if (!added.length) return;
+  for (const picture of added) {
+    if (tooLarge(picture.file)) Object.assign(picture, { state: "failed", said: tooLarge(picture.file) });
+  }
   choose(added[0]);
   changed();
   await preview(added[0]);
@@ -119,6 +134,10 @@ function listenToSettings() {
       clearTimeout(timer.settings);
       timer.settings = setTimeout(() => {
         const picture = current(); // which may be another one by now
+        for (const other of pictures) {
+          if (other !== picture && other.said && other.said === other.expected) expect(other);
+        }
+        changed();
         if (picture) preview(picture);
       }, PATIENCE);
     });
@@ -174,7 +193,7 @@ async function showService() {
 
 /** @param {unknown} error */
 function complainOfService(error) {
-  byId("access").hidden = !(error instanceof Denied);
+  if (error instanceof Denied) byId("access").hidden = false;
   complain(error);
 }
 

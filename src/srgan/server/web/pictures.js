@@ -23,6 +23,7 @@
  * @property {number} height
  * @property {"new" | "waiting" | "working" | "done" | "failed"} state
  * @property {string} said What is to be told of the state.
+ * @property {string} expected What `said` was when it told of the size.
  * @property {number} done From 0 to 1; 0 if nobody knows.
  * @property {Blob | null} view What a browser can show of it, once it is known.
  * @property {Preview | null} preview
@@ -55,7 +56,7 @@ export function add(file, hr = "") {
   /** @type {Picture} */
   const picture = {
     ...{ file, hr, width: 0, height: 0, name: file.name.replace(/\.[^.]*$/, "") || "picture" },
-    ...{ state: "new", said: "", done: 0, view: null, preview: null, works: [] },
+    ...{ state: "new", said: "", expected: "", done: 0, view: null, preview: null, works: [] },
     ...{ left: "before", right: "preview", running: null },
   };
   pictures.push(picture);

@@ -19,6 +19,7 @@
 
 const TOKEN = "token"; // in the storage of this window, which ends with it
 const DENIED = "This service asks for a token: whoever runs it gives you one.";
+const UNKNOWN = "The service does not know this token. Is all of it there?";
 const GONE = "The service does not answer. Is it still running? Start it again (srgan serve), then try once more.";
 
 /**
@@ -29,10 +30,11 @@ const GONE = "The service does not answer. Is it still running? Start it again (
  */
 async function reach(address, how) {
   const token = sessionStorage.getItem(TOKEN);
+  if (token && !/^[\x21-\x7e]+$/.test(token)) throw new Denied(UNKNOWN); // no header can have it
   const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
   try {
     const answer = await fetch(address, { ...how, headers });
-    if (answer.status === 401) throw new Denied(DENIED);
+    if (answer.status === 401) throw new Denied(token ? UNKNOWN : DENIED);
     return answer;
   } catch (error) {
     throw error instanceof TypeError ? new Error(GONE) : error;
@@ -44,7 +46,7 @@ export class Denied extends Error {}
 
 /** @param {string} token That is sent from now on. */
 export function useToken(token) {
-  sessionStorage.setItem(TOKEN, token);
+  sessionStorage.setItem(TOKEN, token.trim());
 }
 
 /**
