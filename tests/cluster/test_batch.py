@@ -466,6 +466,32 @@ def test_a_signal_ends_a_batch_with_one_line_and_the_rest_can_be_done_later(
     assert {path: path.stat().st_ino for path in made} == made
 
 
+def test_a_signal_while_ray_starts_ends_a_batch_with_the_same_line(photos, tmp_path, tiny_model):
+    command = [sys.executable, "-m", "srgan", "batch", str(photos), str(tmp_path / "large")]
+    process = subprocess.Popen(
+        [*command, "--model", str(tiny_model)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: children(process.pid))
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert (process.returncode, said) == (
+        143,
+        "error: interrupted; every file that was written is complete.\n",
+    )
+    assert not results(tmp_path / "large")
+
+
+def children(pid):
+    """The processes that a process began."""
+    found = ""
+    with suppress(OSError):
+        found = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for child in found.split()]
+
+
 def test_a_signal_leaves_nothing_half_written_of_a_large_picture(
     begin, batch, large_picture, tmp_path, tiny_model
 ):

@@ -47,7 +47,12 @@ def connected(address: str | None) -> Iterator[None]:
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise _explained(address, error) from error
         else:
-            _start(quiet)
+            try:
+                _start(quiet)
+            except SystemExit as error:  # what Ray makes of SIGTERM while its processes start
+                if error.code == signal.SIGTERM and callable(terminate):
+                    terminate(signal.SIGTERM, None)
+                raise
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, terminate)  # Ray's own ends the process without a word
         yield
