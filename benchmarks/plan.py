@@ -4,7 +4,8 @@
 
 A run of each recipe with few steps gives the real seconds of a step, of both stages, and of a
 validation with all that is done beside one; from these follows what the whole schedule would take.
-The plan is made before and after it, since a machine is not equally fast all day.
+The plan is made before and after it, since a machine is not equally fast all day; with --once,
+only before it.
 """
 
 import argparse
@@ -37,14 +38,16 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--recipe", action="append", choices=recipes.RECIPES, required=True)
     parser.add_argument("--vgg-weights", type=Path)
+    parser.add_argument("--once", action="store_true", help="one plan, before the run")
     arguments = parser.parse_args()
     for name in arguments.recipe:
-        plans, real = measure(recipes.RECIPES[name], arguments.photos, arguments.vgg_weights)
+        recipe = recipes.RECIPES[name]
+        plans, real = measure(recipe, arguments.photos, arguments.vgg_weights, arguments.once)
         compare(name, plans, real)
 
 
 def measure(
-    recipe: config.Config, photos: Path, vgg: Path | None
+    recipe: config.Config, photos: Path, vgg: Path | None, once: bool
 ) -> tuple[list[plan.Plan], dict[str, Real]]:
     """The plans of a recipe, and what its stages really take."""
     short = {
@@ -68,7 +71,8 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         settings = recipe.model_copy(update=short)
         train(photos, Path(folder) / "run", settings, vgg_weights=vgg, progress=report)
-    plans.append(plan.make(photos, recipe, vgg_weights=vgg))
+    if not once:
+        plans.append(plan.make(photos, recipe, vgg_weights=vgg))
     lone = settings.adversarial.discriminator_steps
     return plans, {
         "pretrain": seconds(at["pretrain"], 0),

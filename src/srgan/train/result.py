@@ -1,7 +1,7 @@
 """What a run leaves: an ONNX file that says what it is, how it was trained and what it scored."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import keras
@@ -15,6 +15,8 @@ from srgan.quality import uncertainty
 from srgan.train import config, csv_log, own, record
 from srgan.train.pairs import Pair
 
+_OWN = "a data set"
+
 
 def write_model(
     generator: keras.Model,
@@ -24,6 +26,7 @@ def write_model(
     halvings: Mapping[str, int],
     scores: str = "",
     psnr_model: str = "",
+    own_data: Collection[str] = (),
 ) -> None:
     """Writes a generator as `model.onnx` and `.keras` of a run or of one of its stages.
 
@@ -36,18 +39,20 @@ def write_model(
         scores: What the weights scored; see `validation_scores`.
         psnr_model: Name of the file beside RUN's models that stage two started from; "" after
             stage one.
+        own_data: The stages whose batches a caller has made.
     """
     stages: list[tuple[str, config.Schedule]] = [("pretrain", settings.pretrain)]
     if psnr_model:
         stages.append(("adversarial", settings.adversarial))
     training = "; ".join(
-        f"{name}, {stage.steps:,} steps of {stage.batch_size} crops of {stage.hr_patch} pixels"
+        f"{name}, {stage.steps:,} steps of "
+        + (_OWN if name in own_data else f"{stage.batch_size} crops of {stage.hr_patch} pixels")
         + (f", learning rate halved {halvings[name]} times" if halvings.get(name) else "")
         for name, stage in stages
         if stage.steps
     )
     degraded = settings.degradation
-    if degraded.versions:
+    if degraded.versions and not all(name in own_data for name, _ in stages):
         limits = (degraded.blur, degraded.noise, degraded.quality)
         ranges = [f"{low:g} to {high:g}" for low, high in limits]
         training += "; photos degraded by blur of {}, noise of {}, JPEG of {}".format(*ranges)
@@ -102,7 +107,7 @@ def describe(
 
 def describe_data(known: record.Data) -> str:
     """Returns what a model says of its training data."""
-    what = f"{known.photos} photos" if known.photos else "a data set"
+    what = f"{known.photos} photos" if known.photos else _OWN
     return f"{what}, fingerprint {known.fingerprint[:16]}"
 
 

@@ -260,6 +260,7 @@ def _run(
         "adversarial": settings.adversarial,
     }
     trained_on = result.describe_data(known.data)
+    own_data = [name for name in sources if isinstance(sources[name], streams.OwnStream)]
     rank, psnr_model = validation.accuracy_rule, ""
     halvings: dict[str, int] = {}
     floor = float("-inf")
@@ -271,7 +272,12 @@ def _run(
             place.mkdir(exist_ok=True)
         if workers.leads() and psnr_model:
             result.write_model(
-                networks.generator, folder / f"{psnr_model}.onnx", settings, trained_on, halvings
+                networks.generator,
+                folder / f"{psnr_model}.onnx",
+                settings,
+                trained_on,
+                halvings,
+                own_data=own_data,
             )
         fitting.fit(
             stage,
@@ -291,7 +297,7 @@ def _run(
         scores = result.validation_scores(place / "validation.csv", int(stage.best_step))
         model = place / "model.onnx"
         result.write_model(
-            networks.generator, model, settings, trained_on, halvings, scores, psnr_model
+            networks.generator, model, settings, trained_on, halvings, scores, psnr_model, own_data
         )
         for kind in (".onnx", ".keras"):
             copy = model.with_suffix(kind)
