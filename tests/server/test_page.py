@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
+from PIL import Image
 
 from srgan.io import images
 from srgan.models import loading
@@ -283,12 +284,11 @@ def test_a_transparent_result_hides_what_lies_below(page, tmp_path, lr):
     assert page.screenshot(clip=right) == seen
 
 
-def test_what_moves_still_moves(page, tmp_path, lr):
-    frames = np.concatenate([lr, lr[::-1]])
-    film = pyvips.Image.new_from_array(frames).copy()
-    film.set_type(pyvips.GValue.gint_type, "page-height", len(lr))
-    film.gifsave(str(tmp_path / "film.gif"))
-    page.set_input_files("#file", tmp_path / "film.gif")
+@pytest.mark.parametrize("suffix", ["gif", "webp", "avif"])
+def test_what_moves_still_moves(page, tmp_path, lr, suffix):
+    one, two = (Image.fromarray(frame) for frame in (lr, lr[::-1]))
+    one.save(tmp_path / f"film.{suffix}", save_all=True, append_images=[two])
+    page.set_input_files("#file", tmp_path / f"film.{suffix}")
     done(page)
     with page.expect_download() as saved:
         page.click("#download")
@@ -534,6 +534,12 @@ def test_the_picture_chooses_the_model(browser, serving, lr, tmp_path):
         assert "gets the model that takes them away" in page.inner_text("#promise")
         example(page)
         assert page.inner_text("#facts").endswith("by srgan-x4")
+        zoomed_photo(400, 300).pngsave(str(tmp_path / "large.png"))
+        page.set_input_files("#file", tmp_path / "large.png")
+        page.locator("#facts", has_text="middle of it, by srgan-x4").wait_for()
+        page.select_option("#scale", "2")
+        page.locator("#facts", has_text="middle of it, by srgan-x2").wait_for()
+        page.select_option("#scale", "")
         page.set_input_files("#file", degraded)
         page.locator("#facts", has_text="by srgan-photo-x4").wait_for()
         assert "it was compressed as JPEG" in page.inner_text("#notes")

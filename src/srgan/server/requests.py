@@ -95,6 +95,12 @@ class PreviewRequest(ErrorMapRequest):
 
     model: str = Field(default="", description="As of an enlargement.")
     realism: float | None = Field(default=None, ge=0, le=1, description="As of an enlargement.")
+    scale: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="Of the enlargement that is previewed, where it decides which model is taken.",
+    )
     side: int = Field(
         default=128,
         ge=1,

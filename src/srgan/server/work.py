@@ -84,6 +84,7 @@ class Worker:
         """
         options = UpscaleOptions.parse(
             realism=None if asked.realism is None else round(asked.realism, 2),
+            scale=asked.scale,
             max_megapixels=self._limits.megapixels,
         )
         picture = stream.Picture(data, options.max_pixels, ".png", srgb=True)

@@ -81,7 +81,7 @@ export function wishes() {
  */
 export async function naturalFormat(file) {
   const head = new TextDecoder("latin1").decode(await file.slice(0, 4096).arrayBuffer());
-  const moves = head.startsWith("GIF8") || head.includes("acTL") || (head.startsWith("RIFF") && head.includes("ANIM"));
+  const moves = head.startsWith("GIF8") || head.includes("acTL") || head.slice(4, 12) === "ftypavis" || (head.startsWith("RIFF") && head.includes("ANIM"));
   return moves ? "webp" : "png";
 }
 

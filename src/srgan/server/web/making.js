@@ -51,8 +51,8 @@ export async function look(picture, changed) {
     await start([picture], changed);
     return;
   }
-  const { model, realism = "" } = wishes();
-  const query = { model, side: String(SIDE), ...(realism ? { realism } : {}) };
+  const { model, realism = "", scale = "" } = wishes();
+  const query = { model, side: String(SIDE), ...(realism ? { realism } : {}), ...(scale ? { scale } : {}) };
   const { file: after, model: took, notes } = await post("preview", query, picture.file, signal);
   picture.preview = { before, after, label: labelOf(took, realism ? { realism } : {}), model: took, notes };
   picture.right = "preview";
