@@ -164,6 +164,14 @@ def test_a_signal_in_a_step_that_diverges_is_not_lost(fit, tmp_path):
         fit(tmp_path / "run", rate=1000, further=[SignalBefore(1)])  # the second step diverges
 
 
+def test_a_signal_in_the_last_step_ends_a_run_which_has_that_stage_behind_it(fit, tmp_path):
+    with pytest.raises(fitting.Interrupted, match="Stopped in run at step 16 of 16"):
+        fit(tmp_path / "run", rate=1e-3, every=8, further=[SignalBefore(STEPS - 1)])
+    resumed = fit(tmp_path / "run", rate=1e-3, every=8, report=lambda _: kill())  # has no step
+    assert resumed["step"] == STEPS
+    assert (tmp_path / "run" / "best.npz").exists()
+
+
 def test_a_training_that_no_halving_mends_says_so_and_goes_on_with_a_lower_rate(fit, tmp_path):
     match = r"worse than plain grey at step 2\. In run, .* halved 3 times, to 125\. .*--resume"
     for _ in range(2):  # the second time, it begins where the first one ended

@@ -91,7 +91,8 @@ def fit(
                 _roll_back(stage, kept, divergence)
             workers.share([*stage.state().values()])
         else:
-            if int(stage.step) < stage.total_steps:
+            # A signal counts that came in the last step, too, whose validation may take a while.
+            if int(stage.step) < stage.total_steps or interruption.happened:
                 who = "" if interruption.happened else " by a callback"
                 raise Interrupted(
                     f"Stopped{who} in {folder.name} at step {int(stage.step)} of "
