@@ -83,8 +83,9 @@ def measure(
 def seconds(at: list[float], lone: int) -> Real:
     """What a stage takes, whose steps ended at these times."""
     gaps = {k: after - before for k, (before, after) in enumerate(itertools.pairwise(at), 2)}
-    judged = [gaps[k] for k in gaps if k % EVERY == 0 or k == len(at)]
-    plain = {k: gap for k, gap in gaps.items() if gap not in judged and k > WARM_UP}
+    judged = [gaps[k] for k in gaps if k % EVERY == 0]  # the last step alone lacks gradient norms
+    others = (k for k in gaps if k % EVERY and k != len(at))
+    plain = {k: gaps[k] for k in others if k > WARM_UP}
     step = statistics.median([gap for k, gap in plain.items() if k > lone + 1])
     alone = statistics.median([gap for k, gap in plain.items() if k <= lone] or [step])
     return Real(step, alone, statistics.median(judged[1:]) - step)

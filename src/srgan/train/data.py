@@ -82,13 +82,18 @@ class Photos(Sequence[Pair]):
         version each. Of a single photo, both get it.
         """
         order = sorted(self.names, key=lambda name: hashlib.sha256(name.encode()).digest())
-        held = {*order[: max(1, min(count, len(order) // 10))]}
+        held = {*order[: held_back(len(order), count)]}
         files = [entry.file for entry in self._entries]
         kept = [i for i, file in enumerate(files) if file not in held or len(order) == 1]
         first = [files.index(name) for name in self.names if name in held]
         kept, first = ([self._entries[i] for i in part] for part in (kept, first))
         pixels = self._index, self._lr, self._hr
         return Photos(*pixels, kept, self.skipped), Photos(*pixels, first, self.skipped)
+
+
+def held_back(photos: int, most: int) -> int:
+    """Returns how many of so many photos `Photos.hold_back` takes."""
+    return max(1, min(most, photos // 10))
 
 
 def prepare(

@@ -13,7 +13,7 @@ from srgan.train.fitting import Interrupted
 
 _logger = logging.getLogger(__name__)
 
-_VALIDATION_PHOTOS = 8
+VALIDATION_PHOTOS = 8
 
 
 def check_folders(*folders: str | os.PathLike[str] | None) -> None:
@@ -80,11 +80,11 @@ def prepare(
         for name, reason in held_out.skipped:
             _logger.warning("Left out of validation: %s: %s", name, reason)
     elif pairs:
-        pairs, held_out = pairs.hold_back(_VALIDATION_PHOTOS)
+        pairs, held_out = pairs.hold_back(VALIDATION_PHOTOS)
     assert held_out
     for name, reason in pairs.skipped if pairs else ():
         _logger.warning("Left out %s: %s", name, reason)
-    return pairs, [held_out[i] for i in range(min(len(held_out), _VALIDATION_PHOTOS))]
+    return pairs, [held_out[i] for i in range(min(len(held_out), VALIDATION_PHOTOS))]
 
 
 def lessons(

@@ -16,7 +16,6 @@ from srgan.train.stage import Stage
 
 _WARM_UP, _STEPS = 2, 4  # of a stage: the first ones trace and allocate
 _LEAST = 2.0  # seconds: of shorter steps more are measured, since batches lie ready for the first
-_VALIDATED = 8  # photos, as in a run
 
 
 class StageCost(NamedTuple):
@@ -29,7 +28,7 @@ class StageCost(NamedTuple):
     generator_seconds: float
     features_seconds: float
     discriminator_seconds: float
-    validation_seconds: float  # of one validation
+    validation_seconds: float  # of one validation, and of what is done beside it
     seconds: float  # of the whole stage
     checkpoint_bytes: int
 
@@ -53,6 +52,7 @@ def measure(
     lessons: teaching.Lessons | None,
     settings: config.Config,
     folder: Path,
+    validated: int,
 ) -> StageCost:
     """Measures a stage, which is not the same afterwards.
 
@@ -63,6 +63,7 @@ def measure(
         lessons: What a teacher makes of crops.
         settings: Of the run.
         folder: Made, for what a validation writes.
+        validated: Photos of the validation set.
     """
     schedule = getattr(settings, name)
     stream = streams.PhotoStream(sample, lessons, schedule, stage.taught, settings)
@@ -78,7 +79,7 @@ def measure(
         stage.step.assign(schedule.discriminator_steps)
         both = _step(stage, stream)
     folder.mkdir(exist_ok=True)
-    count = min(_VALIDATED, len(sample))
+    count = min(validated, len(sample))
     judge = validation.Validation(
         folder,
         [sample[i] for i in range(count)],
@@ -88,10 +89,13 @@ def measure(
         validation.accuracy_rule,
     )
     judge.set_model(stage)
-    judge.validate()  # the first one traces, and loads what LPIPS needs
-    began = time.perf_counter()
-    judge.validate()
-    judging = time.perf_counter() - began
+    judging = 0.0
+    for _ in range(2):  # the first one traces, and loads what LPIPS needs
+        began = time.perf_counter()
+        judge.validate()
+        if isinstance(stage, Adversarial):
+            stage.gradient_norms(stream.head(4))  # which a run measures beside it
+        judging = time.perf_counter() - began
     generator, features, discriminator = _parts(stage, batch)
     validations = math.ceil(stage.total_steps / settings.validate_every)
     learning = schedule.steps * max(both, making)

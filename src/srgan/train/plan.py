@@ -114,7 +114,15 @@ def _measure(
         )
         taught = (time.perf_counter() - began) / 2 * settings.teacher.crops
     costs = [
-        measuring.measure(name, stage, sample, lessons, settings, folder / name)
+        measuring.measure(
+            name,
+            stage,
+            sample,
+            lessons,
+            settings,
+            folder / name,
+            data.held_back(len(sizes), inputs.VALIDATION_PHOTOS),
+        )
         for name, stage in networks.stages.items()
     ]
     versions = max(settings.degradation.versions, 1)
