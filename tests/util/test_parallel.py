@@ -76,6 +76,46 @@ def test_a_caller_that_stops_asking_ends_the_work():
         assert len(begun) <= 2 * parallel.available_cores() + 1
 
 
+def test_pictures_take_turns_in_the_shared_pool():
+    cores, go, order = parallel.available_cores(), threading.Event(), []
+    begun = threading.Semaphore(0)
+
+    def hold():
+        begun.release()
+        assert go.wait(30)
+
+    large, other, small = (parallel.SharedPool() for _ in range(3))
+    held = [large.submit(hold) for _ in range(cores)]
+    for _ in held:
+        assert begun.acquire(timeout=30)
+    lock = threading.Lock()
+
+    def note(name):
+        with lock:
+            order.append(name)
+
+    late = [large.submit(note, "large") for _ in range(50)]
+    late += [other.submit(note, "other") for _ in range(50)]
+    found = small.submit(note, "small")
+    go.set()
+    for future in [*held, *late, found]:
+        future.result(30)
+    assert order.index("small") <= 2 + cores  # after one of each, and what began meanwhile
+    assert sorted(order) == ["large"] * 50 + ["other"] * 50 + ["small"]
+
+
+def test_the_shared_pool_raises_and_cancels_as_futures_do():
+    pool, go = parallel.SharedPool(), threading.Event()
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(lambda: 1 / 0).result(30)
+    held = [pool.submit(go.wait, 30) for _ in range(parallel.available_cores())]
+    unwanted = pool.submit(pytest.fail)
+    assert unwanted.cancel()
+    go.set()
+    assert all(future.result(30) for future in held)
+    assert pool.submit(divmod, 7, 2).result(30) == (3, 1)
+
+
 def test_items_are_made_one_ahead():
     made = []
 

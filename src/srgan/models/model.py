@@ -219,7 +219,7 @@ class Model:
         below = max(spans[-1].outer.stop - height, 0)
         padded = _padded(bands, below, cut.width - width)
         left = scale * (height - spans[0].inner.start)
-        pool = parallel.shared_pool() if self.calls > 1 else None
+        pool = parallel.SharedPool() if self.calls > 1 else None
         enlarged = tiling.upscale(run, padded, cut, scale, pool, progress, part)
         with closing(enlarged):  # as `tiling.upscale` says why
             for band in enlarged:

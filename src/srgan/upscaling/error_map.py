@@ -109,7 +109,7 @@ class ErrorMapJob:
             pairs = (np.concatenate(pair, axis=2) for pair in zip(*enlarged, strict=True))
             tall, wide = scale * height, scale * width
             strips = tiling.TileLayout(tall, wide, uncertainty.REACH, (_MAP_ROWS, wide))
-            bands = tiling.upscale(draw_pair, pairs, strips, scale=1, pool=parallel.shared_pool())
+            bands = tiling.upscale(draw_pair, pairs, strips, scale=1, pool=parallel.SharedPool())
             stack.enter_context(contextlib.closing(bands))
             explained = legend(wide)
             stream.write_rows(

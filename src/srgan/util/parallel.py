@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -86,12 +86,60 @@ def return_memory() -> None:
 
 
 @cache
-def shared_pool() -> ThreadPoolExecutor:
-    """Returns the threads, one a core, that all heavy arithmetic of this process shares.
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(available_cores(), "srgan")
 
+
+class _Turns:
+    """What waits for the threads: of each picture a queue. They take turns."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queues: deque[deque[Callable[[], None]]] = deque()  # those that are not empty
+
+    def add(self, queue: deque[Callable[[], None]], call: Callable[[], None]) -> None:
+        with self._lock:
+            if not queue:
+                self._queues.append(queue)
+            queue.append(call)
+        _threads().submit(self._run_next)  # as many as there are calls
+
+    def _run_next(self) -> None:
+        with self._lock:
+            queue = self._queues.popleft()
+            call = queue.popleft()
+            if queue:
+                self._queues.append(queue)
+        call()
+
+
+_turns = _Turns()
+
+
+class SharedPool(Executor):
+    """The threads, one a core, that all heavy arithmetic of this process shares.
+
+    Each picture has an instance. However much others have submitted, no more than one of their
+    calls comes before its next one: a small picture does not wait for all tiles of large ones.
     What runs there must not wait for something else that runs there.
     """
-    return ThreadPoolExecutor(available_cores(), "srgan")
+
+    def __init__(self) -> None:
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def submit(self, fn: Callable[..., _Result], /, *args, **kwargs) -> Future[_Result]:
+        future: Future[_Result] = Future()
+        _turns.add(self._waiting, partial(_fulfil, future, partial(fn, *args, **kwargs)))
+        return future
+
+
+def _fulfil(future: Future[_Result], call: Callable[[], _Result]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(call())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 class Stop:
