@@ -1,18 +1,23 @@
 """Upscales one picture to a gigapixel or more, and measures peak memory and time.
 
     python benchmarks/gigapixel.py PHOTO --side 8192 --model srgan-fast-x4
+    python benchmarks/gigapixel.py PHOTO --side 8192 --batch
 
 The picture is a mosaic of the photo, saved as tiled, pyramidal BigTIFF; its result is one, too. The
-run is a process of its own (Linux). Windows of the result are then compared with what the model
-makes of the same places alone, whole and in memory.
+run is a process of its own (Linux); with --batch, workers of Ray upscale strips of the picture, and
+each of these processes is measured, but for Ray's own. Windows of the result are then compared with
+what the model makes of the same places alone, whole and in memory.
 """
 
 import argparse
+import contextlib
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +35,26 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=8192, help="of the picture, in pixels")
     parser.add_argument("--model", default="srgan-fast-x4", help="name or ONNX file")
     parser.add_argument("--windows", type=int, default=16, help="that are compared")
+    parser.add_argument("--batch", action="store_true", help="by srgan batch, in strips")
     parser.add_argument("--folder", type=Path, help="for the two files, which are removed")
     arguments = parser.parse_args()
     side = arguments.side
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        source, result = Path(folder, "source.tif"), Path(folder, "result.tif")
+        source, result = Path(folder, "lr", "picture.tif"), Path(folder, "sr", "picture.tif")
+        source.parent.mkdir()
+        result.parent.mkdir()
         tile = pyvips.Image.new_from_file(str(arguments.photo))
         mosaic = tile.replicate(-(-side // tile.width), -(-side // tile.height))
         mosaic.crop(0, 0, side, side).tiffsave(str(source), **_LAYOUT)
-        command = ["-m", "srgan", "upscale", source, "-o", result, "--model", arguments.model]
+        if arguments.batch:
+            what = ["batch", source.parent, result.parent, "--format", "tiff"]
+        else:
+            what = ["upscale", source, "-o", result]
+        command = ["-m", "srgan", *what, "--model", arguments.model]
         command += ["--pyramid", "--max-megapixels", f"{side**2 / 1e6 + 1}"]
         began = time.perf_counter()
-        subprocess.run([sys.executable, *map(str, command)], check=True)
+        with watched() as peaks:
+            subprocess.run([sys.executable, *map(str, command)], check=True)
         seconds = time.perf_counter() - began
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         most, total = differences(source, result, arguments.model, arguments.windows)
@@ -54,6 +67,33 @@ def main() -> None:
             f"peak {used.ru_maxrss / 1024:,.0f} MiB; {arguments.windows} windows differ by at most "
             f"{most} of 255, in {total} values"
         )
+        for name, peak in peaks.items():
+            print(f"{name}: peak {peak:,.0f} MiB")
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[dict[str, float]]:
+    """The peak memory of each worker of Ray in the block, in MiB, once the block has ended."""
+    peaks: dict[str, float] = {}
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.5):
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):
+                    name = (process / "cmdline").read_bytes().split(b"\0")[0].decode()
+                    if name.startswith(("ray::Worker", "ray::Joiner")):
+                        lines = (process / "status").read_text().splitlines()
+                        peak = next(line.split()[1] for line in lines if line.startswith("VmHWM"))
+                        peaks[f"{name.split('.')[0]} {process.name}"] = int(peak) / 1024
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        thread.join()
 
 
 def differences(source: Path, result: Path, name: str, windows: int) -> tuple[int, int]:

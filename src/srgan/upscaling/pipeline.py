@@ -57,7 +57,10 @@ def prepare(
     suffix = destination.suffix.lower()
     formats.check_format(destination)
     if options.pyramid and suffix not in formats.TIFF:
-        raise ValueError(f"Only .tif files hold a pyramid; got {destination}. Name one (-o x.tif).")
+        raise ValueError(
+            f"Only .tif files hold a pyramid; got {destination}. Name one (-o x.tif), or choose "
+            "that format (--format tiff)."
+        )
     wanted = options.format and UpscaleOptions.parse(format=suffix_for(source, options)).format
     if wanted and UpscaleOptions.parse(format=suffix).format != wanted:
         raise ValueError(f"{destination} does not have the suffix of a {wanted} file.")
