@@ -233,7 +233,7 @@ def test_a_full_quota_is_said(serving, png, tiny_model):
     with serving(str(tiny_model), quota=1e-6) as port:
         answer = ask(port, "POST", "/v1/jobs", png(40, 40))
         assert answer[0] == 507
-        assert "0 other jobs wait or run here, and all together may take 1e-06 GB" in detail(answer)
+        assert "more than all jobs together may take of the disk here (1e-06 GB)" in detail(answer)
 
 
 def test_a_picture_that_has_no_room_costs_nobody_a_result(serving, png, tiny_model):

@@ -591,6 +591,16 @@ def test_a_service_with_tokens_asks_for_one(browser, serving, tiny_model):
         page.locator("#access").wait_for(state="hidden")
         page.get_by_role("button", name="cat", exact=True).click()
         page.locator("#facts", has_text="by tiny").wait_for()
+        models, examples = (page.locator(what).count() for what in ("#model option", "#examples *"))
+
+        page.evaluate("sessionStorage.setItem('token', 'changed')")  # that of the service did
+        page.locator("#examples button").nth(1).click()
+        page.get_by_text("does not know this token").first.wait_for()
+        page.fill("#token", token)
+        page.get_by_role("button", name="Use it").click()
+        page.locator("#access").wait_for(state="hidden")
+        assert page.locator("#model option").count() == models
+        assert page.locator("#examples *").count() == examples
         page.close()
 
 

@@ -201,6 +201,12 @@ class Jobs:
 
     def _write(self, job: Job, data: bytes) -> None:
         quota = 1e9 * self._limits.quota
+        if len(data) > quota:
+            raise HTTPException(
+                507,
+                f"This picture has {len(data) / 1e6:.3g} MB, more than all jobs together may take "
+                f"of the disk here ({self._limits.quota:g} GB). Send it to /v1/upscale.",
+            )
         if self._store.size_without_results() + len(data) > quota:  # nobody's result is lost for it
             raise HTTPException(
                 507,

@@ -34,6 +34,8 @@ export function showOffer({ models: all, auto, reads, formats, limits: most }) {
   Object.assign(limits, most);
   byId("most").textContent = `${reads}, of at most ${most.megabytes} MB each`;
   const select = byId("model", HTMLSelectElement);
+  const chosen = select.value;
+  select.replaceChildren(); // a second time after a token was asked for
   if (auto) select.append(make("option", { value: "" }, "Find out for each picture"));
   for (const model of all) models.set(model.name, model);
   const order = Object.keys(WORDS);
@@ -41,6 +43,7 @@ export function showOffer({ models: all, auto, reads, formats, limits: most }) {
   for (const { name, scale } of auto ? ranked.filter(({ name: one }) => !HIDDEN.includes(one)) : all) {
     select.append(make("option", { value: name }, WORDS[name] ?? `${name} (${scale} times)`));
   }
+  if (models.has(chosen)) select.value = chosen;
   for (const option of byId("format", HTMLSelectElement).options) {
     option.hidden = option.value !== "" && !formats.includes(option.value);
   }

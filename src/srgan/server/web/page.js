@@ -6,7 +6,7 @@ import { startComparison } from "./comparison.js";
 import { paint } from "./list.js";
 import { cancel, drawMap, expect, look, start } from "./making.js";
 import { add, choose, current, pictures, remove, results, workOf } from "./pictures.js";
-import { Denied, read, useToken } from "./requests.js";
+import { read, useToken } from "./requests.js";
 import { give, show } from "./showing.js";
 import { complain, reason, say } from "./status.js";
 import { archive } from "./zip.js";
@@ -186,29 +186,26 @@ function listenToResult() {
 async function showService() {
   const [offered, examples] = await Promise.all([read("v1/models"), read("examples")]);
   showOffer(offered);
-  byId("examples").append(...examples.map(exampleButton));
+  byId("examples").replaceChildren(...examples.map(exampleButton));
   byId("access").hidden = true;
   say("");
 }
 
-/** @param {unknown} error */
-function complainOfService(error) {
-  if (error instanceof Denied) byId("access").hidden = false;
-  complain(error);
-}
-
 function begin() {
   startComparison();
+  addEventListener("denied", () => {
+    byId("access").hidden = false;
+  });
   byId("access").addEventListener("submit", (event) => {
     event.preventDefault(); // of going elsewhere
     useToken(byId("token", HTMLInputElement).value);
-    showService().catch(complainOfService);
+    showService().catch(complain);
   });
   listenToFiles();
   listenToSettings();
   listenToShelf();
   listenToResult();
-  showService().catch(complainOfService);
+  showService().catch(complain);
 }
 
 begin();

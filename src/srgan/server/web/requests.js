@@ -30,11 +30,11 @@ const GONE = "The service does not answer. Is it still running? Start it again (
  */
 async function reach(address, how) {
   const token = sessionStorage.getItem(TOKEN);
-  if (token && !/^[\x21-\x7e]+$/.test(token)) throw new Denied(UNKNOWN); // no header can have it
+  if (token && !/^[\x21-\x7e]+$/.test(token)) throw denied(UNKNOWN); // no header can have it
   const headers = token ? { Authorization: `Bearer ${token}` } : undefined;
   try {
     const answer = await fetch(address, { ...how, headers });
-    if (answer.status === 401) throw new Denied(token ? UNKNOWN : DENIED);
+    if (answer.status === 401) throw denied(token ? UNKNOWN : DENIED);
     return answer;
   } catch (error) {
     throw error instanceof TypeError ? new Error(GONE) : error;
@@ -42,7 +42,15 @@ async function reach(address, how) {
 }
 
 /** The service asks for a token, or for another one. */
-export class Denied extends Error {}
+/**
+ * Tells the page, which shows a field for the token, whatever was asked for.
+ *
+ * @param {string} said
+ */
+function denied(said) {
+  dispatchEvent(new Event("denied"));
+  return new Error(said);
+}
 
 /** @param {string} token That is sent from now on. */
 export function useToken(token) {

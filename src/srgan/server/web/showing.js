@@ -95,6 +95,11 @@ export async function show() {
   explain(picture, work, isSeen);
 }
 
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(2)} MB`;
+}
+
 /**
  * @param {Picture} picture
  * @param {Work | undefined} work
@@ -109,7 +114,7 @@ function explain(picture, work, isSeen) {
   const download = byId("download", HTMLAnchorElement);
   download.hidden = !work;
   byId("facts").textContent = work
-    ? `${isSeen ? `${width}x${height} pixels, ` : ""}${(work.file.size / 1e6).toFixed(2)} MB, in ${work.seconds.toFixed(1)} s, by ${model}`
+    ? `${isSeen ? `${width}x${height} pixels, ` : ""}${megabytes(work.file.size)}, in ${work.seconds.toFixed(1)} s, by ${model}`
     : `${picture.state === "new" ? `${picture.said}. ` : ""}This is the middle of it, by ${model}.`;
   if (work) {
     give(download, work.file);
