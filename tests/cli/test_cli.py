@@ -822,8 +822,11 @@ def test_a_sweep_trains_a_run_for_each_value_and_goes_on_with_those_begun(
     cache = tmp_path / "cache"
     assert called == {"seed=1": (1, False, cache), "seed=2": (2, True, cache)}
     assert len(capsys.readouterr().out.splitlines()) == 2
-    for made in ("runs.html", "plane.svg"):
-        assert "seed=2" in (tmp_path / made).read_text()
+    assert "<td>seed=2" in (tmp_path / "runs.html").read_text()
+    drawn = (tmp_path / "plane.svg").read_text()
+    assert "seed: Pareto front" in drawn
+    assert ">1</text>" in drawn
+    assert ">2</text>" in drawn
 
 
 def test_a_value_that_is_set_by_a_misspelt_key_is_refused(fails):
