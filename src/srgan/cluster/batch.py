@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -52,7 +53,7 @@ class Batch:
         self._refused: set[bytes] = set()  # pictures, by their store
         self._todo = Todo(book, plan.name)
         self._pace = _CALL  # seconds of a picture, of late
-        self._cut_short: set[Place] = set()  # what was being written at the end
+        self._written: set[Path] = set()  # folders of this machine, at the end
         self._packer = Packer(plan.layout, plan.shard, book, destination)
 
     @property
@@ -97,22 +98,24 @@ class Batch:
             try:
                 self._book.flush()
             finally:
-                self._cut_short = self._being_written()
+                self._written = self._being_written()
                 self._crew.end()
                 if self._large:
                     self._large.end()
 
     def sweep(self) -> None:
         """Removes what was half written at the end, if that came early; when nobody writes more."""
-        for folder in {file.local.parent for file in self._cut_short if file.local}:
+        for folder in self._written:
             files.remove_partial(folder)
 
-    def _being_written(self) -> set[Place]:
+    def _being_written(self) -> set[Path]:
+        """The folders of this machine where something is half written."""
         items = [work.item for work in self._crew.works()]
         items += [self._large.item] if self._large else []
         results = place(self._task.results)
-        made = {results / item.place for item in items}
-        return made | {self._destination / name for _, name, _ in self._packer.packing.values()}
+        made = [results / item.place for item in items]  # file systems are not hashable
+        made += [self._destination / name for _, name, _ in self._packer.packing.values()]
+        return {file.local.parent for file in made if file.local}
 
     def _give(self, found: Iterator[Item | Row]) -> Iterator[Row]:
         """Fills the workers' hands."""
