@@ -492,6 +492,7 @@ def children(pid):
     return [int(child) for child in found.split()]
 
 
+@pytest.mark.long
 def test_a_signal_leaves_nothing_half_written_of_a_large_picture(
     begin, batch, large_picture, tmp_path, tiny_model
 ):
@@ -681,6 +682,7 @@ def test_from_s3_to_s3(batch, bucket, photos, tmp_path, tiny_model):
     assert pq.read_table(table).num_rows == 6
 
 
+@pytest.mark.long
 def test_a_store_that_refuses_reads_for_good_ends_the_batch_and_nothing_is_lost(
     batch, unsteady, photos, tmp_path
 ):
@@ -715,6 +717,7 @@ def test_a_store_that_refuses_reads_for_good_ends_the_batch_and_nothing_is_lost(
     assert set(pq.read_table(table)["status"].to_pylist()) == {"done"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", ["tar", "parquet"])
 def test_from_a_tar_of_s3_to_files_of_many_there(batch, bucket, photos, tmp_path, layout):
     """Where two members of the tar have one name, of which the first gets the result."""
