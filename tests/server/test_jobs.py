@@ -134,6 +134,18 @@ def test_a_key_makes_one_job_of_a_repeated_request(port, png):
     assert submit(port, png(9, 9)) != json.loads(first[2])["id"]
 
 
+def test_the_key_of_a_cancelled_job_starts_no_second_one(port, png):
+    key = {"Idempotency-Key": "photo-2"}
+    job = submit(port, png(9, 9), key)
+    wait(port, job)
+    ask(port, "DELETE", f"/v1/jobs/{job}")
+    status, _, body = ask(port, "POST", "/v1/jobs", png(9, 9), key)
+    again = json.loads(body)
+    assert (status, again["id"], again["state"]) == (200, job, "cancelled")
+    assert "Send the picture again, with a new Idempotency-Key" in detail(result(port, job))
+    assert submit(port, png(9, 9), {"Idempotency-Key": "photo-3"}) != job
+
+
 @pytest.mark.parametrize("path", ["", "/events", "/result"])
 def test_an_unknown_job_is_said(port, path):
     answer = ask(port, "GET", f"/v1/jobs/{'0' * 32}{path}")
@@ -215,6 +227,22 @@ def test_results_are_kept_for_a_stated_time(serving, png, tiny_model, monkeypatc
         assert result(port, job)[0] == 410
         assert "the job is expired" in detail(result(port, job))
         until(lambda: not list((home / "jobs").iterdir()))
+
+
+def test_a_result_is_gone_when_its_time_is_over_and_not_when_it_is_removed(
+    serving, png, tiny_model, monkeypatch, home
+):
+    monkeypatch.setattr(jobs, "_SWEEP", 3600)
+    with serving(str(tiny_model), keep=2, state=home) as port:
+        job = submit(port, png(8, 8))
+        assert wait(port, job)["state"] == "done"
+        assert result(port, job)[0] == 200
+        until(lambda: show(port, job)["state"] == "expired")
+        assert (show(port, job)["bytes"], show(port, job)["expires"]) == (None, None)
+        assert result(port, job)[0] == 410
+        assert (home / "jobs" / job / "enlarged.png").exists()  # what would have been sent
+        assert json.loads(ask(port, "DELETE", f"/v1/jobs/{job}")[2])["state"] == "expired"
+        assert not (home / "jobs" / job).exists()
 
 
 def test_the_oldest_results_make_room(serving, png, tiny_model):

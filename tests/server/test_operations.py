@@ -13,6 +13,8 @@ import urllib.parse
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from srgan import cli
+
 server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
 
 
@@ -160,13 +162,42 @@ def test_an_option_counts_before_the_environment_and_that_before_the_file(tmp_pa
     environment["SRGAN_SERVE_PROT"] = "9000"
     with serving_with(["--max-megabytes", 6], environment) as (port, service):
         names, limits = limits_of(port)
-        told = service.stderr.readline()
+        told, origins = service.stderr.readline(), service.stderr.readline()
+    assert "from the environment: SRGAN_SERVE_MAX_MEGAPIXELS, SRGAN_SERVE_CONFIG;" in origins
+    assert origins.endswith(f"from {config}: model, port, queue-size.\n")
     assert told.startswith("SRGAN_SERVE_PROT has no effect: srgan serve has no such option. ")
     assert "Is SRGAN_SERVE_PORT meant?" in told
     assert names == ["tiny", "srgan-fast-x4"]
     assert limits["queue_size"] == 1
     assert limits["megapixels"] == 4
     assert limits["megabytes"] == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("MAX_JOBS", "abc", "Input should be a valid integer"),
+        ("ENGINE", "steam", "is not one of"),
+        ("TILE", "3", "at least 16 pixels"),
+        ("CONFIG", "/none.toml", "/none.toml cannot be read"),
+    ],
+)
+def test_a_wrong_value_of_the_environment_is_said_to_come_from_there(
+    name, value, words, monkeypatch, capsys
+):
+    monkeypatch.setenv(f"SRGAN_SERVE_{name}", value)
+    assert cli.main(["serve"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(
+        f"error: Invalid value for SRGAN_SERVE_{name}={value}, from the environment: "
+    )
+    assert words in told
+
+
+def test_a_wrong_option_is_named_whatever_the_environment_says(monkeypatch, capsys):
+    monkeypatch.setenv("SRGAN_SERVE_PORT", "8000")
+    assert cli.main(["serve", "--port", "many"]) == 2
+    assert "Invalid value for '--port': Input should be a valid integer" in capsys.readouterr().err
 
 
 def test_a_file_of_options_may_give_one_value_where_several_may_be(tmp_path):

@@ -11,6 +11,7 @@ outside imports anything from here but `main`.
 
 import _thread
 import io
+import os
 import signal
 import sys
 import threading
@@ -49,7 +50,7 @@ _EXPECTED = (ValueError, OSError, ImportError, RuntimeError, FloatingPointError,
 _SEVERAL = {  # options of commands that may have several values
     "check": ("--against",),
     "evaluate": ("--data", "--lr", "--model", "--realism", "--crops"),
-    "serve": ("--model", "--allow-host", "--allow-origin"),
+    "serve": ("--model", "--allow-host", "--allow-origin", "--trusted-proxy"),
 }
 
 _RENAMED = {  # options of commands, by their names in version 0.1; they work until 0.3
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(args=arguments, standalone_mode=False, obj=arguments)
     except typer.TyperException as error:
+        _name_variable(error)
         context = getattr(error, "ctx", None)
         hint = f" See {context.command_path} --help." if context else ""
         message = error.format_message().replace("Value error, ", "")
@@ -92,6 +94,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = 143 if signals else 130
         return messages.fail("interrupted; every file that was written is complete.", code)
     return code or 0
+
+
+def _name_variable(error: typer.TyperException) -> None:
+    """Has an error about a value from the environment name its variable, and not the option."""
+    context, option = (getattr(error, name, None) for name in ("ctx", "param"))
+    if isinstance(error, typer.BadParameter) and context and option:
+        source = context.get_parameter_source(option.name)
+        if source and source.name == "ENVIRONMENT":
+            variable = f"{context.auto_envvar_prefix}_{option.name.upper()}"
+            error.param_hint = f"{variable}={os.environ[variable]}, from the environment"
 
 
 def _as_interruption(signals: list[int]) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from srgan.cli import messages
 from srgan.cli.options import Engine, Precision, Tile
 
 SETTINGS = {"auto_envvar_prefix": "SRGAN_SERVE"}
@@ -56,6 +57,24 @@ def _warn_of_variables(context: typer.Context) -> None:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f" Is {near[0]} meant?" if near else ""
             print(f"{name} has no effect: srgan serve has no such option.{meant}", file=sys.stderr)
+
+
+def _tell_origins(context: typer.Context) -> None:
+    """Says which options come from elsewhere than the command line, and from where."""
+    names = [option.name or "" for option in context.command.params]
+    sources = {name: context.get_parameter_source(name) for name in names}
+    variables, lines = (
+        [name for name, source in sources.items() if source and source.name == kind]
+        for kind in ("ENVIRONMENT", "DEFAULT_MAP")
+    )
+    prefix = f"{SETTINGS['auto_envvar_prefix']}_"
+    origins = {
+        "the environment": [prefix + name.upper() for name in variables],
+        str(context.params["config"]): [name.replace("_", "-") for name in lines],
+    }
+    told = [f"from {one}: {', '.join(found)}" for one, found in origins.items() if found]
+    if told:
+        messages.notice("; ".join(told) + ".")
 
 
 def serve(
@@ -193,6 +212,7 @@ def serve(
     from srgan.util import parallel
 
     _warn_of_variables(context)
+    _tell_origins(context)
     parallel.return_memory()  # pictures of all sizes would leave holes in it for hours
     limits = server.Limits(
         megabytes=max_megabytes,

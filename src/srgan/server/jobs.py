@@ -87,6 +87,9 @@ class Jobs:
     ) -> tuple[Job, bool]:
         """Accepts a job; it is on the disk when this returns.
 
+        A key stands for one job as long as that is known, whatever became of it: a repeated request
+        that comes late, after the job was cancelled, must not do it all the same.
+
         Args:
             kind: As in `store.Job`.
             asked: Likewise.
@@ -126,8 +129,9 @@ class Jobs:
         job = await asyncio.to_thread(self._store.get, id)
         if not job or job.owner != owner:
             return None
-        if job.state != "waiting":
-            return job, Status(job.state, 1.0 if job.state in ("done", "expired") else 0.0)
+        state = "expired" if self._is_over(job) else job.state  # the sweep may come a minute later
+        if state != "waiting":
+            return job, Status(state, 1.0 if state in ("done", "expired") else 0.0)
         running = self._running.get(id)
         return job, self._queue.status_of(running[0]) if running else Status("waiting")
 
@@ -138,7 +142,8 @@ class Jobs:
             await asyncio.wait({running[2]})
         left = await asyncio.to_thread(self._store.get, job.id)  # it may have been done just then
         if left and left.bytes and not self._ends:
-            await asyncio.to_thread(self._drop, left, "cancelled")
+            state = "expired" if self._is_over(left) else "cancelled"
+            await asyncio.to_thread(self._drop, left, state)
 
     def result(self, job: Job) -> Path:
         """Returns the file that came of a job."""
@@ -248,12 +253,15 @@ class Jobs:
                 self._drop(job, "expired")
                 size -= job.bytes
 
+    def _is_over(self, job: Job) -> bool:
+        """Whether the time is over for which a result is kept."""
+        return job.state == "done" and (job.finished or 0) + self._limits.keep <= time.time()
+
     def _expire(self) -> None:
-        now = time.time()
         for job in self._store.results():
-            if (job.finished or now) + self._limits.keep < now:
+            if self._is_over(job):
                 self._drop(job, "expired")
-        self._store.forget(now - self._limits.keep - _REMEMBERED)
+        self._store.forget(time.time() - self._limits.keep - _REMEMBERED)
 
     def _restore(self) -> list[Job]:
         self._tidy()

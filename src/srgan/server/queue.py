@@ -250,8 +250,8 @@ class Queue:
                 raise Gone
             self.check_open()
             raise TimeoutError(
-                f"This takes longer than the {self._seconds:g} seconds that a picture may take "
-                "here, waiting included. Send a smaller one, or try again later."
+                f"This takes longer than the {self._seconds:g} seconds that a picture may take here"
+                f"{'' if is_job else ', waiting included'}. Send a smaller one, or try again later."
             )
         finally:
             watching.cancel()

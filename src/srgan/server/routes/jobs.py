@@ -24,7 +24,8 @@ _Key = Annotated[
     Header(
         alias="Idempotency-Key",
         max_length=255,
-        description="Names the job, so that the request can be repeated without a second one.",
+        description="Names the job, so that the request can be repeated without a second one: as "
+        "long as the job is known, whatever became of it, the same key returns it.",
     ),
 ]
 
@@ -124,7 +125,11 @@ def _add_ending(app: FastAPI, service: Service) -> None:
         if status.state == "failed":
             raise HTTPException(row.code, service.without_folders(row.detail))
         if status.state != "done":
-            raise HTTPException(410, f"The result is gone: the job is {status.state}.")
+            raise HTTPException(
+                410,
+                f"The result is gone: the job is {status.state}. Send the picture again, with a "
+                "new Idempotency-Key if it had one.",
+            )
         result = Result(service.jobs.result(row), row.bytes, row.headers)
         if not await asyncio.to_thread(result.path.is_file):
             raise HTTPException(410, "The result is gone from the disk of the server.")
