@@ -1,6 +1,10 @@
 """The clients of the service, against the service and its description."""
 
 import asyncio
+import contextlib
+import re
+import socket
+import threading
 import typing
 from dataclasses import fields
 
@@ -142,3 +146,128 @@ def test_an_answer_that_is_not_the_service_s_is_told():
     ):
         service.models()
     assert failed.value.retry_after == 7
+
+
+@contextlib.contextmanager
+def answering(sent):
+    """A server that sends the same to whoever asks, and then nothing more; or only takes it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            with contextlib.suppress(OSError):
+                while True:
+                    taken, _ = listening.accept()
+                    kept.append(taken)
+                    if sent is not None:
+                        taken.recv(65536)
+                        taken.sendall(sent)
+                        taken.close()
+
+        kept = []
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for taken in kept:
+            taken.close()
+
+
+def failure(address, timeout=30.0):
+    """What both clients raise of a service: the same, but for the reason of the system."""
+    with (
+        srgan.Client(address, timeout=timeout) as service,
+        pytest.raises(srgan.ServiceError) as found,
+    ):
+        service.upscale(b"a picture")
+
+    async def run():
+        async with srgan.AsyncClient(address, timeout=timeout) as service:
+            await service.upscale(b"a picture")
+
+    with pytest.raises(srgan.ServiceError) as failed:
+        asyncio.run(run())
+    first, second = (re.sub(r" \(.*?\)", "", str(one.value)) for one in (found, failed))
+    assert (first, found.value.code) == (second, failed.value.code)
+    return found.value
+
+
+def test_a_service_that_is_not_there_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    error = failure(address)
+    assert error.code == 0
+    assert str(error).startswith(f"Nothing answers at {address} (")
+    assert "Expected srgan serve there: start it, or correct the address." in str(error)
+    assert isinstance(error.__cause__, httpx.ConnectError)
+
+
+def test_a_service_that_is_too_slow_is_said():
+    with answering(None) as address:
+        error = failure(address, timeout=0.3)
+    assert error.code == 0
+    assert f"{address} gave no answer within 0.3 seconds." in str(error)
+    assert "submit the picture as a job" in str(error)
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nPNG"])
+def test_a_connection_that_breaks_is_said(sent):
+    with answering(sent) as address:
+        error = failure(address)
+    assert error.code == 0
+    assert f"The connection to {address} broke before the answer was there" in str(error)
+
+
+def test_a_server_that_is_another_one_is_said():
+    html = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"
+    with answering(html) as address:
+        told = "does not answer as srgan serve does: got text/html. Is the address right?"
+        assert told in str(failure(address))
+        with srgan.Client(address) as service:
+            for ask in (service.models, lambda: service.job("1"), lambda: service.submit(b"")):
+                with pytest.raises(srgan.ServiceError, match="does not answer as srgan serve does"):
+                    ask()
+    moved = b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://photos.example/\r\n"
+    with answering(moved + b"Content-Length: 0\r\n\r\n") as address:
+        assert "the service is at https://photos.example/. Use that" in str(failure(address))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "localhost", "ftp://host", "http://", ""])
+def test_an_address_that_is_none_is_refused_at_once(address):
+    for kind in (srgan.Client, srgan.AsyncClient):
+        with pytest.raises(ValueError, match=r"as http://127\.0\.0\.1:8000; got"):
+            kind(address)
+
+
+def test_a_token_may_have_the_end_of_its_line_and_nothing_else(address):
+    with srgan.Client(address, f"{TOKEN}\n") as service:
+        assert service.models()
+    for token in ("wröng", "two\nlines"):
+        with pytest.raises(ValueError, match="printable ASCII characters alone"):
+            srgan.Client(address, token)
+
+
+def test_pictures_beyond_the_rate_and_the_quota_say_when_to_come_again(serving, picture):
+    with (
+        serving("srgan-fast-x4", rate=1) as port,
+        srgan.Client(f"http://127.0.0.1:{port}") as service,
+    ):
+        service.upscale(picture)
+        with pytest.raises(srgan.ServiceError) as refused:
+            service.upscale(picture)
+    assert refused.value.code == 429
+    assert 0 < refused.value.retry_after <= 60
+    with (
+        serving("srgan-fast-x4", quota=1e-9, queue_size=0, jobs=0) as port,
+        srgan.Client(f"http://127.0.0.1:{port}") as service,
+        pytest.raises(srgan.ServiceError, match="0 jobs wait already") as refused,
+    ):
+        service.submit(picture)
+    assert (refused.value.code, refused.value.retry_after) == (503, 5)
+    with (
+        serving("srgan-fast-x4", quota=1e-9) as port,
+        srgan.Client(f"http://127.0.0.1:{port}") as service,
+        pytest.raises(srgan.ServiceError, match="more than all jobs together") as refused,
+    ):
+        service.submit(picture)
+    assert refused.value.code == 507
