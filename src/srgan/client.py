@@ -135,8 +135,8 @@ def _explained(address: httpx.URL, timeout: httpx.Timeout) -> Iterator[None]:
     except httpx.TimeoutException as error:
         raise ServiceError(
             0,
-            f"{address} gave no answer within {timeout.read or 0:g} seconds. Give the client a longer "
-            "timeout, or submit the picture as a job, which outlives its request.",
+            f"{address} gave no answer within {timeout.read or 0:g} seconds. Give the client a "
+            "longer timeout, or submit the picture as a job, which outlives its request.",
         ) from error
     except httpx.RequestError as error:
         raise ServiceError(
