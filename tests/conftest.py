@@ -381,6 +381,7 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         origins: Likewise.
         header_timeout: As `running.Server` takes it.
         state: As `server.application` takes it; so are tokens, rate and proxies.
+        port: To listen on; 0 takes any that is free.
         limits: What differs from `server.DEFAULT_LIMITS`.
     """
     server = pytest.importorskip("srgan.server", reason="needs fastapi", exc_type=ImportError)
@@ -396,6 +397,7 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
         tokens: Mapping[str, str] | None = None,
         rate: float | None = None,
         proxies: Sequence[str] = (),
+        port: int = 0,
         **limits: Any,
     ) -> Iterator[int]:
         limits = server.DEFAULT_LIMITS._replace(**limits)
@@ -409,7 +411,7 @@ def serving() -> Callable[..., AbstractContextManager[int]]:
             rate=rate,
             proxies=proxies,
         )
-        with socket.create_server(("127.0.0.1", 0)) as listening:
+        with socket.create_server(("127.0.0.1", port)) as listening:
             service = running.Server(app, header_timeout, drain=5)
             thread = threading.Thread(target=service.run, kwargs={"sockets": [listening]})
             thread.start()

@@ -203,6 +203,43 @@ def test_each_of_several_pictures_is_told_its_size_before_it_is_enlarged(page, t
     page.locator("#list .note", has_text="200x100 → 400x200 pixels").wait_for()
 
 
+def test_pictures_that_the_browser_does_not_show_are_told_their_size_before_they_are_picked(
+    page, tmp_path
+):
+    zoomed_photo(200, 100).pngsave(str(tmp_path / "first.png"))
+    files = [tmp_path / "first.png"]
+    for name, width in (("one.tif", 300), ("two.jp2", 310), ("three.ppm", 320)):
+        files.append(tmp_path / name)
+        Image.fromarray(zoomed_photo(width, 100).numpy()).save(files[-1])
+    files.append(tmp_path / "four.tif")
+    files[-1].write_bytes(b"II*\0 and no picture")
+    page.set_input_files("#file", files)
+    for width in (300, 310, 320):
+        told = f"{width}x100 → {4 * width}x400 pixels"
+        page.locator("#list .note", has_text=told).wait_for()
+    page.locator("#list li", has_text="four.tif").locator(".note.bad").wait_for()
+    page.locator("#facts", has_text="200x100 → 800x400 pixels").wait_for()
+    assert page.locator("#list [aria-pressed=true]").inner_text().startswith("first.png")
+
+
+def test_who_uses_keys_stays_in_the_list_and_is_told_what_is_done(page, tmp_path):
+    for name in ("one.png", "two.png", "three.png"):
+        zoomed_photo(40, 20).pngsave(str(tmp_path / name))
+    page.set_input_files("#file", [tmp_path / f"{name}.png" for name in ("one", "two", "three")])
+    done(page)
+    page.click("#start")
+    page.locator("#told", has_text="three.png: done").wait_for(state="attached")
+    focus = "document.activeElement.getAttribute('aria-label') ?? document.activeElement.id"
+    page.get_by_role("button", name="Remove one.png").focus()
+    for left in ("Remove two.png", "Remove three.png", "file"):
+        page.keyboard.press("Enter")
+        until(page, lambda left=left: page.evaluate(focus) == left)
+    example(page)
+    page.focus("#clear")
+    page.keyboard.press("Enter")
+    assert page.evaluate(focus) == "file"
+
+
 def test_of_several_files_one_that_is_too_large_says_so(page, tmp_path):
     zoomed_photo(300, 100).pngsave(str(tmp_path / "one.png"))
     (tmp_path / "two.png").write_bytes(bytes(1_100_000))
@@ -428,6 +465,44 @@ def test_the_page_says_so_when_the_service_is_gone(browser, serving, tiny_model)
     page.close()
 
 
+def test_a_page_waits_for_a_service_that_comes_back(browser, serving, tiny_model, tmp_path):
+    zoomed_photo(300, 200).pngsave(str(tmp_path / "photo.png"))
+    with serving(str(tiny_model)) as port:
+        page = browser.new_page()
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#examples button").first.wait_for()
+        page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+        page.reload()
+        page.locator("#examples button").first.wait_for()
+        status = "fetch('health').then(({ status }) => status, () => 0)"
+        assert page.evaluate(status) == 200
+    page.reload()
+    page.locator("#status.bad", has_text="The service does not answer.").wait_for()
+    assert page.evaluate(status) == 0  # what the service is now is never kept
+    page.set_input_files("#file", tmp_path / "photo.png")
+    page.locator("#list .note.bad", has_text="The service does not answer.").wait_for()
+    with serving(str(tiny_model), port=port):
+        page.locator("#facts", has_text="300x200 → 600x400 pixels").wait_for()
+        assert page.text_content("#status") == ""
+        assert page.locator("#model option").count() == 1
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (413, "larger than what is in front of the service lets through"),
+        (502, "The service does not answer."),
+        (418, "The service answers with the code 418."),
+    ],
+)
+def test_what_a_proxy_answers_is_said_in_words(page, status, words):
+    page.route("**/v1/preview*", lambda route: route.fulfill(status=status, body="<html>"))
+    page.get_by_role("button", name="cat", exact=True).click()
+    page.locator("#status.bad", has_text=words).wait_for()
+
+
 def test_a_page_that_was_opened_once_opens_without_the_service(browser, serving, tiny_model):
     with serving(str(tiny_model)) as port:
         context = browser.new_context()
@@ -478,16 +553,29 @@ def test_a_finger_slides_the_divider_again_and_again(browser, address):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(page, scheme):
+def test_axe_finds_nothing(page, scheme, tmp_path):
+    page.emulate_media(color_scheme=scheme)
+    assert faults(page) == []
+    example(page)
+    page.click("summary")
+    assert faults(page) == []
+    page.click("#map")
+    page.locator("#legend").wait_for()
+    assert faults(page) == []
+    (tmp_path / "text.png").write_text("no picture")
+    page.set_input_files("#file", tmp_path / "text.png")
+    page.locator("#status.bad").wait_for()
+    assert faults(page) == []
+
+
+def faults(page):
+    """What axe finds, with the elements where it does."""
     axe = ROOT / "node_modules" / "axe-core" / "axe.min.js"
     if not axe.is_file():
         pytest.skip("needs axe-core: npm ci")
-    page.emulate_media(color_scheme=scheme)
-    example(page)
-    page.click("summary")
     page.evaluate(axe.read_text(encoding="utf-8"))
     found = page.evaluate("axe.run().then(({ violations }) => violations)")
-    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
 
 
 def test_a_name_is_never_taken_for_code(page, tmp_path, lr):
@@ -572,6 +660,16 @@ def test_the_reference_has_each_path_and_runs_it(browser, address, tmp_path, lr)
     health.locator(".answer", has_text='"status": "ok"').wait_for()
     assert wrong == []
     page.close()
+
+
+def test_axe_finds_nothing_where_a_token_is_asked_for(browser, serving, tiny_model):
+    with serving(str(tiny_model), tokens={"me": access.new_token()[1]}) as port:
+        page = browser.new_page()
+        page.set_default_timeout(1000 * ENOUGH)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.locator("#access").wait_for()
+        assert faults(page) == []
+        page.close()
 
 
 def test_a_service_with_tokens_asks_for_one(browser, serving, tiny_model):

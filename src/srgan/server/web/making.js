@@ -1,8 +1,9 @@
 // What is asked of the service: previews at once, whole pictures one after another.
 
-import { foresee, models, naturalFormat, wishes, wordsFor } from "./choices.js";
+import { models, naturalFormat, wishes, wordsFor } from "./choices.js";
 import { pictures, workOf } from "./pictures.js";
 import { post } from "./requests.js";
+import { expect } from "./sizes.js";
 import { reason } from "./status.js";
 
 /** @import { Picture, Work } from "./pictures.js" */
@@ -58,20 +59,6 @@ export async function look(picture, changed) {
   picture.right = "preview";
   if (picture.state === "new" || picture.state === "failed") expect(picture, took);
   changed();
-}
-
-/**
- * Tells how large a picture will be, as far as its own size is known.
- *
- * @param {Picture} picture
- * @param {string} [model] That the service found for it.
- */
-export function expect(picture, model) {
-  const { model: chosen, scale = "" } = wishes();
-  const likely = chosen || (scale === "2" ? "srgan-x2" : "");
-  const { size, problem } = foresee(picture.width, picture.height, model ?? likely, scale);
-  picture.expected = problem || size;
-  Object.assign(picture, { state: problem ? "failed" : "new", said: picture.expected });
 }
 
 /**

@@ -4,15 +4,17 @@ import { byId, make } from "../../web/dom.js";
 import { limits, showChoice, showOffer } from "./choices.js";
 import { startComparison } from "./comparison.js";
 import { paint } from "./list.js";
-import { cancel, drawMap, expect, look, start } from "./making.js";
+import { cancel, drawMap, look, start } from "./making.js";
 import { add, choose, current, pictures, remove, results, workOf } from "./pictures.js";
-import { read, useToken } from "./requests.js";
+import { GONE, read, useToken } from "./requests.js";
 import { give, show } from "./showing.js";
+import { expect, measure } from "./sizes.js";
 import { complain, reason, say } from "./status.js";
 import { archive } from "./zip.js";
 
 /** @import { Picture } from "./pictures.js" */
 
+const AGAIN = 3000; // milliseconds until a service that did not answer is asked again
 const PATIENCE = 400; // milliseconds after the last change of a setting
 
 const timer = { settings: 0 };
@@ -32,8 +34,12 @@ async function pick(picture) {
 
 /** @param {Picture} picture */
 function drop(picture) {
+  const wasShown = picture === current();
   remove(picture);
   changed();
+  const next = current();
+  if (wasShown && next) pick(next);
+  else if (!next) say("");
 }
 
 /**
@@ -43,6 +49,10 @@ function drop(picture) {
  */
 function measured(picture, width, height) {
   if (picture.said || picture.width) return; // more is known of it
+  if (!width) {
+    if (picture !== current()) measure(picture, changed);
+    return;
+  }
   Object.assign(picture, { width, height });
   expect(picture);
   changed();
@@ -157,6 +167,7 @@ function listenToShelf() {
     for (const picture of [...pictures]) remove(picture);
     say("");
     changed();
+    byId("file").focus(); // the button is gone
   });
   byId("zip").addEventListener("click", async () => {
     const link = make("a", { download: "enlarged.zip" });
@@ -189,6 +200,18 @@ async function showService() {
   byId("examples").replaceChildren(...examples.map(exampleButton));
   byId("access").hidden = true;
   say("");
+  const picture = current();
+  if (picture?.state === "failed") await preview(picture);
+}
+
+/** Shows what the service offers, as soon as it is there. */
+async function awaitService() {
+  try {
+    await showService();
+  } catch (error) {
+    complain(error);
+    if (reason(error) === GONE) setTimeout(awaitService, AGAIN);
+  }
 }
 
 function begin() {
@@ -199,13 +222,13 @@ function begin() {
   byId("access").addEventListener("submit", (event) => {
     event.preventDefault(); // of going elsewhere
     useToken(byId("token", HTMLInputElement).value);
-    showService().catch(complain);
+    showService().then(() => byId("file").focus(), complain);
   });
   listenToFiles();
   listenToSettings();
   listenToShelf();
   listenToResult();
-  showService().catch(complain);
+  awaitService();
 }
 
 begin();

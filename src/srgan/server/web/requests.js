@@ -20,7 +20,7 @@
 const TOKEN = "token"; // in the storage of this window, which ends with it
 const DENIED = "This service asks for a token: whoever runs it gives you one.";
 const UNKNOWN = "The service does not know this token. Is all of it there?";
-const GONE = "The service does not answer. Is it still running? Start it again (srgan serve), then try once more.";
+export const GONE = "The service does not answer. Is it still running? Start it again (srgan serve), then try once more.";
 
 /**
  * @param {string} address
@@ -41,9 +41,8 @@ async function reach(address, how) {
   }
 }
 
-/** The service asks for a token, or for another one. */
 /**
- * Tells the page, which shows a field for the token, whatever was asked for.
+ * The service asks for a token, or for another one. Tells the page, which shows a field for the token, whatever was asked for.
  *
  * @param {string} said
  */
@@ -62,8 +61,26 @@ export function useToken(token) {
  * @returns {Promise<any>} What the JSON there says.
  */
 export async function read(address) {
-  return (await reach(address)).json();
+  const answer = await reach(address);
+  if (!answer.ok) throw await refusal(answer);
+  return answer.json();
 }
+
+/**
+ * What the service says is wrong, or, without its words, what stands in front of it means.
+ *
+ * @param {Response} answer
+ */
+async function refusal(answer) {
+  const { detail } = await answer.json().catch(() => ({ detail: "" }));
+  const { status } = answer;
+  if (detail) return status === 413 || status === 422 ? new Refusal(String(detail)) : new Error(String(detail));
+  if (status === 413) return new Refusal("The file is larger than what is in front of the service lets through. Make it smaller, or ask whoever runs it.");
+  return status >= 502 && status <= 504 ? new Error(GONE) : new Error(`The service answers with the code ${status}. Try again, or ask whoever runs it.`);
+}
+
+/** The service has looked at what was sent, and does not take it. */
+export class Refusal extends Error {}
 
 /**
  * Posts a picture, and tells how far the service is.
@@ -82,10 +99,7 @@ export async function post(what, query, file, signal, tell) {
   try {
     const address = `v1/${what}?${new URLSearchParams({ ...query, job })}`;
     const answer = await reach(address, { method: "POST", body: file, signal });
-    if (!answer.ok) {
-      const { detail } = await answer.json().catch(() => ({ detail: answer.statusText }));
-      throw new Error(detail);
-    }
+    if (!answer.ok) throw await refusal(answer);
     const [model, notes, size] = ["Model", "Notes", "Size"].map((name) => answer.headers.get(`Srgan-${name}`) ?? "");
     const [width, height] = size.split("x").map(Number);
     return { file: await answer.blob(), model, notes, width, height };

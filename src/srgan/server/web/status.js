@@ -12,6 +12,15 @@ export function say(text, isBad = false) {
 }
 
 /**
+ * Tells those who hear the page what others see.
+ *
+ * @param {string} text
+ */
+export function tell(text) {
+  byId("told").textContent = text;
+}
+
+/**
  * What went wrong, for people; "" if it is only that it was cancelled.
  *
  * @param {unknown} error

@@ -1,6 +1,7 @@
 // Keeps the page for when the service is not there, so that it opens and says so.
 
 const NAME = "page";
+const FACTS = ["/health", "/livez", "/readyz", "/metrics"]; // of the service now, never of the past
 
 /** @param {Request} request */
 async function answer(request) {
@@ -8,7 +9,8 @@ async function answer(request) {
   try {
     const fresh = await fetch(request);
     if (fresh.ok) await cache.put(request, fresh.clone());
-    return fresh;
+    // A proxy answers for a service that is gone.
+    return fresh.status < 500 ? fresh : ((await cache.match(request)) ?? fresh);
   } catch (error) {
     const kept = await cache.match(request);
     if (kept) return kept;
@@ -21,6 +23,7 @@ addEventListener("activate", (event) => /** @type {any} */ (event).waitUntil(/**
 
 addEventListener("fetch", (event) => {
   const { request } = /** @type {any} */ (event);
-  const isWork = new URL(request.url).pathname.startsWith("/v1/"); // which only the service does
-  if (request.method === "GET" && !isWork) /** @type {any} */ (event).respondWith(answer(request));
+  const { pathname } = new URL(request.url);
+  const isLive = pathname.startsWith("/v1/") || FACTS.includes(pathname); // which only the service knows
+  if (request.method === "GET" && !isLive) /** @type {any} */ (event).respondWith(answer(request));
 });
