@@ -208,6 +208,28 @@ def test_results_are_packed(batch, photos, tmp_path, layout, tiny_model):
     large = tmp_path / "large"
     code, lines, _ = batch(photos, large, "--layout", layout, "--shard", "4")
     assert (code, lines[-1]["done"]) == (0, 6)
+    packed = packed_in(large, layout)
+    rows = pq.read_table(large / "manifest.parquet").to_pylist()
+    assert {row["shard"] for row in rows} == {f"shard-{n:06}.{layout}" for n in range(2)}
+    for row in rows:
+        pipeline.upscale_file(row["source"], tmp_path / "x.png", str(tiny_model), overwrite=True)
+        assert packed.pop((row["shard"], row["output"])) == (tmp_path / "x.png").read_bytes()
+    assert not packed
+    assert not (large / ".srgan-batch" / "results").exists()
+
+    shutil.copy(photos / "photo2.png", photos / "photo0.png")  # which goes out of its old file
+    code, lines, _ = batch(photos, large, "--layout", layout, "--shard", "4")
+    assert (code, lines[-1]["done"], lines[-1]["skipped"]) == (0, 1, 5)
+    packed = packed_in(large, layout)
+    rows = pq.read_table(large / "manifest.parquet").to_pylist()
+    assert sorted(packed) == sorted((row["shard"], row["output"]) for row in rows)
+    (new,) = [data for (_, name), data in packed.items() if name == "photo0.png"]
+    (same,) = [data for (_, name), data in packed.items() if name == "photo2.png"]
+    assert new == same
+
+
+def packed_in(large, layout):
+    """The results in files of many, by file and name."""
     packed = {}
     for path in sorted(large.glob(f"shard-*.{layout}")):
         if layout == "tar":
@@ -215,18 +237,11 @@ def test_results_are_packed(batch, photos, tmp_path, layout, tiny_model):
                 members = {m.name: tar.extractfile(m).read() for m in tar}
             for name in [name for name in members if name.endswith(".png")]:
                 assert json.loads(members[name.replace(".png", ".json")])["output"] == name
-                packed[name] = members[name]
+                packed[path.name, name] = members[name]
         else:
             for row in pq.read_table(path).to_pylist():
-                packed[row["output"]] = row["image"]
-    rows = pq.read_table(large / "manifest.parquet").to_pylist()
-    assert {row["shard"] for row in rows} == {f"shard-{n:06}.{layout}" for n in range(2)}
-    for row in rows:
-        pipeline.upscale_file(row["source"], tmp_path / "x.png", str(tiny_model), overwrite=True)
-        assert packed.pop(row["output"]) == (tmp_path / "x.png").read_bytes()
-    assert not packed
-    assert not (large / ".srgan-batch" / "results").exists()
-    assert batch(photos, large, "--layout", layout, "--shard", "4")[1][-1]["skipped"] == 6
+                packed[path.name, row["output"]] = row["image"]
+    return packed
 
 
 @contextmanager

@@ -75,6 +75,28 @@ def test_the_last_row_of_a_picture_counts(large):
     assert pq.read_table(large / NAME).column("error").to_pylist() == [None]
 
 
+def test_what_is_packed_of_a_picture_is_outdated_when_it_has_a_newer_row(large):
+    """And not where a kill left its row twice, nor where its file is gone."""
+    old, shard = {"shard": "shard-000000.tar"}, {"shard": "shard-000001.tar"}
+    first, same, lost = (Row(f"/photos/{name}", 1, output=name, **old) for name in "abc")
+    book = opened(large)
+    book.note(first, same, lost._replace(shard="gone.tar"))
+    book.finish()
+    for name in (old, shard):
+        (large / name["shard"]).write_bytes(b"")
+    book = opened(large)
+    assert book.outdated() == {}
+    book.note(same, first._replace(changed=2, **shard), lost._replace(changed=2, **shard))
+    book.shards = {"shard-000000.tar", "shard-000001.tar"}
+    assert book.outdated() == {"shard-000000.tar": {key("/photos/a", 1)}}
+    bad = first._replace(changed=3, shard=None, status=FAILED)
+    book.note(bad)
+    assert book.outdated() == {
+        "shard-000000.tar": {key("/photos/a", 1)},
+        "shard-000001.tar": {key("/photos/a", 2)},
+    }
+
+
 def test_many_parts_become_one_and_lose_nothing(large, monkeypatch):
     monkeypatch.setattr(manifest, "_PARTS", 3)
     book = opened(large)

@@ -11,6 +11,7 @@ import pytest
 
 from srgan.cluster import sources
 from srgan.cluster.places import place
+from srgan.cluster.rows import Row, table
 
 
 def places(source, **options):
@@ -90,6 +91,13 @@ def test_a_column_of_neither_paths_nor_files_is_refused(tmp_path):
     pq.write_table(pa.table({"image": [1, 2]}), tmp_path / "t.parquet")
     with pytest.raises(ValueError, match=r"'image' of .*has int64; expected paths.*--column NAME"):
         places(tmp_path / "t.parquet")
+
+
+def test_the_manifest_of_a_batch_is_left_out_of_the_folder_of_its_results(photos, tmp_path):
+    pq.write_table(table([Row("/x/photo0.png")]), photos / "manifest.parquet")
+    assert len(places(photos)) == 6
+    with pytest.raises(ValueError, match=r"'bytes' of .*has int64"):
+        places(photos / "manifest.parquet")
 
 
 def test_a_table_without_such_a_column_says_which_there_are(tmp_path):

@@ -23,7 +23,7 @@ from srgan.cluster.owners import Owners, of_row
 from srgan.cluster.patience import Refused
 from srgan.cluster.places import Place
 from srgan.cluster.room import staying
-from srgan.cluster.rows import DONE, SCHEMA, Row, key, table
+from srgan.cluster.rows import DONE, SCHEMA, Key, Row, key, table
 from srgan.models import catalogue
 from srgan.util import files
 
@@ -137,20 +137,45 @@ class Manifest:
                     name = of_row(row.output, row.model, self._pattern)
                     self.owners.add(name, row.source)
 
+    def outdated(self) -> dict[str, set[Key]]:
+        """Returns what is packed of pictures that have a newer row: by file, the keys they had."""
+        self.flush()
+        once: set[bytes] = set()
+        more: set[bytes] = set()
+        for batch in self._newest():
+            for source in batch["source"].to_pylist():
+                digest = key(source, None)
+                (more if digest in once else once).add(digest)
+        latest: dict[bytes, tuple[Key, str | None]] = {}
+        found: dict[str, set[Key]] = {}
+        for batch in self._newest() if more else ():
+            columns = (batch[name].to_pylist() for name in ("source", "changed", "shard"))
+            for source, changed, shard in reversed([*zip(*columns, strict=True)]):
+                if (digest := key(source, None)) not in more:
+                    continue
+                one = key(source, changed), shard  # a kill may have left a row twice
+                if latest.setdefault(digest, one) != one and shard in self.shards:
+                    found.setdefault(shard, set()).add(one[0])
+        return found
+
     def _latest(self) -> Iterator[pa.RecordBatch]:
         """All rows, a picture's last one alone; the newest first."""
         seen: set[bytes] = set()
-        newest = sorted(self._parts(), key=lambda part: part.path, reverse=True)
-        for part in [*newest, *([self._whole] if self._whole.is_file() else ())]:
-            for batch in _batches(part, newest_first=True):
-                keep = [False] * batch.num_rows
-                sources = batch["source"].to_pylist()
-                for index in reversed(range(batch.num_rows)):
-                    digest = key(sources[index], None)
-                    keep[index] = digest not in seen
-                    seen.add(digest)
-                # Arrow's filters take ten MiB, which are not needed where nothing comes twice.
-                yield batch if all(keep) else batch.filter(pa.array(keep))
+        for batch in self._newest():
+            keep = [False] * batch.num_rows
+            sources = batch["source"].to_pylist()
+            for index in reversed(range(batch.num_rows)):
+                digest = key(sources[index], None)
+                keep[index] = digest not in seen
+                seen.add(digest)
+            # Arrow's filters take ten MiB, which are not needed where nothing comes twice.
+            yield batch if all(keep) else batch.filter(pa.array(keep))
+
+    def _newest(self) -> Iterator[pa.RecordBatch]:
+        """All rows, in parts, the newest of which come first; in each, the newest is last."""
+        parts = sorted(self._parts(), key=lambda part: part.path, reverse=True)
+        for part in [*parts, *([self._whole] if self._whole.is_file() else ())]:
+            yield from _batches(part, newest_first=True)
 
     def _check_header(self, settings: dict[str, Any]) -> bool:
         """Writes what this is made with, or compares it; returns whether it was there."""

@@ -10,7 +10,7 @@ from srgan.cluster import shards
 from srgan.cluster.manifest import FOLDER, Manifest
 from srgan.cluster.places import Place
 from srgan.cluster.room import Unwritable, staying
-from srgan.cluster.rows import Row
+from srgan.cluster.rows import Key, Row
 
 
 class Packer:
@@ -23,7 +23,8 @@ class Packer:
         destination: That of the batch.
 
     Attributes:
-        packing: Who packs what into which file, by the promises of their end.
+        packing: Who packs what into which file, by the promises of their end; nothing where
+            results are taken out of one.
     """
 
     def __init__(
@@ -33,11 +34,14 @@ class Packer:
         self._shard, self._book, self._destination = shard, book, destination
         self._made: list[Row] = []
         self._dropping: list[Any] = []
+        self._outdated: dict[str, set[Key]] | None = None  # in files that are there already
+        if layout == "tree" or not book.resumes:
+            self._outdated = {}
         self.packing: dict[Any, tuple[Any, str, list[Row]]] = {}
 
     @property
     def has_work(self) -> bool:
-        return bool(self._made or self.packing)
+        return bool(self._made or self.packing or self._outdated)
 
     def uses(self, actor: Any) -> bool:
         """Whether a worker packs something."""
@@ -57,6 +61,17 @@ class Packer:
             self._book.shards.add(name)
             actor = actors[number % len(actors)]
             self.packing[actor.pack.remote(rows, name, self._destination.uri)] = actor, name, rows
+        if is_end and not self._made and not self.packing:
+            self._leave_out(actors)
+
+    def _leave_out(self, actors: Sequence[Any]) -> None:
+        """Has results taken out of their files whose pictures have newer ones in others."""
+        if self._outdated is None:
+            self._outdated = self._book.outdated()
+        for number, (name, keys) in enumerate(self._outdated.items() if actors else ()):
+            actor = actors[number % len(actors)]
+            promise = actor.leave_out.remote(keys, name, self._destination.uri)
+            self.packing[promise] = actor, name, []
 
     def take(self, promise: Any) -> Iterator[Row]:
         """Yields the rows of a file, which name it.
@@ -68,22 +83,26 @@ class Packer:
         """
         actor, name, rows = self.packing.pop(promise)
         try:
-            rows = ray.get(promise)
+            packed: Any = ray.get(promise)
         except RayError as error:
             if isinstance(error, RayTaskError) and not isinstance(error.cause, Unwritable):
                 said = error.cause
                 raise staying(said) if isinstance(said, OSError) else said from None
-            self._book.shards.discard(name)  # another worker does it; its file may be there already
-            self._made += rows
+            if rows:
+                self._book.shards.discard(name)  # another does it; its file may be there already
+                self._made += rows
             if isinstance(error, RayTaskError):
                 raise error.cause from None
             if isinstance(error, RayActorError):
                 raise
             return
-        self._book.note(*rows)
+        if not packed:
+            (self._outdated or {}).pop(name, None)
+            return
+        self._book.note(*packed)
         self._book.flush()
-        self._dropping.append(actor.drop.remote([row.output for row in rows]))
-        yield from rows
+        self._dropping.append(actor.drop.remote([row.output for row in packed]))
+        yield from packed
 
     def sweep(self) -> None:
         """Removes what was packed, and files of many that a kill left without rows."""

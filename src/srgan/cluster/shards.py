@@ -8,16 +8,16 @@ packing, and nothing else.
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import IO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from srgan.cluster import room
 from srgan.cluster.places import Place
-from srgan.cluster.rows import SCHEMA, Row, table
+from srgan.cluster.rows import SCHEMA, Key, Row, key, table
 from srgan.util import files
 
 Layout = Literal["tree", "tar", "parquet"]
@@ -43,6 +43,70 @@ def pack(rows: Sequence[Row], results: Place, shard: Place, called: str) -> list
             (_pack_tar if file.suffix == ".tar" else _pack_table)(rows, results, file)
         shard.send(file)
     return rows
+
+
+def leave_out(keys: Set[Key], shard: Place) -> None:
+    """Writes a shard again, without the results of some pictures; removes it if it has no others.
+
+    Args:
+        keys: Of their rows.
+        shard: The file; nothing is done if it is not there.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    if not shard.is_file():
+        return
+    suffix = PurePosixPath(shard.path).suffix
+    with room.temporary(PurePosixPath(shard.path).name) as file:
+        try:
+            with files.naming(file):
+                count = (_copy_tar if suffix == ".tar" else _copy_table)(keys, shard, file)
+        except (tarfile.TarError, ValueError, pa.ArrowException) as error:
+            raise ValueError(
+                f"{shard.uri} is damaged: {str(error).rstrip('.')}. Remove it: the same command "
+                "makes its results again."
+            ) from error
+        if count:
+            shard.send(file)
+        else:
+            shard.remove()
+
+
+def _copy_tar(keys: Set[Key], shard: Place, file: Path) -> int:
+    """Returns how many results are left."""
+    count = 0
+    with (
+        shard.open() as stream,
+        tarfile.open(fileobj=stream, mode="r:") as old,
+        tarfile.open(file, "w") as new,
+    ):
+        members = iter(old)
+        for result, said in zip(members, members, strict=True):  # as `_pack_tar` wrote them
+            row = json.loads(_member(old, said).read())
+            if key(row["source"], row["changed"]) not in keys:
+                count += 1
+                for info in (result, said):
+                    new.addfile(info, _member(old, info))
+    return count
+
+
+def _member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    if not (found := tar.extractfile(info)):
+        raise ValueError(f"{info.name} is no file")
+    return found
+
+
+def _copy_table(keys: Set[Key], shard: Place, file: Path) -> int:
+    """Likewise."""
+    with shard.open() as stream:
+        old = pq.ParquetFile(stream)
+        told = old.read(["source", "changed"]).to_pylist()
+        left = [i for i, row in enumerate(told) if key(row["source"], row["changed"]) not in keys]
+        with pq.ParquetWriter(file, old.schema_arrow) as new:
+            for group in left:  # each has one row, as `_pack_table` wrote it
+                new.write_table(old.read_row_group(group))
+    return len(left)
 
 
 def _pack_tar(rows: Sequence[Row], results: Place, file: Path) -> None:

@@ -13,7 +13,7 @@ from pyarrow import fs
 from srgan.cluster.local import as_path, as_text
 from srgan.cluster.patience import Refused
 from srgan.cluster.places import Place, as_uri, place
-from srgan.cluster.rows import Row, key, now
+from srgan.cluster.rows import SCHEMA, Row, key, now
 from srgan.io import kinds
 from srgan.upscaling.inputs import fits
 
@@ -131,17 +131,18 @@ def _in_folder(root: Place, column: str) -> Iterator[Item]:
 
 
 def _in_file(
-    file: Place, path: str, changed: int | None, column: str, lists: bool = True
+    file: Place, path: str, changed: int | None, column: str, is_source: bool = True
 ) -> Iterator[Item] | None:
-    """The pictures of one file, or None if it is of no such kind."""
+    """The pictures of one file, in a folder or the source itself; None if it has no such kind."""
     suffix = PurePosixPath(path).suffix.lower()
     if suffix in kinds.SUFFIXES:
         return iter([Item(file.uri, path, file.uri, changed)])
     if suffix == ".tar":
         return _in_tar(file, path.removesuffix(PurePosixPath(path).suffix), changed)
     if suffix == ".parquet":
-        return _in_table(file, path.removesuffix(PurePosixPath(path).suffix), changed, column)
-    if suffix == ".txt" and lists:
+        stem = path.removesuffix(PurePosixPath(path).suffix)
+        return _in_table(file, stem, changed, column, is_source)
+    if suffix == ".txt" and is_source:
         return _in_list(file)
     return None
 
@@ -177,11 +178,16 @@ def _in_tar(file: Place, stem: str, changed: int | None) -> Iterator[Item]:
             raise ValueError(f"{file.uri} is damaged, or no tar: {error}.") from error
 
 
-def _in_table(file: Place, stem: str, changed: int | None, column: str) -> Iterator[Item]:
+def _in_table(
+    file: Place, stem: str, changed: int | None, column: str, is_source: bool
+) -> Iterator[Item]:
     """The pictures of a table: what a column of paths names, or what is in one of bytes."""
     try:
         with file.open() as stream:
-            yield from _of_column(pq.ParquetFile(stream), file, stem, changed, column)
+            table = pq.ParquetFile(stream)
+            if not is_source and table.schema_arrow.names == SCHEMA.names:
+                return  # the manifest of another batch, beside its results
+            yield from _of_column(table, file, stem, changed, column)
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, Refused) or (isinstance(error, OSError) and error.errno):
             raise

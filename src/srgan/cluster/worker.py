@@ -1,11 +1,12 @@
 """Makes the results of a batch: one process, on whatever machine, with some cores of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +18,7 @@ from srgan.cluster.local import as_text, is_gone
 from srgan.cluster.patience import Refused, patiently
 from srgan.cluster.places import Place, place
 from srgan.cluster.room import Unwritable, is_full, temporary
-from srgan.cluster.rows import FAILED, Row, now
+from srgan.cluster.rows import FAILED, Key, Row, now
 from srgan.cluster.sources import Item
 from srgan.io import kinds, opening
 from srgan.models import engines
@@ -26,6 +27,8 @@ from srgan.upscaling.choice import Choice, Models
 from srgan.upscaling.jobs import UpscaleJob
 from srgan.upscaling.options import UpscaleOptions
 from srgan.util import files, parallel, versions
+
+_Result = TypeVar("_Result")
 
 
 class _Large(Exception):
@@ -194,13 +197,17 @@ class Worker:
         Raises:
             Unwritable: If there is no way to write here.
         """
-        try:
-            target = place(destination) / shard
-            return patiently(lambda: shards.pack(rows, self._folder, target, shard))
-        except OSError as error:
-            if is_full(error):
-                raise Unwritable.of(error) from error
-            raise
+        target = place(destination) / shard
+        return _packing(lambda: shards.pack(rows, self._folder, target, shard))
+
+    def leave_out(self, keys: set[Key], shard: str, destination: str) -> None:
+        """Takes results out of such a file; see `shards.leave_out`.
+
+        Raises:
+            Unwritable: If there is no way to write here.
+        """
+        target = place(destination) / shard
+        _packing(lambda: shards.leave_out(keys, target))
 
     def drop(self, outputs: list[str]) -> None:
         """Removes results that were packed."""
@@ -296,6 +303,15 @@ class Worker:
             else:
                 source.fetch(picture, *(item.part or ()))
             yield picture
+
+
+def _packing(work: Callable[[], _Result]) -> _Result:
+    try:
+        return patiently(work)
+    except OSError as error:
+        if is_full(error):
+            raise Unwritable.of(error) from error
+        raise
 
 
 def _column(uri: str, group: int, column: str) -> pa.ChunkedArray:
