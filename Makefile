@@ -13,11 +13,11 @@ test: .venv-dev/installed lint-web  ## lint, types, layers and the fast tests
 	.venv-dev/bin/ruff format --check
 	.venv-dev/bin/pyright --pythonpath .venv-dev/bin/python
 	.venv-dev/bin/lint-imports
-	.venv-dev/bin/pytest -n 2 --dist loadfile --max-worker-restart 0
+	.venv-dev/bin/pytest -n 2 --dist loadfile --max-worker-restart 0 --durations 25
 
 test-slow: .venv-dev/installed  ## the tests that take minutes; SLOW="slow and not long" leaves some out
-	.venv-dev/bin/pytest -n 2 -m "$(SLOW)" --max-worker-restart 0 --ignore tests/cluster
-	.venv-dev/bin/pytest -m "$(SLOW)" tests/cluster  # which kill processes by their names
+	.venv-dev/bin/pytest -n 2 -m "$(SLOW)" --max-worker-restart 0 --durations 25 --ignore tests/cluster
+	.venv-dev/bin/pytest -m "$(SLOW)" --durations 25 tests/cluster  # which kill processes by their names
 
 lint-web:  ## lint and types of the JavaScript; needs npm, else it is skipped
 	@if command -v npm >/dev/null; then \

@@ -27,6 +27,10 @@ from srgan.numeric import resize
 from srgan.quality import datasets, headline, methods, metrics
 from srgan.quality.summary import ImageResult, Table, judge
 
+# Several processes test at once; threads of each on top of that only wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile("srgan", deadline=None)
 hypothesis.settings.load_profile("srgan")

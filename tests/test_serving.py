@@ -100,6 +100,7 @@ def grpc_server(served):
     server.stop(0).wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["rest", "grpc"])
 def test_the_client_gets_what_srgan_makes_of_the_file(protocol, photo, request):
     server = request.getfixturevalue(f"{protocol}_server")

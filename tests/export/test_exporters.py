@@ -109,7 +109,10 @@ def operators(path):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    ["residual", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(NETWORKS)[1:])],
+)
 def test_every_generator_is_the_same_in_every_format(name, kind, write):
     network, path = write(name, kind)
     runtime = runtimes.open_runtime(path)

@@ -156,7 +156,7 @@ def test_an_unknown_job_is_said(port, path):
 
 def test_places_progress_and_events_are_told(serving, png):
     with serving("srgan-fast-x4", concurrency=1, tile=32) as port:
-        first, second = submit(port, png(400, 400)), submit(port, png(16, 16))
+        first, second = submit(port, png(220, 220)), submit(port, png(16, 16))
         third = submit(port, png(16, 16))
         until(lambda: show(port, first)["done"] > 0)
         assert show(port, first)["seconds_left"] > 0

@@ -139,6 +139,7 @@ def test_the_newest_checkpoint_may_be_damaged(fit, tmp_path, caplog):
     assert len({file.read_bytes() for file in best}) == 1
 
 
+@pytest.mark.slow
 def test_a_callback_that_stops_the_training_ends_it_where_it_goes_on_later(fit, tmp_path):
     straight = fit(tmp_path / "straight", rate=1e-3)
     with pytest.raises(fitting.Interrupted, match="Stopped by a callback in run at step 5 of 16"):
@@ -172,6 +173,7 @@ def test_a_signal_in_the_last_step_ends_a_run_which_has_that_stage_behind_it(fit
     assert (tmp_path / "run" / "best.npz").exists()
 
 
+@pytest.mark.slow
 def test_a_training_that_no_halving_mends_says_so_and_goes_on_with_a_lower_rate(fit, tmp_path):
     match = r"worse than plain grey at step 2\. In run, .* halved 3 times, to 125\. .*--resume"
     for _ in range(2):  # the second time, it begins where the first one ended

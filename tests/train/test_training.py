@@ -227,7 +227,13 @@ def test_the_update_ratio_is_kept(batch, vgg_file):
     assert moved == [True, False, False, True, False, False]
 
 
-@pytest.mark.parametrize(("kind", "head"), [("vanilla", "features"), ("relativistic", "pooled")])
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        ("vanilla", "features"),
+        pytest.param("relativistic", "pooled", marks=pytest.mark.slow),
+    ],
+)
 def test_the_discriminator_learns_to_tell(batch, vgg_file, kind, head):
     stage = adversarial(
         vgg_file,
