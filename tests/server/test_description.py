@@ -88,6 +88,26 @@ def test_the_models_are_named_where_they_can_be_asked_for(described):
     assert names["/v1/error-map"] == ["", "srgan-fast-x4"]
 
 
+def test_the_paths_of_models_name_those_that_are_served(described):
+    for path in ("/v1/models/{name}", "/v1/models/{name}/metadata", "/v1/models/{name}:predict"):
+        (operation,) = described["paths"][path].values()
+        (name,) = (one for one in operation["parameters"] if one["name"] == "name")
+        assert name["schema"]["enum"] == ["srgan-fast-x4", "tiny"]
+    assert "/v1/models/srgan-fast-x4:predict" in operation["description"]
+
+
+def test_what_needs_a_token_is_described(serving, connect, tiny_model, described):
+    assert described["security"] == [{}, {"token": []}]
+    with serving(str(tiny_model), tokens={"me": "0" * 64}) as port:
+        client = connect(port)
+        found = json.loads(client.ask("/openapi.json")[2])
+        assert found["security"] == [{"token": []}]
+        for path, methods in found["paths"].items():
+            if "get" in methods:
+                needs = methods["get"].get("security") != []
+                assert (client.ask(path.replace("{name}", "tiny"))[0] == 401) == needs, path
+
+
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(port, tmp_path):
     pytest.importorskip("schemathesis", reason="needs schemathesis")

@@ -652,6 +652,11 @@ def test_the_reference_has_each_path_and_runs_it(browser, address, tmp_path, lr)
     entry.get_by_role("button", name="Run").click()
     entry.locator("img").wait_for()
     assert "Srgan-Model: tiny" in entry.inner_text()
+    answer = page.locator("details", has=page.locator("code", has_text="/v1/jobs/{job}/result"))
+    answer.locator("summary").click()
+    answer.get_by_role("button", name="Run").click()  # which asks for the job first
+    assert answer.get_by_label("job").evaluate("(input) => input.matches(':invalid:focus')")
+    assert answer.locator(".answer").inner_text() == ""
     listed = page.locator("summary").all_inner_texts()
     assert any("DELETE" in text and "/v1/jobs/{job}" in text for text in listed)
     health = page.locator("details", has=page.locator("code", has_text="/health")).first
@@ -699,6 +704,15 @@ def test_a_service_with_tokens_asks_for_one(browser, serving, tiny_model):
         page.locator("#access").wait_for(state="hidden")
         assert page.locator("#model option").count() == models
         assert page.locator("#examples *").count() == examples
+
+        page.goto(f"http://127.0.0.1:{port}/docs")  # which knows the token
+        entry = page.locator("details", has=page.locator("code", has_text="/v1/models/{name}"))
+        entry.first.locator("summary").click()
+        told = 'curl -H "Authorization: Bearer TOKEN" -d @- '
+        assert f"{told}http://127.0.0.1:{port}/v1/models/tiny:predict" in entry.first.inner_text()
+        entry.nth(1).locator("summary").click()
+        entry.nth(1).get_by_role("button", name="Run").click()
+        entry.nth(1).locator(".answer", has_text="AVAILABLE").wait_for()
         page.close()
 
 

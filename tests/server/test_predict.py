@@ -74,6 +74,15 @@ def test_files_are_what_upscale_makes(ask, connect, port, png, named):
         assert base64.b64decode(value["b64"]) == connect(port).ask(data=data)[2]
 
 
+def test_base64_may_have_lines(ask, png):
+    whole = file_of(png(9, 12))
+    lines = {"b64": base64.encodebytes(png(9, 12)).decode()}
+    assert lines["b64"].count("\n") > 1
+    assert ask("tiny:predict", {"instances": [lines]}) == ask(
+        "tiny:predict", {"instances": [whole]}
+    )
+
+
 def test_the_client_of_tensorflow_serving_can_point_here(port, connect, png):
     spec = importlib.util.spec_from_file_location("tfs_client", CLIENT)
     client = importlib.util.module_from_spec(spec)
@@ -99,6 +108,8 @@ def test_status_and_signatures_have_the_types_of_tensorflow_serving(ask):
     sizes = [dim.size for dim in signatures["serving_default"].inputs["lr"].tensor_shape.dim]
     assert sizes == [-1, -1, -1, 3]
     assert found["model_spec"]["name"] == "tiny"
+    assert ask("tiny/versions/1/metadata")[1] == found
+    assert ask("tiny/versions/2/metadata")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -115,8 +126,12 @@ def test_status_and_signatures_have_the_types_of_tensorflow_serving(ask):
         ("tiny:predict", {"instances": [], "inputs": []}, 422, "Expected either"),
         ("tiny:predict", {"instances": []}, 422, "from 1 to 64 pictures; got 0"),
         ("tiny:predict", {"instances": [1]}, 422, "rows of pixels"),
-        ("tiny:predict", {"instances": [[[[0.0, 0.0, 2.0]]]]}, 422, "divide 8-bit values by 255"),
-        ("tiny:predict", {"instances": [[[[0.0, 0.0]]]]}, 422, "rows of pixels"),
+        ("tiny:predict", {"instances": [[[[0.0, 0.0, 2.0]]]]}, 422, "got 0 to 2. Divide 8-bit"),
+        ("tiny:predict", {"instances": [[[[0.0, 0.0, float("nan")]]]]}, 422, "got nan to nan"),
+        ("tiny:predict", {"instances": [[[["0.5", "0.5", "0.5"]]]]}, 422, "which are numbers"),
+        ("tiny:predict", {"instances": [[[[True, False, True]]]]}, 422, "which are numbers"),
+        ("tiny:predict", {"instances": [[[[None, 0.5, 0.5]]]]}, 422, "which are numbers"),
+        ("tiny:predict", {"instances": [[[[0.0, 0.0]]]]}, 422, "got the shape (1, 1, 2)"),
         ("tiny:predict", {"instances": [[[[0, 0, 0]], [[0, 0]]]]}, 422, "rows of pixels"),
         ("tiny:predict", {"instances": [{"b64": "?"}]}, 422, "not in Base64"),
         ("tiny:predict", {"instances": [file_of(b"no")]}, 422, "not an image"),

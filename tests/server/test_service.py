@@ -264,6 +264,13 @@ def test_no_answer_leads_elsewhere(port, path):
     assert "Location" not in headers
 
 
+def test_a_path_that_there_is_not_is_told_where_the_others_are(port):
+    status, _, body = ask(port, "/v1/upscaled")
+    assert status == 404
+    told = "There is no path /v1/upscaled here; /docs lists those that there are."
+    assert json.loads(body) == {"detail": told}
+
+
 @pytest.mark.parametrize("path", ["/health", "/v1/models", "/"])
 def test_head_is_answered_as_get_without_the_body(port, path):
     answers = []

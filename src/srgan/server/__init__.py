@@ -20,7 +20,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from srgan.models import engines
-from srgan.server.access import Access
+from srgan.server.access import Access, protects
 from srgan.server.catalogue import Catalogue
 from srgan.server.errors import add_errors, documented
 from srgan.server.guard import Guard, origin_of
@@ -98,7 +98,7 @@ def application(
     app.add_middleware(Observer, metrics=service.metrics)
     if proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=[*proxies])
-    _describe(app, service.catalogue)
+    _describe(app, service.catalogue, needs_token=bool(tokens))
     return app
 
 
@@ -113,10 +113,22 @@ def _check_proxy(proxy: str) -> None:
             ) from error
 
 
-def _describe(app: FastAPI, catalogue: Catalogue) -> None:
-    """Makes the OpenAPI description, which is kept; it takes too long for the event loop."""
+def _describe(app: FastAPI, catalogue: Catalogue, needs_token: bool) -> None:
+    """Makes the OpenAPI description, which is kept; it takes too long for the event loop.
+
+    It is that of this service: its models can be chosen, and its examples run.
+    """
     described = app.openapi()
+    first = next(iter(catalogue.described))
     for path, methods in described["paths"].items():
+        for operation in methods.values():
+            about = operation["description"]
+            operation["description"] = about.replace("/v1/models/MODEL", f"/v1/models/{first}")
+            if not protects(path):
+                operation["security"] = []
+            for parameter in operation.get("parameters", ()):
+                if (parameter["in"], parameter["name"]) == ("path", "name"):
+                    parameter["schema"]["enum"] = [*catalogue.described]
         names = [
             name
             for name, model in catalogue.described.items()
@@ -126,4 +138,4 @@ def _describe(app: FastAPI, catalogue: Catalogue) -> None:
             if parameter["name"] == "model":
                 parameter["schema"]["enum"] = ["", *names]
     described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    described["security"] = [{}, {"token": []}]
+    described["security"] = [{"token": []}] if needs_token else [{}, {"token": []}]

@@ -53,6 +53,11 @@ def read_tokens(file: Path) -> dict[str, str]:
     return found
 
 
+def protects(path: str) -> bool:
+    """Whether a path needs a token, where there are any."""
+    return path.startswith("/v1/") or path == "/metrics"
+
+
 class Access:
     """Lets in who has a token, if there are any, and nobody too often.
 
@@ -75,11 +80,15 @@ class Access:
             await self._app(scope, receive, send)
             return
         owner = ""
-        if self._tokens and (scope["path"].startswith("/v1/") or scope["path"] == "/metrics"):
+        if self._tokens and protects(scope["path"]):
             owner = self._owner(Headers(scope=scope).get("authorization", ""))
             if not owner:
-                reason = "This service needs a token, and this one is not known: send the header "
-                reason += "Authorization: Bearer TOKEN."
+                reason = (
+                    "This service needs a token, and does not know the one that it got."
+                    if "authorization" in Headers(scope=scope)
+                    else "This service needs a token."
+                )
+                reason += " Send the header Authorization: Bearer TOKEN."
                 answer = refuse(401, reason, {"WWW-Authenticate": "Bearer"})
                 await answer(scope, receive, send)
                 return

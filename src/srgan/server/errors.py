@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
@@ -130,6 +131,13 @@ def add_errors(app: FastAPI, without_folders: Callable[[str], str]) -> None:
         allowed = {method for route in routes for method in route.methods or ()}
         text = f"Expected {' or '.join(sorted(allowed))}; got {request.method}."
         return refuse(405, text, {"Allow": ", ".join(sorted(allowed))})
+
+    @app.exception_handler(404)
+    async def name_reference(request: Request, error: HTTPException) -> Response:
+        fault = fault_of(error)
+        is_nowhere = fault.detail == "Not Found"  # which the framework says
+        text = f"There is no path {request.url.path} here; /docs lists those that there are."
+        return refuse(404, text if is_nowhere else without_folders(fault.detail), fault.headers)
 
     @app.exception_handler(Exception)  # which the server writes to its log
     async def fail(request: Request, error: Exception) -> Response:

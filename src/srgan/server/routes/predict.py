@@ -94,8 +94,8 @@ def add(app: FastAPI, service: Service) -> None:
     async def predict(request: Request, name: _Name) -> Response:
         r"""Enlarges pictures in JSON, as TensorFlow Serving does.
 
-        `echo "{\"instances\": [{\"b64\": \"$(base64 -w0 photo.jpg)\"}]}" |
-        curl -d @- http://127.0.0.1:8000/v1/models/srgan-x4:predict`
+        `echo "{\"instances\": [{\"b64\": \"$(base64 < photo.jpg | tr -d '\n')\"}]}" |
+        curl -d @- http://127.0.0.1:8000/v1/models/MODEL:predict`
         """
         try:
             return await _predict(request, service, name)
@@ -125,6 +125,10 @@ def add(app: FastAPI, service: Service) -> None:
             "metadata": {"signature_def": {"signature_def": _signatures()}},
         }
         return _tell(service, name, told)
+
+    @app.get("/v1/models/{name:model}/versions/{version:int}/metadata", include_in_schema=False)
+    async def show_signatures_of_version(name: _Name, version: _Version) -> Response:
+        return _unknown(service, name, version) or await show_signatures(name)
 
     @app.post("/v1/models/{name:model}/versions/{version:int}:predict", include_in_schema=False)
     async def predict_version(request: Request, name: _Name, version: _Version) -> Response:
@@ -240,7 +244,7 @@ def _enlarge_file(
     if not isinstance(value, dict) or not isinstance(value.get("b64"), str):
         raise ValueError('Expected each picture as {"b64": the file in Base64}.')
     try:
-        data = base64.b64decode(value["b64"], validate=True)
+        data = base64.b64decode("".join(value["b64"].split()), validate=True)  # it may have lines
     except binascii.Error as error:
         raise ValueError(f"A picture is not in Base64: {error}.") from error
     result = service.worker.upscale(UpscaleRequest(model=name), data, folder, ticket)
@@ -250,14 +254,20 @@ def _enlarge_file(
 def _image(value: Any) -> np.ndarray:
     image: np.ndarray
     try:
-        image = np.asarray(value, np.float32)
-    except (TypeError, ValueError):
+        image = np.asarray(value)
+    except ValueError:  # rows of several lengths
         image = np.empty(())
-    if image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ValueError("Expected each picture as rows of pixels [red, green, blue] in [0, 1].")
+    if image.ndim != 3 or image.shape[2] != 3 or not image.size or image.dtype.kind not in "iuf":
+        raise ValueError(
+            "Expected each picture as rows of pixels [red, green, blue] in [0, 1], which are "
+            f"numbers{f'; got the shape {image.shape}' if image.size and image.ndim else ''}."
+        )
     if not (image.min() >= 0 and image.max() <= 1):
-        raise ValueError("Expected pixels in [0, 1]: divide 8-bit values by 255.")
-    return image
+        raise ValueError(
+            f"Expected pixels in [0, 1]; got {image.min():g} to {image.max():g}. Divide 8-bit "
+            "values by 255."
+        )
+    return image.astype(np.float32)
 
 
 def _floats(sr: np.ndarray) -> list[Any]:

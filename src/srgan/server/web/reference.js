@@ -8,6 +8,7 @@ import { byId, make } from "../../web/dom.js";
  * @typedef {object} Operation
  * @property {string} [description]
  * @property {boolean} [deprecated]
+ * @property {unknown[]} [security] Empty where no token is needed.
  * @property {Parameter[]} [parameters]
  * @property {{ content: Record<string, unknown> }} [requestBody]
  * @property {Record<string, { description: string }>} responses
@@ -16,10 +17,12 @@ import { byId, make } from "../../web/dom.js";
  */
 
 /** @param {Parameter} parameter */
-function inputOf({ name, schema }) {
+function inputOf({ name, in: where, schema }) {
+  const isPath = where === "path";
   const choices = schema.enum ?? schema.anyOf?.find((one) => one.enum)?.enum;
   const label = { "aria-label": name };
-  if (!choices) return make("input", { ...label, placeholder: String(schema.default ?? "") });
+  if (!choices) return make("input", { ...label, required: isPath, placeholder: String(schema.default ?? "") });
+  if (isPath) return make("select", label, ...choices.map((choice) => make("option", { value: choice }, choice)));
   const options = [...new Set(["", ...choices.filter((choice) => choice !== null)])];
   return make("select", label, ...options.map((choice) => make("option", { value: choice }, choice || "-")));
 }
@@ -28,11 +31,13 @@ function inputOf({ name, schema }) {
  * A sentence with `code` in it.
  *
  * @param {string} text
+ * @param {boolean} needsToken
  */
-function prose(text) {
+function prose(text, needsToken) {
+  const curl = needsToken ? 'curl -H "Authorization: Bearer TOKEN"' : "curl";
   return text.split("\n\n").map((part) =>
     part.startsWith("`")
-      ? make("pre", {}, make("code", {}, part.slice(1, -1).replaceAll("http://127.0.0.1:8000", location.origin)))
+      ? make("pre", {}, make("code", {}, part.slice(1, -1).replaceAll("http://127.0.0.1:8000", location.origin).replace(/\bcurl\b/, curl)))
       : make("p", {}, ...part.split("`").map((piece, number) => (number % 2 ? make("code", {}, piece) : piece))),
   );
 }
@@ -70,8 +75,9 @@ function addressOf(path, fields) {
  * @param {string} method
  * @param {string} path
  * @param {Operation} operation
+ * @param {boolean} needsToken
  */
-function entry(method, path, operation) {
+function entry(method, path, operation, needsToken) {
   const fields = (operation.parameters ?? [])
     .filter(({ schema }) => !schema.deprecated)
     .map((parameter) => ({ parameter, input: inputOf(parameter) }));
@@ -81,6 +87,7 @@ function entry(method, path, operation) {
   const text = make("textarea", { "aria-label": "JSON" });
   const answer = make("div", { class: "answer", "aria-live": "polite" });
   const run = async () => {
+    if (!fields.every(({ input }) => input.reportValidity())) return;
     const token = byId("token", HTMLInputElement).value;
     /** @type {Record<string, string>} */
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
@@ -114,7 +121,7 @@ function entry(method, path, operation) {
     make(
       "div",
       { class: "path" },
-      ...prose(operation.description ?? ""),
+      ...prose(operation.description ?? "", needsToken),
       make("div", { class: "fields" }, ...rows),
       kinds.length ? make("p", {}, takesText ? text : file) : null,
       make("p", {}, make("button", { type: "button", onclick: run }, "Run")),
@@ -125,9 +132,13 @@ function entry(method, path, operation) {
 }
 
 async function begin() {
-  const { paths } = await (await fetch("openapi.json")).json();
+  const { paths, security } = await (await fetch("openapi.json")).json();
+  const needsToken = security.length === 1; // without any, it also has none as a choice
+  const token = byId("token", HTMLInputElement);
+  token.value = sessionStorage.getItem("token") ?? ""; // that of the page
+  token.form?.addEventListener("submit", (event) => event.preventDefault()); // of going elsewhere
   for (const [path, methods] of Object.entries(paths)) {
-    for (const [method, operation] of Object.entries(methods)) byId("paths").append(entry(method, path, operation));
+    for (const [method, operation] of Object.entries(methods)) byId("paths").append(entry(method, path, operation, needsToken && !operation.security));
   }
 }
 
