@@ -121,6 +121,7 @@ def test_settings_make_another_result_and_any_two_are_compared(page, lr):
     whole = loading.load("srgan-x4").upscale(lr, dtype=np.uint8)
     until(page, lambda: np.array_equal(shown(page, "before"), whole))
     assert page.inner_text("#left-side") == "Clean picture"
+    assert page.inner_text("#right-side") == "Clean picture, detail 0.5"
     page.select_option("#scale", "2")
     page.locator("#facts", has_text="224x144").wait_for()
     assert page.inner_text("#promise") == "Scaled down again, the result gives the picture back."

@@ -87,10 +87,11 @@ export async function show() {
   }
   if (current() !== picture || (work ?? picture.preview?.after) !== (workOf(picture, picture.right) ?? after)) return;
   image.alt = label;
-  const leftLabel = workOf(picture, picture.left)?.label ?? (picture.left === "hr" ? "The true picture" : BEFORE);
+  const other = workOf(picture, picture.left);
+  const leftLabel = other?.label ?? (picture.left === "hr" ? "The true picture" : BEFORE);
   byId("before", HTMLImageElement).alt = picture.right === "preview" ? BEFORE : leftLabel;
   byId("left-side").textContent = picture.right === "preview" ? BEFORE : leftLabel;
-  byId("right-side").textContent = work ? (work.kind === "map" ? "What is guessed" : "After") : "Preview";
+  byId("right-side").textContent = work ? (other?.kind === work.kind ? label : work.kind === "map" ? "What is guessed" : "After") : "Preview";
   fitTo(image.naturalWidth || 1, image.naturalHeight || 1);
   explain(picture, work, isSeen);
 }
