@@ -191,6 +191,7 @@ def test_a_wrong_suffix_changes_nothing(tmp_path, kind, suffix):
         (b"%PDF-1.7", "is not an image in a known format"),
         (b"<svg width='9' height='9'/>", "is not an image in a known format"),
         (b"8BPS\0\1" + bytes(100), "is not an image in a known format"),
+        (b"\n<!DOCTYPE html>", "It is a web page: download the file"),
     ],
 )
 def test_other_formats_are_refused_whatever_the_library_knows(refused, content, expected):

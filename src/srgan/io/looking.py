@@ -11,7 +11,7 @@ from srgan.io import tiff
 from srgan.io.contents import BY_KIND, Contents
 from srgan.io.formats import UnsupportedImage, describe
 from srgan.io.kinds import EXPECTED, HEAD, Kind, recognise
-from srgan.util import files
+from srgan.util import downloads, files
 
 
 class Seen(NamedTuple):
@@ -35,8 +35,8 @@ def look(source: str | os.PathLike[str] | bytes) -> Seen:
         if kind is None:
             raise UnsupportedImage(
                 f"{name} is {'not an image in a known format' if head else 'empty'}; expected a "
-                f"{EXPECTED} file, whatever its name. Convert it, or copy it again from where it "
-                "came."
+                f"{EXPECTED} file, whatever its name. "
+                f"{downloads.advice(head) or 'Convert it, or copy it again from where it came.'}"
             )
         if not kind.loader:
             raise not_read(name, kind)

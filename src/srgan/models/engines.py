@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from srgan.models import external_data
-from srgan.util import parallel
+from srgan.util import downloads, parallel
 
 if TYPE_CHECKING:
     import openvino
@@ -93,7 +93,8 @@ def open_engine(
     except Exception as error:  # ONNX Runtime's own exceptions have no other common base
         if re.search(_NO_MODEL, str(error), re.IGNORECASE):
             raise ValueError(
-                f"{path} is not an ONNX model, or is cut short. Download or export it again."
+                f"{path} is not an ONNX model, or is cut short. "
+                f"{downloads.advice(data) or 'Download or export it again.'}"
             ) from error
         raise ValueError(
             f"{path} is not an ONNX model that {kind} can run ({_reason(error)}); expected one "

@@ -14,6 +14,7 @@ import numpy as np
 
 from srgan.models.state_dict import safetensors, torch_file
 from srgan.models.state_dict.tensors import Damaged, StoredTensor
+from srgan.util import downloads
 
 MAX_BYTES = 2**32
 """Of a file; the largest models, with the states of their training, have a quarter of it."""
@@ -98,7 +99,7 @@ def _read(data: bytes) -> Any:
         return safetensors.read(data)
     raise Damaged(
         "holds no weights that can be read; expected a .safetensors file, or a .pth or .pt file "
-        "as torch.save writes it. Is the download complete?"
+        f"as torch.save writes it. {downloads.advice(data) or 'Is the download complete?'}"
     )
 
 
