@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pyvips
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from srgan.io import images
 from srgan.models import loading
@@ -252,11 +252,12 @@ def test_of_several_files_one_that_is_too_large_says_so(page, tmp_path):
 
 
 def test_a_picture_in_work_is_removed_by_the_button_beside_it(page, tmp_path):
-    zoomed_photo(600, 400).pngsave(str(tmp_path / "large.png"))
-    page.set_input_files("#file", [tmp_path / "large.png"])
+    zoomed_photo(900, 600).jpegsave(str(tmp_path / "large.jpg"))
+    page.set_input_files("#file", [tmp_path / "large.jpg"])
     page.locator("#facts", has_text="middle").wait_for()
     page.click("#start")
     page.locator("#list progress").wait_for()
+    page.locator("#list .note", has_text="is being enlarged, for 1 s so far").wait_for()
     name, button, bar = (
         page.locator(f"#list {part}").bounding_box()
         for part in (".pick", ".pick ~ button", "progress")
@@ -320,6 +321,21 @@ def test_a_transparent_result_hides_what_lies_below(page, tmp_path, lr):
     seen = page.screenshot(clip=right)
     page.evaluate("document.getElementById('before').style.visibility = 'hidden'")
     assert page.screenshot(clip=right) == seen
+
+
+def test_a_picture_that_only_the_service_turns_upright_stands_so_on_both_sides(page, tmp_path, lr):
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+        'syntax-ns#"><rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+        'tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    )
+    about = PngImagePlugin.PngInfo()
+    about.add_itxt("XML:com.adobe.xmp", xmp)
+    Image.fromarray(lr).save(tmp_path / "turned.png", pnginfo=about)
+    page.set_input_files("#file", tmp_path / "turned.png")
+    done(page)
+    until(page, lambda: np.array_equal(shown(page, "before"), np.rot90(lr, -1)))
+    assert shown(page).shape == (4 * lr.shape[1], 4 * lr.shape[0], 3)
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "avif"])

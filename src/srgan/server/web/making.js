@@ -148,9 +148,12 @@ function forget(picture, index) {
  * @param {() => void} changed
  */
 async function timed(what, query, picture, changed) {
+  let runs = 0; // since when, as far as the page knows
   /** @param {Progress} progress */
   const tell = ({ waits, done, left }) => {
-    const rest = left === null ? "" : `, about ${Math.ceil(left)} s left`;
+    if (!waits) runs ||= performance.now();
+    const soFar = Math.round((performance.now() - runs) / 1000); // until the first part is done
+    const rest = left === null ? (soFar ? `, for ${soFar} s so far` : "") : `, about ${Math.ceil(left)} s left`;
     Object.assign(picture, { done, said: waits ? "waits for its turn" : `is being enlarged${rest}` });
     changed();
   };
@@ -200,13 +203,24 @@ export async function visible(picture) {
  *
  * @param {Blob} file
  * @returns {Promise<Blob>}
- * @throws {Error} If the service takes no file of that size, or does not answer.
+ * @throws {Error} As `shownByService`.
  */
 export async function shownAs(file) {
   const bitmap = await createImageBitmap(file).catch(() => null);
   bitmap?.close();
+  return bitmap ? file : shownByService(file);
+}
+
+/**
+ * A file as the service shows it: upright, in a format of every browser.
+ *
+ * @param {Blob} file
+ * @returns {Promise<Blob>}
+ * @throws {Error} If the service takes no file of that size, or does not answer.
+ */
+export async function shownByService(file) {
   const query = { side: "16384", enlarge: "false" };
-  return bitmap ? file : (await post("preview", query, file, new AbortController().signal)).file;
+  return (await post("preview", query, file, new AbortController().signal)).file;
 }
 
 /**

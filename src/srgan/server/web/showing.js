@@ -3,7 +3,7 @@
 import { byId, offer } from "../../web/dom.js";
 import { models } from "./choices.js";
 import { fitTo } from "./comparison.js";
-import { hasMap, shownAs, visible } from "./making.js";
+import { hasMap, shownAs, shownByService, visible } from "./making.js";
 import { current, workOf } from "./pictures.js";
 import { complain } from "./status.js";
 
@@ -36,7 +36,13 @@ export function give(element, file) {
 /** @type {WeakSet<Work>} */
 const unseen = new WeakSet(); // what the browser did not show
 
+/** @type {WeakSet<Picture>} */
+const turned = new WeakSet(); // what only the service sets upright
+
 const offered = { sides: "" };
+
+/** @param {HTMLImageElement} image */
+const isWide = ({ naturalWidth: width, naturalHeight: height }) => width > height;
 
 /** @param {Picture} picture */
 function offerSides(picture) {
@@ -82,6 +88,12 @@ export async function show() {
   if (work && !isSeen && !work.view && !unseen.has(work)) {
     unseen.add(work); // it is asked for once
     work.view = await shownAs(work.file).catch(() => undefined);
+    await show();
+    return;
+  }
+  if (work?.kind === "result" && left && left === picture.view && isWide(image) !== isWide(byId("before", HTMLImageElement)) && !turned.has(picture)) {
+    turned.add(picture);
+    picture.view = await shownByService(picture.file).catch(() => picture.view);
     await show();
     return;
   }
