@@ -258,3 +258,22 @@ def test_what_the_server_lacks_is_said(missing, words, new_page, tmp_path):
     if missing != "models.json":
         choose(ready(page), tmp_path, photo(20, 30))
     assert f"{words} cannot be loaded: the server says 404." in said(page)
+
+
+@pytest.mark.slow
+def test_without_a_network_it_enlarges_with_what_it_had_loaded(browser, browser_page, tmp_path):
+    context = browser.new_context()
+    page = context.new_page()
+    page.set_default_timeout(240_000)
+    page.goto(browser_page)
+    choose(ready(page), tmp_path, photo(20, 30))
+    done(page)
+    context.set_offline(True)
+    page.reload()
+    choose(ready(page), tmp_path, photo(24, 32))
+    done(page)
+    expected = loading.load(FAST).upscale(photo(24, 32), dtype=np.uint8)
+    assert np.abs(shown(page)[..., :3].astype(int) - expected).max() <= 1
+    page.select_option("#model", "srgan-x2")  # which was never asked for
+    assert "cannot be loaded: is this device online?" in said(page)
+    context.close()

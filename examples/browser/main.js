@@ -71,7 +71,10 @@ async function work(file, model, signal) {
   let first = 0; // when the first tile was there, after which the others come at one pace
   byId("left-time").textContent = `Loading the model (${model.megabytes} MB) and what runs it …`;
   const task = { lr: pixels(before), model, area: Number(wanted.get("area")) || AREA, runtime: wanted.get("runtime") ?? "" };
-  const words = await enlarge(task, signal, ({ sr, left, top, done, total }) => {
+  const opened = () => {
+    byId("left-time").textContent = "The first part of it is in work …";
+  };
+  const words = await enlarge(task, signal, opened, ({ sr, left, top, done, total }) => {
     context.putImageData(sr, left, top);
     const now = performance.now();
     first ||= now;
