@@ -149,8 +149,11 @@ def test_keys_on_a_slider_send_one_request(page):
 def test_the_error_map_is_compared_and_saved_as_what_it_is(page):
     example(page)
     result = shown(page)
-    page.click("#map")
+    page.focus("#map")
+    page.keyboard.press("Enter")
     page.locator("#legend").wait_for()
+    page.locator("#told", has_text="What is guessed is shown").wait_for(state="attached")
+    assert page.evaluate("document.activeElement.id") == "frame"  # the button is gone
     assert page.inner_text("#right-side") == "What is guessed"
     guessed = shown(page)
     assert guessed.shape[1] == result.shape[1]

@@ -9,7 +9,7 @@ import { add, choose, current, pictures, remove, results, workOf } from "./pictu
 import { GONE, read, useToken } from "./requests.js";
 import { give, show } from "./showing.js";
 import { expect, measure } from "./sizes.js";
-import { complain, reason, say } from "./status.js";
+import { complain, reason, say, tell } from "./status.js";
 import { archive } from "./zip.js";
 
 /** @import { Picture } from "./pictures.js" */
@@ -73,6 +73,7 @@ async function preview(picture) {
   }
   changed();
   say(picture.state === "failed" ? picture.said : "", picture.state === "failed");
+  if (picture.state === "new") tell(`${picture.file.name}: ${picture.said}; a preview is shown.`);
 }
 
 /** @param {File} file */
@@ -190,7 +191,10 @@ function listenToResult() {
     const work = picture && workOf(picture, picture.right);
     if (!work) return;
     say("A moment …");
-    drawMap(picture, work, changed).then(() => say(""), complain);
+    drawMap(picture, work, changed).then(() => {
+      say("");
+      tell("What is guessed is shown right of the divider.");
+    }, complain);
   });
 }
 

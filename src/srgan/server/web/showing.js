@@ -123,7 +123,9 @@ function explain(picture, work, isSeen) {
   const model = work?.model ?? picture.preview?.model ?? "";
   const notes = (work ?? picture.preview)?.notes ?? "";
   byId("legend").hidden = work?.kind !== "map";
+  const hadFocus = document.activeElement === byId("map");
   byId("map").hidden = !hasMap(work);
+  if (hadFocus && !hasMap(work)) byId("frame").focus({ preventScroll: true }); // for who has no pointer
   const download = byId("download", HTMLAnchorElement);
   download.hidden = !work;
   byId("facts").textContent = work
