@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
 import tomli_w
 
 from srgan import cli
-from srgan.train import config, measuring, plan
+from srgan.io import images
+from srgan.train import config, data, measuring, pairs, plan
 
 
 def planned(settings):
@@ -45,6 +47,39 @@ def test_a_schedule_is_shortened_in_proportion():
 def test_a_time_that_does_not_even_decode_the_photos_is_refused():
     with pytest.raises(ValueError, match="hours are not enough: pretrain needs at least one step"):
         plan.fit(planned(config.Config()), 90.0)
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_plan_validates_the_photos_that_the_run_will_validate(paired, tmp_path):
+    settings = config.Config(pretrain=config.Pretrain(hr_patch=16))
+    settings = settings.model_copy(update={"adversarial": config.Adversarial(steps=0)})
+    photos, small = tmp_path / "photos", tmp_path / "small" if paired else None
+    for folder, side in ((photos, 16), (tmp_path / "small", 4)):
+        for i in range(40):
+            (folder / f"{i % 2}").mkdir(parents=True, exist_ok=True)
+            images.write(folder / f"{i % 2}/{i:02d}.png", np.full((side, side, 3), 5 * i, np.uint8))
+    files, _ = pairs.find(photos, small, 4)
+    learning, validating = plan.choose(photos, small, files, tmp_path / "plan", settings)
+    _, expected = data.prepare(photos, tmp_path / "cache", 4, small, 4).hold_back(8)
+    assert len(validating) == 4
+    assert validating.names == expected.names
+    assert all((a.hr == b.hr).all() for a, b in zip(validating, expected, strict=True))
+    assert {*learning.names}.isdisjoint(validating.names)
+    assert len(learning) >= 6
+
+
+def test_a_plan_does_without_photos_that_are_too_small(tmp_path):
+    settings = config.Config(pretrain=config.Pretrain(hr_patch=16))
+    settings = settings.model_copy(update={"adversarial": config.Adversarial(steps=0)})
+    (tmp_path / "photos").mkdir()
+    names = [f"{i:02d}.png" for i in range(12)]
+    (held,) = data.held_back(names, 8)
+    for name in names:
+        side = 12 if name == held else 16
+        images.write(tmp_path / "photos" / name, np.zeros((side, side, 3), np.uint8))
+    files, _ = pairs.find(tmp_path / "photos", None, 4)
+    learning, validating = plan.choose(tmp_path / "photos", None, files, tmp_path, settings)
+    assert (len(learning), len(validating)) == (10, 1)
 
 
 @pytest.mark.slow

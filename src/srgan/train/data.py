@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -81,19 +81,22 @@ class Photos(Sequence[Pair]):
         The choice depends on the file names alone, and of those for validation there is one
         version each. Of a single photo, both get it.
         """
-        order = sorted(self.names, key=lambda name: hashlib.sha256(name.encode()).digest())
-        held = {*order[: held_back(len(order), count)]}
+        return self.split(held_back(self.names, count))
+
+    def split(self, held: Collection[str]) -> tuple["Photos", "Photos"]:
+        """As `hold_back`, with the names of the photos for validation."""
         files = [entry.file for entry in self._entries]
-        kept = [i for i, file in enumerate(files) if file not in held or len(order) == 1]
+        kept = [i for i, file in enumerate(files) if file not in held or len(self.names) == 1]
         first = [files.index(name) for name in self.names if name in held]
         kept, first = ([self._entries[i] for i in part] for part in (kept, first))
         pixels = self._index, self._lr, self._hr
         return Photos(*pixels, kept, self.skipped), Photos(*pixels, first, self.skipped)
 
 
-def held_back(photos: int, most: int) -> int:
-    """Returns how many of so many photos `Photos.hold_back` takes."""
-    return max(1, min(most, photos // 10))
+def held_back(names: Sequence[str], most: int) -> list[str]:
+    """Returns which photos `Photos.hold_back` takes, of those of these names."""
+    order = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    return order[: max(1, min(most, len(order) // 10))]
 
 
 def prepare(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from srgan.train import config, data, preflight, streams, teaching, validation
+from srgan.train import config, data, fitting, preflight, streams, teaching, validation
 from srgan.train.adversarial import Adversarial
 from srgan.train.stage import Stage
 
@@ -52,18 +52,18 @@ def measure(
     lessons: teaching.Lessons | None,
     settings: config.Config,
     folder: Path,
-    validated: int,
+    validating: Sequence[data.Pair],
 ) -> StageCost:
     """Measures a stage, which is not the same afterwards.
 
     Args:
         name: Of the stage.
         stage: What learns.
-        sample: Photos to learn from, and to validate on.
+        sample: Photos to learn from.
         lessons: What a teacher makes of crops.
         settings: Of the run.
         folder: Made, for what a validation writes.
-        validated: Photos of the validation set.
+        validating: The validation set.
     """
     schedule = getattr(settings, name)
     stream = streams.PhotoStream(sample, lessons, schedule, stage.taught, settings)
@@ -79,10 +79,10 @@ def measure(
         stage.step.assign(schedule.discriminator_steps)
         both = _step(stage, stream)
     folder.mkdir(exist_ok=True)
-    count = min(validated, len(sample))
+    kept = fitting.checkpoints_of(folder, settings)
     judge = validation.Validation(
         folder,
-        [sample[i] for i in range(count)],
+        validating,
         settings.validate_every,
         settings.scale,
         settings.projection,
@@ -93,8 +93,10 @@ def measure(
     for _ in range(2):  # the first one traces, and loads what LPIPS needs
         began = time.perf_counter()
         judge.validate()
+        stage.has_diverged(*batch[:2])  # this and the rest is done beside it
         if isinstance(stage, Adversarial):
-            stage.gradient_norms(stream.head(4))  # which a run measures beside it
+            stage.gradient_norms(stream.head(4))
+        kept.save(stage.state(), int(stage.step))
         judging = time.perf_counter() - began
     generator, features, discriminator = _parts(stage, batch)
     validations = math.ceil(stage.total_steps / settings.validate_every)

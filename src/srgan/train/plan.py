@@ -97,12 +97,12 @@ def _measure(
     preflight.rehearse(networks.stages, settings)
     preflight.check_room(folder, networks.stages)
 
-    files, partners = pairs.find(photos, lr_photos, settings.scale)
+    files, _ = pairs.find(photos, lr_photos, settings.scale)
     sizes, unreadable = _sizes(files)
     megapixels = sum(sizes.values()) / 1e6
     began = time.perf_counter()
-    sample = _sample([*sizes], dict(zip(files, partners, strict=True)), folder, settings)
-    seen = sum(sizes[path] for path in _spread([*sizes])) / 1e6
+    sample, validating = choose(photos, lr_photos, [*sizes], folder, settings)
+    seen = sum(sizes[photos / name] for name in {*sample.names, *validating.names}) / 1e6
     decode = (time.perf_counter() - began) * megapixels / max(seen, 1e-9)
     taught = 0.0
     lessons = None
@@ -121,7 +121,7 @@ def _measure(
             lessons,
             settings,
             folder / name,
-            data.held_back(len(sizes), inputs.VALIDATION_PHOTOS),
+            [validating[i] for i in range(len(validating))],
         )
         for name, stage in networks.stages.items()
     ]
@@ -196,30 +196,52 @@ def _sizes(files: Sequence[Path]) -> tuple[dict[Path, int], list[str]]:
     return sizes, unreadable
 
 
-def _spread(files: list[Path]) -> list[Path]:
-    return files[:: max(1, -(-len(files) // _SAMPLE))]
+def choose(
+    photos: Path, lr_photos: Path | None, files: list[Path], folder: Path, settings: config.Config
+) -> tuple[data.Photos, data.Photos]:
+    """Decodes some photos to learn from, and those of the validation set, which a run takes too.
 
+    What a validation takes is in proportion to its pixels, so it is measured on that set.
 
-def _sample(
-    files: list[Path], partners: dict[Path, Path | None], folder: Path, settings: config.Config
-) -> data.Photos:
-    """Some of the photos, prepared as a run does."""
-    places = folder / "hr", folder / "lr"
-    for number, path in enumerate(_spread(files)):
-        for place, file in zip(places, (path, partners[path]), strict=True):
-            place.mkdir(exist_ok=True)
-            if file:
-                (place / f"{number:02d}{file.suffix}").symlink_to(file.resolve())
-    hr, lr = places
+    Args:
+        photos: Tree of hr photos.
+        lr_photos: Tree of lr photos.
+        files: Those of `photos` that can be opened.
+        folder: For links to the chosen ones, and their pixels.
+        settings: The configuration.
+    """
+    names = [path.relative_to(photos).as_posix() for path in files]
+    held = data.held_back(names, inputs.VALIDATION_PHOTOS)
+    chosen = {*_spread(names), *held}
+    for path, partner in zip(*pairs.find(photos, lr_photos, settings.scale), strict=True):
+        if path.relative_to(photos).as_posix() in chosen:
+            _link(path, photos, folder / "hr")
+            if partner and lr_photos:
+                _link(partner, lr_photos, folder / "lr")
     stages = [stage for stage in (settings.pretrain, settings.adversarial) if stage.steps]
-    return data.prepare(
-        hr,
+    decoded = data.prepare(
+        folder / "hr",
         folder / "cache",
         settings.scale,
-        lr if any(partners.values()) else None,
+        folder / "lr" if lr_photos else None,
         max(stage.hr_patch for stage in stages) // settings.scale,
         settings.degradation,
     )
+    learning, validating = decoded.split(held)
+    if learning and validating:
+        return learning, validating
+    return decoded.hold_back(inputs.VALIDATION_PHOTOS)  # the others cannot be used
+
+
+def _link(path: Path, root: Path, place: Path) -> None:
+    """Links to a file of a tree in another one, by the same name: faults are drawn by that."""
+    link = place / path.relative_to(root)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(path.resolve())
+
+
+def _spread(names: list[str]) -> list[str]:
+    return names[:: max(1, -(-len(names) // _SAMPLE))]
 
 
 def _peak_memory() -> int:
