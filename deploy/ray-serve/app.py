@@ -9,6 +9,7 @@ picture's enlargement changes nothing, so that it may be begun twice.
 import asyncio
 from typing import Any
 
+import ray
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError
@@ -16,14 +17,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from srgan import server
+from srgan.util import parallel
 
 _TRIES = 5  # replicas that may die under one request
+_WAITING = 64  # requests of each gate that no replica takes yet: they are in its memory
 LIMITS = server.DEFAULT_LIMITS._replace(concurrency=2, queue_size=8)
 
 
 @serve.deployment(
     ray_actor_options={"num_cpus": 1},
     max_ongoing_requests=LIMITS.concurrency + LIMITS.queue_size,
+    max_queued_requests=_WAITING,
     autoscaling_config={
         "min_replicas": 1,
         "max_replicas": 16,
@@ -37,6 +41,8 @@ class Upscaler:
     """The application of `srgan serve`, which gets requests as messages."""
 
     def __init__(self, *models: str) -> None:
+        cores = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+        parallel.use_cores(max(int(cores), 1))  # the others of the machine are other replicas'
         self._app = server.application(models, LIMITS, hosts=["*"])  # the gate's are not its own
         self._lifespan = self._app.router.lifespan_context(self._app)
         self._begun = asyncio.Lock()
@@ -96,7 +102,7 @@ class Gate:
 
 
 def _refused(status: int, detail: str) -> Response:
-    return JSONResponse({"detail": detail}, status)
+    return JSONResponse({"detail": detail}, status, {"Retry-After": "5"} if status == 503 else None)
 
 
 service = Gate.bind(Upscaler.bind("srgan-fast-x4"))

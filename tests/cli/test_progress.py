@@ -102,3 +102,28 @@ def test_names_with_brackets_are_shown_as_they_are(monkeypatch):
     with progress.bar(1) as show:
         show(0.5, "a[/b].png")
     assert "a[/b].png" in shown.getvalue()
+
+
+def test_a_batch_tells_how_far_it_is_also_while_a_large_picture_takes_long(clock, capsys):
+    large = []
+    with progress.tally(lambda: large[0] if large else None) as tally:
+        tally.total = 2100
+        tally.add(True, 2.0, 2000)
+        clock[0] += 40
+        tally.add(False, 0.0, 2000)
+        large.append(("s3://bucket/map.tif", 3, 12))
+        clock[0] += 50
+        tally.tell()
+        tally.tell()
+    assert capsys.readouterr().err.splitlines() == [
+        "2,002 of 2,100, 0:32:40 left: 0.05 pictures/s, 0.05 megapixels/s, 1 failed",
+        "2,002 of 2,100, 1:05:10 left: 0.02 pictures/s, 0.02 megapixels/s, 1 failed; "
+        "map.tif: 3 of 12 strips",
+    ]
+
+
+def test_a_batch_tells_that_nothing_is_done_yet(clock, capsys):
+    with progress.tally(lambda: None) as tally:
+        clock[0] += 40
+        tally.tell()
+    assert capsys.readouterr().err == "0 of ?: 0 pictures/s, 0 megapixels/s\n"

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from srgan.cluster import lease, patience, places
+from srgan.cluster import lease, patience, places, sources
 from srgan.cluster.patience import Refused
 from srgan.cluster.places import place
 
@@ -42,6 +42,34 @@ def test_a_file_is_sent_whole_or_not_at_all(folder, tmp_path):
 def test_a_folder_that_is_not_there_is_empty(folder):
     assert list(folder.walk()) == []
     assert not folder.is_file()
+
+
+def test_names_with_two_slashes_in_a_row_are_not_left_out_in_silence(bucket):
+    import boto3
+
+    for name in ("in/a.png", "in//b.png", "in/c//d.png", "in/e/f.png"):
+        boto3.client("s3").put_object(Bucket=bucket[5:], Key=name, Body=b"x")
+    said = {item.source: item.error for item in sources.find(f"{bucket}/in")}
+    assert [source for source, error in said.items() if not error] == [
+        f"{bucket}/in/a.png",
+        f"{bucket}/in/e/f.png",
+    ]
+    assert {source: error for source, error in said.items() if error} == {
+        f"{bucket}/{name}": f"{bucket}/{name} {places._TWO_SLASHES}"
+        for name in ("in//*", "in/c//*")
+    }
+
+
+def test_what_is_missing_in_a_store_or_on_the_web_is_said_in_one_sentence(bucket, unused_port):
+    with pytest.raises(FileNotFoundError) as caught:
+        place(f"{bucket}/gone.png").read()
+    assert (caught.value.strerror, caught.value.filename) == (
+        "No such file or directory",
+        f"{bucket}/gone.png",
+    )
+    address = f"http://127.0.0.1:{unused_port}/gone.png"
+    with pytest.raises(OSError, match=f"^{address} is not there, or its server does not answer"):
+        place(address).read()
 
 
 def test_a_bucket_that_is_not_there_is_named(bucket):

@@ -83,7 +83,9 @@ def batch(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, help="So many work at once. [as many as the cluster has cores and GPUs for]"
+            min=1,
+            help="So many work at once; name them where the cluster grows with what is asked of "
+            "it. [as many as it has cores and GPUs for]",
         ),
     ] = None,
     retry: Annotated[
@@ -141,7 +143,7 @@ def batch(
         batch.opened(plan) as job,
         redirect_stdout(sys.stderr),  # where Ray tells of workers that died
         ray_cluster.connected(cluster),
-        progress.tally() as tally,
+        progress.tally(lambda: job.in_strips) as tally,
     ):
         threading.Thread(target=_count, args=(find, tally), daemon=True).start()
         for row in job.run(chain([first], items)):

@@ -4,10 +4,12 @@ import json
 import logging
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from rich import progress
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from srgan.train.run import Progress
 
 _LINE_EVERY = 30.0  # seconds
+_REFRESH = 1.0  # seconds
+
+InStrips = tuple[str, int, int]  # a picture's name, and how many of how many strips are written
 
 
 @contextmanager
@@ -117,8 +122,13 @@ def _terms(state: "Progress") -> tuple[str, str]:
 
 
 @contextmanager
-def tally() -> Iterator["Tally"]:
-    """Shows a batch until the block ends: a bar on a terminal, and else a line now and then."""
+def tally(in_strips: Callable[[], InStrips | None]) -> Iterator["Tally"]:
+    """Shows a batch until the block ends: a bar on a terminal, and else a line every half minute.
+
+    Args:
+        in_strips: Returns what is known of the large picture in work, if there is one; it is asked
+            by another thread.
+    """
     console = Console(stderr=True)
     with progress.Progress(
         progress.BarColumn(),
@@ -130,11 +140,29 @@ def tally() -> Iterator["Tally"]:
         disable=not console.is_terminal,
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
     ) as display:
-        yield Tally(console, display)
+        shown = Tally(console, display, in_strips)
+        ended = threading.Event()
+
+        def refresh() -> None:
+            while not ended.wait(_REFRESH):  # a large picture may take hours
+                shown.tell()
+
+        thread = threading.Thread(target=refresh, name="srgan-tally", daemon=True)
+        thread.start()
+        try:
+            yield shown
+        finally:
+            ended.set()
+            thread.join()
 
 
 class Tally:
     """How far a batch is, and how fast.
+
+    Args:
+        console: Where lines go, if it is no terminal.
+        display: What is shown there, if it is one.
+        in_strips: As `tally` takes it.
 
     Attributes:
         total: How many pictures there are, once that is known.
@@ -144,16 +172,18 @@ class Tally:
         failed_before: Of these, the ones without a result.
     """
 
-    def __init__(self, console: Console, display: progress.Progress) -> None:
+    def __init__(
+        self,
+        console: Console,
+        display: progress.Progress,
+        in_strips: Callable[[], InStrips | None],
+    ) -> None:
         self.total: int | None = None
         self.done = self.failed = self.skipped = self.failed_before = 0
         self._megapixels, self._began = 0.0, time.monotonic()
         self._console, self._display, self._last = console, display, self._began
         self._bar = display.add_task("", total=None)
-
-    def __str__(self) -> str:
-        failed = f", {self.failed:,} failed" if self.failed else ""
-        return f"{self.speed}{failed}"
+        self._in_strips, self._lock = in_strips, threading.Lock()
 
     @property
     def speed(self) -> str:
@@ -168,19 +198,35 @@ class Tally:
         """Counts a picture, and tells how far the batch is."""
         self.done, self.failed = self.done + is_done, self.failed + (not is_done)
         self.skipped, self._megapixels = skipped, self._megapixels + megapixels
-        seen = self.done + self.failed + skipped
-        self._display.update(self._bar, completed=seen, total=self.total, description=str(self))
-        now = time.monotonic()
-        if not self._console.is_terminal and now - self._last > _LINE_EVERY:
-            self._last, left = now, ""
+        self.tell()
+
+    def tell(self) -> None:
+        """Tells how far the batch is, if it is time for that."""
+        with self._lock:
+            made: float = self.done + self.failed
+            seen, said = made + self.skipped, self.speed
+            if self.failed:
+                said += f", {self.failed:,} failed"
+            if large := self._in_strips():
+                name, joined, strips = large
+                said += f"; {PurePosixPath(name).name}: {joined} of {strips} strips"
+                made += min(joined / strips, 1.0)
+            completed = made + self.skipped
+            self._display.update(self._bar, completed=completed, total=self.total, description=said)
+            now = time.monotonic()
+            if self._console.is_terminal or now - self._last <= _LINE_EVERY:
+                return
+            self._last, total, left = now, "?", ""
             if self.total:
-                pace = (now - self._began) / (self.done + self.failed)
-                left = f", {timedelta(seconds=round(pace * (self.total - seen)))} left"
-            self._console.out(f"{seen:,} of {self.total or '?'}{left}: {self}", highlight=False)
+                total = f"{self.total:,}"
+                if made:
+                    seconds = (now - self._began) / made * max(self.total - completed, 0)
+                    left = f", {timedelta(seconds=round(seconds))} left"
+            self._console.out(f"{seen:,} of {total}{left}: {said}", highlight=False)
 
     def rates(self) -> dict[str, float]:
         """Seconds, and pictures and megapixels of results a second."""
-        seconds = time.monotonic() - self._began
+        seconds = max(time.monotonic() - self._began, 1e-3)  # clocks may be coarse
         return {
             "seconds": round(seconds, 1),
             "pictures_per_second": round((self.done + self.failed) / seconds, 2),

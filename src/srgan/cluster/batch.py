@@ -66,6 +66,12 @@ class Batch:
         """Of these, the ones without a result."""
         return self._todo.failed_before
 
+    @property
+    def in_strips(self) -> tuple[str, int, int] | None:
+        """The large picture in work, if its strips are known: how many of how many are joined."""
+        large = self._large  # others may ask while `run` goes on
+        return (large.item.source, large.joined, large.count) if large and large.count else None
+
     def run(self, items: Iterable[Item]) -> Iterator[Row]:
         """Yields the row of each picture, once it is decided.
 

@@ -24,7 +24,7 @@ class Joiner(Worker):
 
     def __init__(self, task: Task) -> None:
         super().__init__(replace(task, strips_from=None, gpus=0.0))
-        self._cut: Future[tuple[Choice, Iterator[strips.Strip]]] = Future()
+        self._cut: Future[tuple[Choice, int, Iterator[strips.Strip]]] = Future()
         self._upscaled: Queue[strips.UpscaledStrip | Exception | None] = Queue(1)
 
     def upscale(self, item: Item, may_exist: bool) -> Row | None:
@@ -32,22 +32,22 @@ class Joiner(Worker):
         self.start()
         return super().upscale(item, may_exist)
 
-    def cut(self) -> tuple[Choice, strips.Strip] | tuple[None, None]:
-        """Returns the picture's model and its next strip, if there is one."""
-        choice, left = self._cut.result()
+    def cut(self) -> tuple[tuple[Choice, int], strips.Strip] | tuple[None, None]:
+        """Returns the next strip, if there is one, and the picture's model and number of strips."""
+        choice, count, left = self._cut.result()
         try:
             strip = next(left, None)
         except (ValueError, OSError, MemoryError) as error:  # of the picture: its row says so
             self._upscaled.put(error)
             strip = None
-        return (choice, strip) if strip else (None, None)
+        return ((choice, count), strip) if strip else (None, None)
 
     def add(self, upscaled: strips.UpscaledStrip | None) -> None:
         """Takes what became of the next strip, when the one before is written; None at the end."""
         self._upscaled.put(upscaled)
 
     def _run(self, job: UpscaleJob) -> None:
-        self._cut.set_result((job.choice, strips.split(job)))
+        self._cut.set_result((job.choice, strips.count(job), strips.split(job)))
         strips.join(job, self._received())
 
     def _received(self) -> Iterator[strips.UpscaledStrip]:

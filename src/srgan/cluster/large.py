@@ -56,6 +56,8 @@ class Large:
         item: The picture.
         node: Where the process runs.
         row: The promise of the picture's row.
+        count: How many strips there are, once that is known.
+        joined: How many of them are written.
     """
 
     def __init__(self, item: Item, task: Task, node: str) -> None:
@@ -72,11 +74,11 @@ class Large:
             .remote(task)
         )
         self.row = self._joiner.upscale.remote(item, True)
-        self._cutting: dict[Any, Any] = {}  # promises of strips, by those of their models
+        self._cutting: dict[Any, Any] = {}  # promises of strips, by those of what is told of them
         self._adding: dict[Any, int] = {}  # numbers of strips, by the promises of their end
         self._waiting: deque[Piece] = deque()
         self._made: dict[int, Piece] = {}  # by number: upscaled, and not joined
-        self._cut = self._joined = 0
+        self._cut = self.joined = self.count = 0
         self._is_cut = self._is_ended = False
 
     @property
@@ -90,14 +92,14 @@ class Large:
         Args:
             most: So many strips are in memory, of all machines together.
         """
-        if not self._is_cut and not self._cutting and self._cut - self._joined < most:
+        if not self._is_cut and not self._cutting and self._cut - self.joined < most:
             told, strip = self._joiner.cut.options(num_returns=2).remote()
             self._cutting[told] = strip
         if self._adding or self._is_ended:
             return
-        if self._joined in self._made:
-            self._adding[self._joiner.add.remote(self._made[self._joined].upscaled)] = self._joined
-        elif self._is_cut and self._joined == self._cut:
+        if self.joined in self._made:
+            self._adding[self._joiner.add.remote(self._made[self.joined].upscaled)] = self.joined
+        elif self._is_cut and self.joined == self._cut:
             self._is_ended = True
             self._joiner.add.remote(None)
 
@@ -120,11 +122,12 @@ class Large:
             return
         if number is not None:
             del self._made[number]
-            self._joined += 1
+            self.joined += 1
         elif told is None:
             self._is_cut = True
         else:
-            self._waiting.append(Piece(self, self._cut, strip, told))
+            choice, self.count = told
+            self._waiting.append(Piece(self, self._cut, strip, choice))
             self._cut += 1
 
     def next(self) -> Piece | None:

@@ -36,6 +36,7 @@ _PATIENCE = {"gs": "?retry_limit_seconds=30"}  # else a quarter of an hour, with
 _LOCAL = LocalFiles()
 _STORES = ("s3", "gcs", "abfs")  # a file appears there in one step, when all of it was sent
 _WEB = ("http", "https")  # where each address has a server of its own
+_TWO_SLASHES = "cannot be read: its name has two slashes in a row. Copy it to another name."
 _PIECE = 2**22  # bytes that are copied at a time
 
 
@@ -96,7 +97,10 @@ class Place(NamedTuple):
         for info in self._listed(files) if isinstance(files, LocalFiles) else self.children():
             if info.base_name.startswith("."):
                 continue
-            if info.type == fs.FileType.Directory:
+            if info.path == self.path and files.type_name == "s3":
+                if unreadable:
+                    unreadable(self / "/*", OSError(f"{self.uri}//* {_TWO_SLASHES}"))
+            elif info.type == fs.FileType.Directory:
                 inner = self / info.base_name
                 if isinstance(files, LocalFiles) and files.leads_back(inner.path):
                     continue
@@ -240,7 +244,10 @@ def explain(uri: str, error: Exception) -> OSError:
     if isinstance(error, OSError) and error.errno:
         if is_gone(error):
             return Refused(f"{uri}: {error.strerror}")
-        return type(error)(error.errno, error.strerror or text, uri)
+        said = os.strerror(error.errno) if separator else error.strerror  # pyarrow says more
+        return type(error)(error.errno, said or text, uri)
+    if text == uri and scheme in _WEB:  # all that fsspec says
+        return OSError(f"{uri} is not there, or its server does not answer.")
     return OSError(f"{uri}: {text}")
 
 
