@@ -606,7 +606,7 @@ def test_a_machine_whose_temporary_folder_is_full_is_left_out_and_nothing_is_los
     process = begin(folder / "t.tar", folder / "large", "--cluster", running.address)
     _, said = process.communicate()
     assert (process.returncode, len(results(folder / "large"))) == (0, 12), said
-    assert f"cannot write: No space left on device: {full_disk}/srgan-" in said
+    assert f"cannot write: No space left on device: {full_disk}/srgan-batch-" in said
     assert "It is left out; the others go on." in said
     assert not [path for path in full_disk.iterdir() if path.name.startswith("srgan-")]
 

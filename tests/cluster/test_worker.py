@@ -3,8 +3,11 @@
 import hashlib
 import os
 import pickle
+import subprocess
+import sys
 import tarfile
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -231,6 +234,27 @@ def test_a_temporary_folder_that_is_gone_is_the_worker_s_trouble(
     said = rf"cannot be kept in {tmp_path}/gone \(No such file or directory\)\. .* set TMPDIR"
     with pytest.raises(Unwritable, match=said):
         works.upscale(item, False)
+
+
+def test_what_a_killed_worker_had_in_its_temporary_folder_goes_when_another_starts(
+    worker, packed, tmp_path, monkeypatch
+):
+    """And not what one at work has there."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    program = "import time; from srgan.cluster import room\n"
+    program += "with room.temporary('photo.png') as path: path.touch(); time.sleep(600)"
+    killed = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    while not (left := [*tmp_path.glob("srgan-batch-*/photo.png")]):
+        time.sleep(0.05)
+        assert killed.poll() is None
+    works = worker(tmp_path / "large")
+    assert left[0].exists()
+    killed.kill()
+    killed.wait()
+    works.start()
+    assert not left[0].parent.exists()
 
 
 def test_a_worker_with_another_srgan_or_python_says_so(task, tmp_path):

@@ -8,7 +8,6 @@ is found by the worker that would make it, and gets its row then.
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from srgan.cluster import room
 from srgan.cluster.owners import Owners, of_row
 from srgan.cluster.patience import Refused
 from srgan.cluster.places import Place
@@ -104,8 +104,7 @@ class Manifest:
         parts = self._parts()
         if not parts and self._whole.is_file():
             return
-        with _saying_what_stays(), tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / NAME
+        with _saying_what_stays(), room.temporary(NAME) as whole:
             with pa.OSFile(str(whole), "wb") as sink:
                 _save(self._latest(), sink)
             self._whole.send(whole)

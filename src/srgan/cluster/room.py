@@ -2,11 +2,13 @@
 
 import errno
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from srgan.util import scratch
+
+_PREFIX = "srgan-batch-"  # of temporary folders
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -30,16 +32,22 @@ def temporary(name: str) -> Iterator[Path]:
     Raises:
         Unwritable: If there is no such folder.
     """
-    try:
-        folder = tempfile.TemporaryDirectory(prefix="srgan-")
-    except OSError as error:
-        where = os.path.dirname(error.filename) if error.filename else "any folder"
-        raise Unwritable(
-            f"Temporary files cannot be kept in {where} ({error.strerror}). Make room there, or "
-            "set TMPDIR to another place"
-        ) from error
-    with folder:
-        yield Path(folder.name) / name
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(scratch.folder(_PREFIX))
+        except OSError as error:
+            where = os.path.dirname(error.filename) if error.filename else "any folder"
+            raise Unwritable(
+                f"Temporary files cannot be kept in {where} ({error.strerror}). Make room there, "
+                "or set TMPDIR to another place"
+            ) from error
+        yield folder / name
+
+
+def sweep() -> None:
+    """Removes what killed processes left where `temporary` has its folders."""
+    with suppress(OSError):  # none: who needs one will say so
+        scratch.sweep(_PREFIX)
 
 
 def staying(error: OSError, worker: str = "") -> OSError:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import ray
 
-from srgan.cluster import places, shards
+from srgan.cluster import places, room, shards
 from srgan.cluster.local import as_text, is_gone
 from srgan.cluster.patience import Refused, patiently
 from srgan.cluster.places import Place, place
@@ -103,6 +103,7 @@ class Worker:
                 "them where Ray is started on their machines, and start it again."
             ) from error
         self._reached = folder
+        room.sweep()
         parallel.use_cores(task.cores)
         parallel.return_memory()
         if task.gpus:
