@@ -284,10 +284,11 @@ def joined(joiner, item, upscale):
     with ThreadPoolExecutor(1) as thread:
         row = thread.submit(joiner.upscale, item, False)
         while (cut := pickle.loads(pickle.dumps(joiner.cut())))[0]:
-            choice, strip = cut
+            (choice, told), strip = cut
             joiner.add(pickle.loads(pickle.dumps(upscale(strip, choice)))[1])
             count += 1
         joiner.add(None)
+        assert told == count
         return row.result(), count
 
 
@@ -338,7 +339,7 @@ def test_a_large_picture_that_is_cut_short_is_a_row_and_nothing_else(task, worke
         joiner = Joiner(task(tmp_path / "large", options=options))
         row = thread.submit(joiner.upscale, item, False)
         while (cut := joiner.cut())[0]:
-            joiner.add(works.upscale_strip(cut[1], cut[0])[1])
+            joiner.add(works.upscale_strip(cut[1], cut[0][0])[1])
         row = row.result()
     assert (row.status, row.output_sha256) == ("failed", None)
     assert "is damaged or cut short" in row.error
