@@ -4,16 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import ray
 
 from srgan.cluster import places, room, shards
+from srgan.cluster.cells import Cells
 from srgan.cluster.local import as_text, is_gone
 from srgan.cluster.patience import Refused, patiently
 from srgan.cluster.places import Place, place
@@ -75,7 +72,7 @@ class Worker:
         self._task = task
         self._reached: Place | None = None
         self._models: Models | None = None
-        self._cells = lru_cache(2)(_column)
+        self._cells = Cells()
 
     def start(self) -> tuple[str, str]:
         """Opens the model, and returns Ray's name of the machine, and one for people.
@@ -295,8 +292,7 @@ class Worker:
             return
         with temporary(PurePosixPath(item.place).name) as picture:
             if item.cell:
-                group, row, column = item.cell
-                data = self._cells(item.uri, group, column)[row].as_py()
+                data = self._cells.read(item.uri, *item.cell)
                 if data is None:
                     raise ValueError(f"{item.source} is empty.")
                 with files.naming(picture):
@@ -313,13 +309,6 @@ def _packing(work: Callable[[], _Result]) -> _Result:
         if is_full(error):
             raise Unwritable.of(error) from error
         raise
-
-
-def _column(uri: str, group: int, column: str) -> pa.ChunkedArray:
-    source = place(uri)
-    with source.open() as stream:
-        found = pq.ParquetFile(stream).read_row_group(group, columns=[column]).column(0)
-    return pc.struct_field(found, "bytes") if pa.types.is_struct(found.type) else found
 
 
 @contextmanager
