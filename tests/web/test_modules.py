@@ -98,7 +98,8 @@ def test_a_missing_module_is_named(write):
 def test_every_module_is_used_and_can_be_joined(page):
     entries = [page, *sorted(page.parent.glob("reference.js"))]
     used = {path for entry in entries for path in modules.order(entry)}
-    workers = re.findall(r'\bworkers\?\.register\("([\w.]+)"\)', page.read_text("utf-8"))
+    texts = "\n".join(path.read_text("utf-8") for path in used)
+    workers = re.findall(r'\bworkers\?\.register\("([\w.]+)"\)', texts)
     besides = {(page.parent / name).resolve() for name in workers}  # which run beside the page
     assert {path.resolve() for path in page.parent.glob("*.js")} <= used | besides
     assert not re.search(r"^\s*(import|export)\b", modules.join(page), re.MULTILINE)
