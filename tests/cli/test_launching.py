@@ -42,7 +42,7 @@ def test_the_slurm_script_tells_each_task_where_it_is(tmp_path):
     """With commands in place of SLURM's, which start tasks one after another."""
     tools = {
         "scontrol": "printf 'one\\ntwo\\n'",
-        "srun": 'shift 2; for k in 0 1 2 3; do SLURM_PROCID=$k "$@" || exit; done',
+        "srun": 'echo "$SRUN_CPUS_PER_TASK" >> cores; shift 2; for k in 0 1 2 3; do SLURM_PROCID=$k "$@" || exit; done',
         "srgan": 'echo "$TF_CONFIG" | tr -d "\\n" >> told; echo " $@" >> told;'
         " mkdir -p run; [ -e run/config.toml ] || { touch run/config.toml; exit 3; }",
     }
@@ -55,6 +55,7 @@ def test_the_slurm_script_tells_each_task_where_it_is(tmp_path):
         "SLURM_JOB_ID": "7",
         "SLURM_JOB_NODELIST": "one,two",
         "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_CPUS_PER_TASK": "8",
     }
     subprocess.run(
         ["bash", script, "run", "photos", "--recipe", "own-x4"],
@@ -62,6 +63,7 @@ def test_the_slurm_script_tells_each_task_where_it_is(tmp_path):
         env=environment,
         check=True,
     )
+    assert (tmp_path / "cores").read_text().split() == ["8", "8"]
     begun, *resumed = (tmp_path / "told").read_text().splitlines()
     assert begun.endswith("train -o run photos --recipe own-x4")
     assert all(line.endswith("train -o run --resume") for line in resumed)
