@@ -42,7 +42,8 @@ def test_the_slurm_script_tells_each_task_where_it_is(tmp_path):
     """With commands in place of SLURM's, which start tasks one after another."""
     tools = {
         "scontrol": "printf 'one\\ntwo\\n'",
-        "srun": 'echo "$SRUN_CPUS_PER_TASK" >> cores; shift 2; for k in 0 1 2 3; do SLURM_PROCID=$k "$@" || exit; done',
+        "srun": 'echo "$SRUN_CPUS_PER_TASK" >> cores; shift 2;'
+        ' for k in 0 1 2 3; do SLURM_PROCID=$k "$@" || exit; done',
         "srgan": 'echo "$TF_CONFIG" | tr -d "\\n" >> told; echo " $@" >> told;'
         " mkdir -p run; [ -e run/config.toml ] || { touch run/config.toml; exit 3; }",
     }
