@@ -687,6 +687,17 @@ def test_the_reference_has_each_path_and_runs_it(browser, address, tmp_path, lr)
     page.close()
 
 
+def test_the_reference_fits_a_phone_and_axe_finds_nothing(browser, address):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(1000 * ENOUGH)
+    page.goto(f"{address}docs")
+    page.locator("summary").first.wait_for()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert faults(page) == []
+    page.close()
+
+
 def test_axe_finds_nothing_where_a_token_is_asked_for(browser, serving, tiny_model):
     with serving(str(tiny_model), tokens={"me": access.new_token()[1]}) as port:
         page = browser.new_page()

@@ -37,7 +37,7 @@ function prose(text, needsToken) {
   const curl = needsToken ? 'curl -H "Authorization: Bearer TOKEN"' : "curl";
   return text.split("\n\n").map((part) =>
     part.startsWith("`")
-      ? make("pre", {}, make("code", {}, part.slice(1, -1).replaceAll("http://127.0.0.1:8000", location.origin).replace(/\bcurl\b/, curl)))
+      ? make("pre", { tabindex: 0 }, make("code", {}, part.slice(1, -1).replaceAll("http://127.0.0.1:8000", location.origin).replace(/\bcurl\b/, curl)))
       : make("p", {}, ...part.split("`").map((piece, number) => (number % 2 ? make("code", {}, piece) : piece))),
   );
 }
@@ -48,13 +48,13 @@ async function shownAs(answer) {
   const facts = ["Srgan-Model", "Srgan-Notes", "Location", "Retry-After", "X-Request-ID"]
     .filter((name) => answer.headers.get(name))
     .map((name) => `${name}: ${answer.headers.get(name)}`);
-  const head = make("pre", {}, [`${answer.status} ${answer.statusText}`, `Content-Type: ${kind}`, ...facts].join("\n"));
+  const head = make("pre", { tabindex: 0 }, [`${answer.status} ${answer.statusText}`, `Content-Type: ${kind}`, ...facts].join("\n"));
   if (kind.startsWith("image/")) {
     const address = URL.createObjectURL(await answer.blob());
     return [head, make("a", { href: address, download: "result" }, make("img", { src: address, alt: "The result" }))];
   }
   const text = await answer.text();
-  return [head, make("pre", {}, kind.includes("json") ? JSON.stringify(JSON.parse(text), null, 2) : text)];
+  return [head, make("pre", { tabindex: 0 }, kind.includes("json") ? JSON.stringify(JSON.parse(text), null, 2) : text)];
 }
 
 /**
@@ -126,7 +126,7 @@ function entry(method, path, operation, needsToken) {
       kinds.length ? make("p", {}, takesText ? text : file) : null,
       make("p", {}, make("button", { type: "button", onclick: run }, "Run")),
       answer,
-      make("pre", { class: "note" }, codes.join("\n")),
+      make("pre", { class: "note", tabindex: 0 }, codes.join("\n")),
     ),
   );
 }
