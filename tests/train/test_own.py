@@ -281,6 +281,56 @@ def test_a_loss_that_fails_is_named_with_its_reason(tiny, vgg_file, tmp_path):
         run.train(tmp_path, tmp_path / "run", tiny, losses=losses, vgg_weights=vgg_file)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [lambda hr, sr: np.mean(np.abs(hr - sr)), lambda hr, sr: float(ops.mean(ops.abs(hr - sr)))],
+)
+def test_a_loss_that_only_numbers_can_pass_is_named_before_the_first_step(function, tiny, tmp_path):
+    """Such a loss can be computed outside a graph."""
+    alone = tiny.model_copy(
+        update={"adversarial": tiny.adversarial.model_copy(update={"steps": 0})}
+    )
+    with pytest.raises(ValueError, match=r"'edges' cannot be computed: .*keras.ops or TensorFlow"):
+        run.train(tmp_path, tmp_path / "run", alone, losses={"edges": (function, 1.0)})
+    assert not [*(tmp_path / "run").glob("pretrain/*.csv")]
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        (keras.callbacks.TerminateOnNaN(), "callbacks is a TerminateOnNaN; expected a list"),
+        ([keras.callbacks.TerminateOnNaN], "the class TerminateOnNaN; expected instances"),
+        ([print], "a print; expected instances"),
+    ],
+)
+def test_what_is_no_callback_is_refused(given, match, tiny, tmp_path):
+    with pytest.raises(TypeError, match=match):
+        run.train(tmp_path, tmp_path / "run", tiny, callbacks=given)
+
+
+class Around(keras.Model):
+    """Is made of something that Keras cannot write."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, lr):
+        return ENLARGE(self.layer(lr))
+
+
+def test_a_generator_that_keras_cannot_copy_is_refused_with_the_whole_reason():
+    convolution = layers.Conv2D(3, 3, padding="same")
+    with pytest.raises(ValueError, match=r"must override `get_config\(\)` in order to be serial"):
+        own.copy(Around(convolution))
+
+
+def test_a_file_of_another_kind_is_no_network(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(b"\x08\x08")
+    with pytest.raises(ValueError, match=r"model\.onnx is no \.keras file"):
+        own.load(tmp_path / "model.onnx")
+
+
 @pytest.mark.parametrize("source", [[batch()], iter([batch()])])
 def test_batches_that_cannot_be_had_from_any_step_are_refused(source):
     with pytest.raises(TypeError, match=r"is a list.*; expected a tf.data.Dataset, or a function"):

@@ -82,11 +82,12 @@ def is_operation(layer: Any, *names: str) -> bool:
 def reason(error: Exception) -> str:
     """Returns the line of a message that says why.
 
-    Keras sets it in bold, after a line that says where, and before the arguments.
+    Keras sets it in bold, after a line that says where, and before the arguments. TensorFlow says
+    before and after it in which operation.
     """
     bold = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)
     said = bold[1] if bold else str(error)
-    return said.strip().partition("\n")[0].rstrip(".")
+    return re.sub(r"{{.*?}} | \[Op:.*", "", said.strip().partition("\n")[0]).strip(". ")
 
 
 def _functional(generator: Any) -> Any:

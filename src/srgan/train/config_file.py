@@ -134,7 +134,7 @@ def _explain(mistake: "ErrorDetails") -> str:
         tag = str(mistake["input"].get("architecture"))
         return f"there is no architecture {tag!r}{_nearest(tag, _ARCHITECTURES)}"
     if mistake["type"] != "extra_forbidden":
-        return mistake["msg"]
+        return mistake["msg"].removeprefix("Value error, ")
     known: type[BaseModel] = Config
     for part in mistake["loc"][:-1]:
         known = (_ARCHITECTURES | _TABLES).get(str(part), known)

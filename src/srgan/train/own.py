@@ -5,7 +5,8 @@ Each is tried before the first step: what cannot be trained, kept, validated or 
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -103,6 +104,8 @@ def load(model: keras.Model | str | os.PathLike[str]) -> keras.Model:
     path = Path(model)
     if not path.is_file():
         raise FileNotFoundError(f"There is no model {path}; expected a .keras file.")
+    if path.suffix.lower() not in (".h5", ".hdf5") and not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is no .keras file; expected one, as model.save writes it.")
     try:
         found: Any = keras.saving.load_model(path, compile=False)
     except (OSError, TypeError, ValueError, KeyError) as error:
@@ -138,12 +141,32 @@ def copy(generator: keras.Model) -> keras.Model:
         build(made)
         made.set_weights(generator.get_weights())
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        why = graph.reason(error)
+        if isinstance(error, NotImplementedError):  # of Keras, in several lines
+            why = " ".join(str(error).split()).partition(". ")[0]
         raise ValueError(
             f"The generator {generator.name!r} cannot be copied, of which its moving average is "
-            f"made ({graph.reason(error)}). Give its class, or that of its layer, a get_config "
+            f"made ({why}). Give its class, or that of its layer, a get_config "
             "that returns the arguments of __init__."
         ) from error
     return made
+
+
+def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
+    """Raises if Keras could not call them, which it says after the photos are read.
+
+    Raises:
+        TypeError: If so.
+    """
+    if isinstance(callbacks, keras.callbacks.Callback):
+        raise TypeError(f"callbacks is a {type(callbacks).__name__}; expected a list of them.")
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            kind = "the class" if isinstance(callback, type) else "a"
+            name = getattr(callback, "__name__", type(callback).__name__)
+            raise TypeError(
+                f"callbacks holds {kind} {name}; expected instances of keras.callbacks.Callback."
+            )
 
 
 def build(generator: keras.Model) -> None:

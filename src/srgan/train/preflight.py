@@ -5,7 +5,6 @@ What must fail should fail in the first seconds, and not after the whole first s
 
 import logging
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from srgan.models.model import Model
-from srgan.networks import features
+from srgan.networks import features, graph
 from srgan.train import (
     build,
     checkpoints,
@@ -194,19 +193,15 @@ def rehearse(
         except UnusableTerm as error:
             raise ValueError(
                 f"In the stage {name}, {error}. A function of `losses` maps (hr, sr) to a finite "
-                "scalar, as the mean of something."
+                "scalar, as the mean of something, by keras.ops or TensorFlow alone."
             ) from error
         except (tf.errors.OpError, ValueError) as error:
-            # What TensorFlow says without where it says so.
-            reason = re.sub(r"{{.*?}} | \[Op:.*", "", str(error).strip().splitlines()[0]).strip(
-                ". "
-            )
             seen = f"{name}.hr_patch={patch}"
             if name == "adversarial":
                 seen += f" and {name}.window={settings.adversarial.window}"
             raise ValueError(
-                f"The stage {name} cannot compute a step: {reason}. Its networks do not fit "
-                f"{seen}; take larger ones, or shallower layers."
+                f"The stage {name} cannot compute a step: {graph.reason(error)}. Its networks do "
+                f"not fit {seen}; take larger ones, or shallower layers."
             ) from error
 
 

@@ -106,7 +106,7 @@ def train(
             saved.
         NotADirectoryError: If a folder that is named is not there.
         OSError: If there is no space for the checkpoints.
-        TypeError: If a network or data set is of none of the kinds above.
+        TypeError: If a network, a data set or a callback is of none of the kinds above.
         ValueError: If the photos, the configuration or a weights file cannot be used, or are not
             those of the run.
     """
@@ -116,6 +116,7 @@ def train(
             "A new run needs photos; expected the folder of those to train on, or a data set and "
             "the folder of a validation set."
         )
+    own.check_callbacks(callbacks)
     workers.join()
     report = progress if progress and workers.leads() else (lambda _: None)
     with ExitStack() as opened:

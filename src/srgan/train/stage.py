@@ -1,7 +1,6 @@
 """What both stages of a training share: a generator, its moving average, and a state to save."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import cast
 
 import keras
@@ -203,15 +202,23 @@ class Stage(keras.Model):
         fails, since only then the error says plainly what is wrong.
         """
         tensors = tuple(map(tf.convert_to_tensor, batch))
+        unusable = None
         if workers.count() == 1:
             self.compile()
             self.make_train_function()
             any_count = tuple(tf.TensorSpec((None, *one.shape[1:])) for one in tensors)
             one = tf.data.Dataset.from_generator(lambda: [tensors], output_signature=any_count)
-            with suppress(tf.errors.OpError, ValueError):
+            try:
                 return self.train_function(iter(one))
+            except UnusableTerm as error:
+                unusable = error
+            except (tf.errors.OpError, ValueError):
+                pass
         with workers.alone():
-            return self.learn(tensors)
+            terms = self.learn(tensors)
+        if unusable:  # in a graph alone, as what is computed by NumPy
+            raise unusable
+        return terms
 
     def own_terms(self, hr, sr) -> dict:
         """The caller's terms of the loss, with their weights.
@@ -223,7 +230,7 @@ class Stage(keras.Model):
         for name, (function, weight) in self.own_losses.items():
             try:
                 terms[name] = weight * ops.cast(function(hr, sr), "float32")
-            except (tf.errors.OpError, TypeError, ValueError) as error:
+            except (tf.errors.OpError, NotImplementedError, TypeError, ValueError) as error:
                 why = f"{graph.reason(error)} (hr and sr are {hr.shape})"
                 raise UnusableTerm(f"the loss term {name!r} cannot be computed: {why}") from error
         return terms
