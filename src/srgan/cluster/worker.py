@@ -1,10 +1,9 @@
 """Makes the results of a batch: one process, on whatever machine, with some cores of it."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 import ray
@@ -14,9 +13,10 @@ from srgan.cluster.cells import Cells
 from srgan.cluster.local import as_text, is_gone
 from srgan.cluster.patience import Refused, patiently
 from srgan.cluster.places import Place, place
-from srgan.cluster.room import Unwritable, is_full, temporary
+from srgan.cluster.room import Unwritable, is_full
 from srgan.cluster.rows import FAILED, Key, Row, now
 from srgan.cluster.sources import Item
+from srgan.cluster.transfer import as_file, fetched, writing
 from srgan.io import kinds, opening
 from srgan.models import engines
 from srgan.upscaling import inputs, pipeline, strips
@@ -138,7 +138,7 @@ class Worker:
         began, file = time.perf_counter(), item.source
         row = Row(item.source, item.changed, options=self._task.settings, worker=places.here())
         try:
-            with self._fetched(item) as picture:
+            with fetched(item, self._cells) as picture:
                 file = str(picture)
                 row = self._made(item, picture, row, may_exist)
         except (Refused, Unwritable):
@@ -225,7 +225,7 @@ class Worker:
         target = self._folder / output.as_posix()
         if may_exist and self._is_there(target, item):
             return self._adopted(target, picture, models, row)
-        with _writing(target) as result:
+        with writing(target) as result:
             job = pipeline.prepare(picture, result, models, options, True, self._task.cores)
             self._run(job)
             width, height = job.picture.width, job.picture.height
@@ -271,7 +271,7 @@ class Worker:
 
     def _adopted(self, target: Place, picture: Path, models: Models, row: Row) -> Row:
         """The row of a result that was made, and whose row was lost."""
-        with _local(target) as result:
+        with as_file(target) as result:
             (width, height), (output_width, output_height) = map(opening.size, (picture, result))
             return row._replace(
                 width=width,
@@ -283,24 +283,6 @@ class Worker:
                 model=models.label_for(picture),
             )
 
-    @contextmanager
-    def _fetched(self, item: Item) -> Iterator[Path]:
-        """The picture as a local file."""
-        source = patiently(lambda: place(item.uri))
-        if source.local and not item.part and not item.cell:
-            yield source.local
-            return
-        with temporary(PurePosixPath(item.place).name) as picture:
-            if item.cell:
-                data = self._cells.read(item.uri, *item.cell)
-                if data is None:
-                    raise ValueError(f"{item.source} is empty.")
-                with files.naming(picture):
-                    picture.write_bytes(data)
-            else:
-                source.fetch(picture, *(item.part or ()))
-            yield picture
-
 
 def _packing(work: Callable[[], _Result]) -> _Result:
     try:
@@ -309,34 +291,6 @@ def _packing(work: Callable[[], _Result]) -> _Result:
         if is_full(error):
             raise Unwritable.of(error) from error
         raise
-
-
-@contextmanager
-def _writing(target: Place) -> Iterator[Path]:
-    """A local file that becomes the target: it is that, or is sent there after the block."""
-    if target.local:
-        try:
-            target.local.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise Unwritable.of(error) from error
-        yield target.local
-        return
-    with temporary(PurePosixPath(target.path).name) as result:
-        yield result
-        try:
-            patiently(lambda: target.send(result))
-        except OSError as error:
-            raise Unwritable(str(error)) from error
-
-
-@contextmanager
-def _local(target: Place) -> Iterator[Path]:
-    if target.local:
-        yield target.local
-        return
-    with temporary(PurePosixPath(target.path).name) as result:
-        target.fetch(result)
-        yield result
 
 
 def _suffix(head: bytes) -> str:
