@@ -21,6 +21,13 @@ def degrade(
         Path | None,
         typer.Option(metavar="SHEET", help="The picture that gets sixteen versions of the photo."),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TOML",
+            help="The file that gets what degraded these pictures, to train with.",
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file of a training; else its default ranges.")
     ] = None,
@@ -31,7 +38,8 @@ def degrade(
 
     Look at a sheet of one photo before you train, or make a test set to measure models on with
     `srgan evaluate --data`. Each photo gets one version there, which depends on its name and the
-    configuration alone.
+    configuration alone. With --profile, the photos are pictures that are degraded already, whose
+    blur, noise and JPEG become that table.
     """
     from srgan.cli import progress
     from srgan.io import images
@@ -39,10 +47,16 @@ def degrade(
     from srgan.train.config import Config
     from srgan.util import files
 
-    if (output is None) == (preview is None):
+    if sum(target is not None for target in (output, preview, profile)) != 1:
         raise ValueError(
-            "Name either -o, a folder for a test set, or --preview, a sheet to look at."
+            "Name one of -o, a folder for a test set, --preview, a sheet to look at, and "
+            "--profile, a file for what degraded these pictures."
         )
+    if profile:
+        if config:
+            raise ValueError("--config has no effect on --profile: leave out one of them.")
+        _profile(photos, profile, overwrite, as_json)
+        return
     settings = config_file.read(config) if config else Config()
     if preview:
         if photos.is_dir():
@@ -58,3 +72,28 @@ def degrade(
             )
         found = {"output": str(output), "photos": count}
     print(json.dumps(found) if as_json else preview or output)
+
+
+def _profile(pictures: Path, target: Path, overwrite: bool, as_json: bool) -> None:
+    from srgan.cli import messages, progress
+    from srgan.train import profile
+    from srgan.util import files
+
+    files.check_destination(target, overwrite)
+    with progress.bar(1) as show:
+        found = profile.estimate(pictures, lambda done, total: show(done / total, ""))
+    keys = found.settings.model_dump(include=set(profile.KEYS), mode="json")
+    lines = [f"{key} = {json.dumps(keys[key])}" for key in profile.KEYS]
+    about = f"# What degraded {found.pictures} pictures, by srgan degrade --profile."
+    # Results of a model that removes degradation do not scale down to the picture.
+    text = "\n".join([about, "projection = 0", "", "[degradation]", *lines, ""])
+    files.write_bytes(target, text.encode())
+    if as_json:
+        told = {"profile": str(target), "pictures": found.pictures, "left_out": found.left_out}
+        print(json.dumps(told | {"unseen": found.unseen} | keys))
+        return
+    print("\n".join(lines))
+    for key in found.unseen:
+        other = "noise" if key == "blur" else "JPEG"
+        messages.notice(f"{key} is the default: {other} hides what there may be in these pictures.")
+    messages.notice(f"{target} is for srgan train --config, and srgan degrade --config.")
