@@ -129,6 +129,20 @@ def test_a_stage_can_be_fitted_alone():
     assert int(stage.step) == 4
 
 
+def test_a_checkpoint_of_keras_has_the_weights_of_a_stage(tmp_path):
+    stage = Pretraining(Net(), config.Pretrain(steps=2, warmup=0))
+    stage.compile()
+    path = tmp_path / "last.weights.h5"
+    keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    few = tf.data.Dataset.from_tensors(next(pairs(0))).repeat(2)
+    stage.fit(few, shuffle=False, verbose=0, callbacks=[keep])
+    learned = stage.generator.get_weights()
+    stage.generator.set_weights([0 * weight for weight in learned])
+    stage.load_weights(path)
+    for weight, expected in zip(stage.generator.get_weights(), learned, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+
+
 def functional(make):
     lr = keras.Input((None, None, 3))
     return keras.Model(lr, make(lr), name="net")
@@ -306,6 +320,12 @@ def test_a_loss_that_only_numbers_can_pass_is_named_before_the_first_step(functi
 def test_what_is_no_callback_is_refused(given, match, tiny, tmp_path):
     with pytest.raises(TypeError, match=match):
         run.train(tmp_path, tmp_path / "run", tiny, callbacks=given)
+
+
+def test_a_checkpoint_of_whole_models_is_refused_before_the_first_step(tiny, tmp_path):
+    keep = keras.callbacks.ModelCheckpoint(tmp_path / "last.keras")
+    with pytest.raises(ValueError, match=r"saves whole models.*expected save_weights_only=True"):
+        run.train(tmp_path, tmp_path / "run", tiny, callbacks=[keep])
 
 
 class Around(keras.Model):

@@ -156,7 +156,8 @@ def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Raises if Keras could not call them, which it says after the photos are read.
 
     Raises:
-        TypeError: If so.
+        TypeError: If one is no callback.
+        ValueError: If one would save the whole stage, which has more than Keras can write.
     """
     if isinstance(callbacks, keras.callbacks.Callback):
         raise TypeError(f"callbacks is a {type(callbacks).__name__}; expected a list of them.")
@@ -166,6 +167,11 @@ def check_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> None:
             name = getattr(callback, "__name__", type(callback).__name__)
             raise TypeError(
                 f"callbacks holds {kind} {name}; expected instances of keras.callbacks.Callback."
+            )
+        if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_weights_only:
+            raise ValueError(
+                "callbacks holds a ModelCheckpoint that saves whole models, which a stage is not; "
+                "expected save_weights_only=True. The run itself leaves model.keras."
             )
 
 

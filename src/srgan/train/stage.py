@@ -72,6 +72,7 @@ class Stage(keras.Model):
         self.best_rank = self._number("best_rank", 0.0, "float64")
         self._rate = settings.learning_rate
         self._halved_rate = self._number("halved_rate", self._rate, "float64")
+        self.built = True  # which Keras' ModelCheckpoint asks, and it is never called on an image
 
     def compile(self) -> None:
         """Makes the stage ready for `fit`; once, so that its graph is traced once."""
