@@ -72,8 +72,8 @@ def test_values_are_changed_one_by_one():
     [
         ("learningrate=7", r"did you mean pretrain\.learning_rate or adversarial\.learning_rate\?"),
         ("blurr=7", r"did you mean degradation\.blur\?\); expected one of scale"),
-        ("pretrain.learningrate=7", r"--set: pretrain\.learningrate: .*did you mean learning_rate"),
-        ("pretrain.steps=few", r"--set: pretrain\.steps: Input should be a valid integer"),
+        ("pretrain.learningrate=7", r"=7: pretrain\.learningrate: .*did you mean learning_rate"),
+        ("pretrain.steps=few", r"--set pretrain\.steps=few: .* a valid integer.*; got 'few'"),
         ("pretrain.hr_patch=130", "not a multiple of scale"),
         ("seed", r"--set seed: expected KEY=VALUE, as pretrain\.steps=2000"),
         ("scale.of=4", "scale is a value"),
@@ -259,8 +259,13 @@ def test_a_sweep_has_a_configuration_for_each_value():
     [
         ("seed=", "at least one value"),
         ("seed=1,1", "none of them twice"),
-        ("sed=1", r"--sweep: sed: .*did you mean seed"),
-        ("seed=1,x", r"--sweep: seed: Input should be a valid integer"),
+        ("=1,2", "expected KEY=A,B,C"),
+        ("sed=1", r"--sweep sed=1: sed: .*did you mean seed"),
+        ("seed=1,x", r"--sweep seed=x: seed: Input should be a valid integer.*; got 'x'"),
+        (
+            "pretrain.steps=900,1",
+            r"--sweep pretrain\.steps=1: .*leaves nothing of pretrain\.steps=1",
+        ),
     ],
 )
 def test_a_sweep_over_nothing_is_refused(values, match):

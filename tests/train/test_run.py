@@ -32,6 +32,17 @@ def test_a_refused_training_leaves_nothing_behind(photo_folder, tiny, tmp_path):
     assert [path.name for path in mine.iterdir()] == ["note.txt"]
 
 
+def test_settings_that_are_no_config_are_refused_with_the_way_to_one(photo_folder, tmp_path):
+    settings = {"seed": 7, "pretrain": {"steps": 900}}
+    with pytest.raises(
+        TypeError, match=r"is a dict; expected a .*Config\.model_validate\(settings"
+    ):
+        run.train(photo_folder, tmp_path / "run", settings)
+    assert not (tmp_path / "run").exists()
+    made = config.Config.model_validate(settings)
+    assert made == config.Config(seed=7, pretrain=config.Pretrain(steps=900))
+
+
 @pytest.mark.slow
 def test_a_run_leaves_a_model_that_upscales_and_all_that_explains_it(
     photo_folder, vgg_file, tiny, tmp_path

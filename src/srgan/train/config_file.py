@@ -63,7 +63,7 @@ def override(settings: Config, changes: Sequence[str], source: str = "--set") ->
         settings: What is changed.
         changes: As "pretrain.steps=2000": a key of the file and its value in TOML, of which a
             string needs no quotes.
-        source: What mistakes are said of.
+        source: What mistakes are said of, and with the change if there is one alone.
 
     Raises:
         ValueError: One line a mistake, as of `read`.
@@ -82,7 +82,7 @@ def override(settings: Config, changes: Sequence[str], source: str = "--set") ->
             if not isinstance(place, dict):
                 raise ValueError(f"{source} {change}: {part} is a value, and no table.")
         place[last] = _value(text.strip())
-    return _validate(table, source)
+    return _validate(table, f"{source} {changes[0]}" if len(changes) == 1 else source)
 
 
 def sweep(settings: Config, values: str) -> dict[str, Config]:
@@ -96,13 +96,14 @@ def sweep(settings: Config, values: str) -> dict[str, Config]:
         ValueError: If there are no values, one comes twice, or one cannot be used.
     """
     key, _, text = values.partition("=")
+    key = key.strip()
     found = [value.strip() for value in text.split(",") if value.strip()]
-    if len({*found}) != len(found) or not found:
+    if len({*found}) != len(found) or not found or not key:
         raise ValueError(
             f"--sweep {values}: expected KEY=A,B,C, with at least one value and none of them twice."
         )
     return {
-        re.sub(r"[^\w.=+-]", "_", f"{key.strip()}={value}"): override(
+        re.sub(r"[^\w.=+-]", "_", f"{key}={value}"): override(
             settings, [f"{key}={value}"], "--sweep"
         )
         for value in found
@@ -134,7 +135,11 @@ def _explain(mistake: "ErrorDetails") -> str:
         tag = str(mistake["input"].get("architecture"))
         return f"there is no architecture {tag!r}{_nearest(tag, _ARCHITECTURES)}"
     if mistake["type"] != "extra_forbidden":
-        return mistake["msg"].removeprefix("Value error, ")
+        said = mistake["msg"].removeprefix("Value error, ")
+        is_plain = mistake["type"] != "value_error" and isinstance(
+            mistake["input"], str | int | float
+        )
+        return f"{said}; got {mistake['input']!r}" if is_plain else said
     known: type[BaseModel] = Config
     for part in mistake["loc"][:-1]:
         known = (_ARCHITECTURES | _TABLES).get(str(part), known)

@@ -106,7 +106,8 @@ def train(
             saved.
         NotADirectoryError: If a folder that is named is not there.
         OSError: If there is no space for the checkpoints.
-        TypeError: If a network, a data set or a callback is of none of the kinds above.
+        TypeError: If the settings, a network, a data set or a callback are of none of the kinds
+            above.
         ValueError: If the photos, the configuration or a weights file cannot be used, or are not
             those of the run.
     """
@@ -115,6 +116,12 @@ def train(
         raise ValueError(
             "A new run needs photos; expected the folder of those to train on, or a data set and "
             "the folder of a validation set."
+        )
+    if not isinstance(settings, config.Config):
+        raise TypeError(
+            f"settings is a {type(settings).__name__}; expected a srgan.train.Config. "
+            "Config.model_validate(settings) makes one of a dict, and config_file.read(path) of a "
+            "TOML file."
         )
     own.check_callbacks(callbacks)
     workers.join()
