@@ -310,6 +310,37 @@ def test_a_loss_that_only_numbers_can_pass_is_named_before_the_first_step(functi
 
 
 @pytest.mark.parametrize(
+    "function",
+    [
+        lambda hr, sr: ops.mean(hr),
+        lambda hr, sr: ops.mean(ops.stop_gradient(sr)),
+        lambda hr, sr: ops.mean(ops.cast(sr > hr, "float32")),
+        lambda hr, sr: ops.mean(ops.round(sr)),
+    ],
+)
+def test_a_loss_without_a_gradient_is_named(function):
+    settings = config.Pretrain(steps=9, warmup=0)
+    stage = Pretraining(
+        Net(), settings, own_losses={"edges": (edges, 1.0), "level": (function, 2.0)}
+    )
+    with pytest.raises(ValueError, match=r"'level' teaches the generator nothing.*no gradient"):
+        stage.rehearse(next(pairs(0)))
+
+
+def test_a_loss_without_a_gradient_is_named_before_the_first_step(tiny, vgg_file, tmp_path):
+    losses = {"adversarial.level": (lambda hr, sr: ops.mean(hr), 0.5)}
+    with pytest.raises(ValueError, match=r"stage adversarial, .*'level' teaches the generator no"):
+        run.train(tmp_path, tmp_path / "run", tiny, losses=losses, vgg_weights=vgg_file)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_of_weight_zero_needs_no_gradient():
+    settings = config.Pretrain(steps=9, warmup=0)
+    level = {"level": (lambda hr, sr: ops.mean(hr), 0.0), "edges": (edges, 1.0)}
+    Pretraining(Net(), settings, own_losses=level).rehearse(next(pairs(0)))
+
+
+@pytest.mark.parametrize(
     ("given", "match"),
     [
         (keras.callbacks.TerminateOnNaN(), "callbacks is a TerminateOnNaN; expected a list"),

@@ -287,6 +287,9 @@ class Adversarial(Stage):
         risen = ops.cast(updates + 1, "float32") / max(self.settings.ramp, 1)
         return self.settings.adversarial_weight * ops.clip(risen, 0.0, 1.0)
 
+    def _seen(self, images):
+        return self._window(images)
+
     def _window(self, image):
         """The same random window of every image of this step."""
         size = self.settings.window

@@ -21,7 +21,7 @@ _NEVER = -1  # of a step that has not been
 
 
 class UnusableTerm(ValueError):
-    """A caller's term of the loss cannot be computed, or is no number."""
+    """A caller's term of the loss cannot be computed, is no number, or teaches nothing."""
 
 
 class Stage(keras.Model):
@@ -181,7 +181,8 @@ class Stage(keras.Model):
             batch: Of the stage's patch.
 
         Raises:
-            UnusableTerm: If a caller's term cannot be computed, or is no finite scalar.
+            UnusableTerm: If a caller's term cannot be computed, is no finite scalar, or has no
+                gradient though it has a weight.
             ValueError: If another term of the loss is not finite.
         """
         before = {name: np.array(variable) for name, variable in self.state().items()}
@@ -195,6 +196,12 @@ class Stage(keras.Model):
                 raise kind(f"the loss term {term!r} has the shape {np.shape(value)}, not ()")
             if not np.isfinite(value):
                 raise kind(f"the loss term {term!r} is {float(value)}")
+        if level := self._level_terms(tf.convert_to_tensor(batch[1])):
+            raise UnusableTerm(
+                f"the loss term {level[0]!r} teaches the generator nothing, for it has no gradient "
+                "with respect to sr: it does not depend on sr, or only through what has none, as "
+                "rounding, comparing, whole numbers or stop_gradient"
+            )
 
     def _try(self, batch: Sequence[np.ndarray]) -> dict:
         """Computes a step by the graph of `fit`, which has it from then on.
@@ -235,6 +242,28 @@ class Stage(keras.Model):
                 why = f"{graph.reason(error)} (hr and sr are {hr.shape})"
                 raise UnusableTerm(f"the loss term {name!r} cannot be computed: {why}") from error
         return terms
+
+    def _level_terms(self, hr) -> list[str]:
+        """The names of the caller's terms that have a weight, and no gradient whatever sr is."""
+        found = []
+
+        def note(hr, sr):
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(sr)
+                terms = self.own_terms(hr, sr)
+            for name, term in terms.items():
+                if self.own_losses[name][1] and tape.gradient(term, sr) is None:
+                    found.append(name)
+
+        if self.own_losses:
+            hr = self._seen(hr)
+            # In a graph, as in training, which is made and not run.
+            tf.function(note, autograph=False).get_concrete_function(hr, hr)
+        return found
+
+    def _seen(self, images):
+        """What the caller's terms see of images."""
+        return images
 
     @staticmethod
     def observed(hr, sr, scale: int) -> dict:
