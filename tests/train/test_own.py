@@ -94,7 +94,7 @@ def test_a_run_of_ones_own_parts_resumes_exactly_and_leaves_a_model(
     assert model.metadata.receptive_field == 2
     assert model.metadata.training_data.startswith("a data set, fingerprint ")
     assert "pretrain, 4 steps of a data set; " in model.metadata.training
-    engine = tf.cast(kept(np.float32(lr)[None], training=False), tf.float32)
+    engine = tf.cast(kept(lr[None], training=False), tf.float32)
     assert engine.shape == (1, 80, 120, 3)
     log = (tmp_path / "cut" / "adversarial" / "log.csv").read_text().splitlines()[0]
     assert {"edges", "flat"} <= {*log.split(",")}
