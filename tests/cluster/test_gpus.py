@@ -34,8 +34,9 @@ def test_two_workers_share_a_gpu_and_a_third_one_waits(one_gpu, start, wanted, s
     workers = Crew(start, 1, 0.5, wanted)
     workers.staff()
     assert len(workers.starting) == started
-    ready, waiting = ray.wait(list(workers.starting), num_returns=started, timeout=60)
+    ready, waiting = ray.wait(list(workers.starting), num_returns=2, timeout=60)
     assert (len(ready), len(waiting)) == (2, started - 2)
+    assert not waiting or not ray.wait(waiting, timeout=5)[0]
     assert ray.available_resources().get("GPU", 0) == 0
     for promise in ready:
         actor = workers.starting[promise].actor
