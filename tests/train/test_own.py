@@ -1,6 +1,7 @@
 """Networks, losses and batches of a caller's own are trained as the package's are, or refused."""
 
 import json
+from itertools import islice
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from keras import layers, ops
 import srgan
 from srgan.io import images
 from srgan.networks.layers import PixelShuffle
-from srgan.train import build, config, own, run, streams
+from srgan.train import build, config, config_file, own, run, streams
 from srgan.train.pretraining import Pretraining
 
 
@@ -247,26 +248,36 @@ def test_a_first_batch_that_cannot_be_used_is_named_before_the_first_step(
     assert not (tmp_path / "run" / "config.toml").exists()
 
 
+def first_stage(settings):
+    """The first stage alone, of eight steps, with a checkpoint each four."""
+    changes = ["pretrain.steps=8", "adversarial.steps=0", "validate_every=4"]
+    return config_file.override(settings, changes)
+
+
 def test_a_data_set_that_is_too_short_is_named_before_the_first_step():
     data = tf.data.Dataset.from_tensors(batch()).repeat(3)
     with pytest.raises(ValueError, match=r"ended after 3 batches, .* has 4 steps.*repeat"):
         streams.OwnStream(data, "pretrain", 4, 4, 1)
 
 
+def test_a_data_set_of_as_many_batches_as_steps_is_enough():
+    made = [batch()] * 2
+    stream = streams.OwnStream(lambda step: iter(made[step:]), "pretrain", 2, 4, 1)
+    assert len(stream.head(4)) == 2
+
+
 @pytest.mark.parametrize(
     ("later", "match"),
     [
-        ([], "ended after 2 batches, and the stage pretrain has 4 steps"),
-        ([batch(lr=np.full((2, 16, 16, 3), np.nan))], "Batch 2 .* lr that are not finite"),
+        ([], "ended after 6 batches, and the stage pretrain has 8 steps"),
+        ([batch(lr=np.full((2, 16, 16, 3), np.nan))], "Batch 6 .* lr that are not finite"),
     ],
 )
-def test_a_batch_that_cannot_be_used_ends_a_run_with_its_number(
+def test_a_batch_that_cannot_be_used_ends_a_run_with_its_number_and_keeps_a_checkpoint(
     later, match, tiny, photo_folder, tmp_path
 ):
-    alone = tiny.model_copy(
-        update={"adversarial": tiny.adversarial.model_copy(update={"steps": 0})}
-    )
-    made = [batch(), batch(), *later]
+    alone = first_stage(tiny)
+    made = [*[batch()] * 6, *later]
     with pytest.raises(ValueError, match=match):
         run.train(
             None,
@@ -275,6 +286,43 @@ def test_a_batch_that_cannot_be_used_ends_a_run_with_its_number(
             dataset=lambda step: made[step:],
             validation=photo_folder,
         )
+    stage = tmp_path / "run" / "pretrain"
+    assert {path.stem for path in stage.glob("checkpoints/*")} == {"00000000", "00000004"}
+
+
+@pytest.mark.slow
+def test_a_run_that_a_batch_has_ended_goes_on_exactly_with_a_better_one(
+    tiny, photo_folder, tmp_path
+):
+    def failing(step):
+        yield from islice(pairs(step), max(6 - step, 0))
+        raise OSError("the disk is gone")
+
+    def train(name, dataset, **options):
+        keras.utils.set_random_seed(0)
+        folder = tmp_path / name
+        run.train(
+            None,
+            folder,
+            first_stage(tiny),
+            generator=Net(),
+            dataset=dataset,
+            validation=photo_folder,
+            progress=lambda state: seen.append((state.stage, state.step)),
+            **options,
+        )
+        with np.load(folder / "pretrain" / "checkpoints" / "00000008.npz") as file:
+            return {name: file[name] for name in file.files}
+
+    seen = []
+    expected = train("straight", pairs)
+    with pytest.raises(OSError, match="the disk is gone"):
+        train("cut", failing)
+    seen.clear()
+    found = train("cut", pairs, resume=True)
+    assert [step for stage, step in seen if stage == "pretrain"] == [5, 6, 7, 8]
+    for name, variable in expected.items():
+        np.testing.assert_array_equal(found[name], variable, err_msg=name)
 
 
 def test_a_term_with_a_name_that_is_taken_is_refused():
