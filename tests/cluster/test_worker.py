@@ -360,6 +360,7 @@ def test_a_picture_comes_from_s3_and_its_result_goes_there(
     assert found == row._replace(seconds=None, ended=found.ended)
 
 
+@pytest.mark.slow  # it is asked again and again
 def test_a_store_that_refuses_for_good_is_no_fault_of_the_picture(worker, photos, unsteady):
     for name in ("photo0.png", "photo2.png", "photo4.png"):
         place(f"{unsteady.bucket}/photos/{name}").write((photos / name).read_bytes())

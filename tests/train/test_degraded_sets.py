@@ -91,7 +91,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("options", "expected"),
         [
-            ([], "Name either -o, a folder for a test set, or --preview"),
+            ([], "Name one of -o, a folder for a test set, --preview"),
             (["--preview", "sheet.png"], "is a folder; --preview shows versions of one photo"),
         ],
     )

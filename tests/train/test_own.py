@@ -375,6 +375,7 @@ def test_a_loss_without_a_gradient_is_named(function):
         stage.rehearse(next(pairs(0)))
 
 
+@pytest.mark.slow
 def test_a_loss_without_a_gradient_is_named_before_the_first_step(tiny, vgg_file, tmp_path):
     losses = {"adversarial.level": (lambda hr, sr: ops.mean(hr), 0.5)}
     with pytest.raises(ValueError, match=r"stage adversarial, .*'level' teaches the generator no"):
