@@ -118,7 +118,7 @@ def test_a_job_that_fails_says_why_as_its_request_would(port, png, home):
         job = submit(port, data, **query)
         assert wait(port, job)["detail"] == detail(expected)
         assert (result(port, job)[0], detail(result(port, job))) == (422, detail(expected))
-    assert not list((home / "jobs").iterdir())
+    until(lambda: not list((home / "jobs").iterdir()))  # removed once the failure is kept
 
 
 def test_a_key_makes_one_job_of_a_repeated_request(port, png):
