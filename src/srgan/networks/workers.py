@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from srgan.networks import meeting
+
 _GROUP = 77_000  # key of the collective operations of one kind of device; that of CPUs is the next
 
 
@@ -73,10 +75,14 @@ def join() -> None:
     Raises:
         RuntimeError: If TensorFlow has computed something before.
         ValueError: If TF_CONFIG is wrong.
+        TimeoutError: If some did not come within ten minutes.
     """
     global _joined
-    place = _place(os.environ.get("TF_CONFIG", ""))
+    text = os.environ.get("TF_CONFIG", "")
+    place = _place(text)
     if _joined is None and place.among > 1:
+        jobs = json.loads(text)["cluster"]
+        meeting.meet([*jobs.get("chief", []), *jobs.get("worker", [])], place.rank)
         _joined = _Group(place)
 
 
