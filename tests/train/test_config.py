@@ -271,3 +271,8 @@ def test_a_sweep_has_a_configuration_for_each_value():
 def test_a_sweep_over_nothing_is_refused(values, match):
     with pytest.raises(ValueError, match=match):
         config_file.sweep(config.Config(), values)
+
+
+def test_a_file_may_be_named_by_text(tmp_path):
+    (tmp_path / "mine.toml").write_text("seed = 7")
+    assert config_file.read(str(tmp_path / "mine.toml")).seed == 7

@@ -80,6 +80,10 @@ def test_a_run_of_ones_own_parts_resumes_exactly_and_leaves_a_model(
         train(tmp_path / "cut", tiny, photo_folder, vgg_file, callbacks=[Stop()])
     with pytest.raises(ValueError, match=r"began with Net .* as generator, and now there is none"):
         run.train(None, tmp_path / "cut", tiny, resume=True, dataset=pairs, vgg_weights=vgg_file)
+    with pytest.raises(
+        ValueError, match=r"began with a data set of its own, and now there is none"
+    ):
+        train(tmp_path / "cut", tiny, photo_folder, vgg_file, resume=True, dataset=None)
     resumed = train(tmp_path / "cut", tiny, photo_folder, vgg_file, resume=True)
 
     def weights(model):

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -43,14 +44,14 @@ _TABLES = {
 }
 
 
-def read(path: Path) -> Config:
+def read(path: str | os.PathLike[str]) -> Config:
     """Reads a TOML configuration; what it leaves out is as in the defaults.
 
     Raises:
         ValueError: One line a mistake, each with the key, what was found and what was expected.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     return _validate(_as_now(table), str(path))

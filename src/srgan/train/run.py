@@ -130,6 +130,11 @@ def train(
         with workers.together():
             inputs.check_folders(photos, lr_photos, validation)
             known = record.read(folder) if resume else None
+            if known and not known.inputs.photos and photos is None and dataset is None:
+                raise ValueError(
+                    "The run began with a data set of its own, and now there is none. Give train() "
+                    "the same one again."
+                )
             if workers.leads():
                 opened.enter_context(_alone(folder))
                 _clear(folder, resume)
