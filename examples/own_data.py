@@ -1,6 +1,8 @@
 """Trains on pairs that are made on the way: photos that a dark scene has made noisy.
 
 python examples/own_data.py PHOTOS RUN
+
+After Ctrl-C, the same with --resume goes on.
 """
 
 import argparse
@@ -48,6 +50,7 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--resume", action="store_true", help="go on with the run")
     arguments = parser.parse_args()
     settings = config.Config(
         projection=0,  # noise is not to be reproduced
@@ -62,6 +65,7 @@ def main() -> None:
         settings,
         dataset=DarkScenes(arguments.photos),
         validation=arguments.photos,  # better: photos that it is not trained on
+        resume=arguments.resume,
     )
     print(model)
 

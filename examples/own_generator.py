@@ -1,6 +1,8 @@
 """Trains a generator of one's own: a subclassed Keras model, which ends as an ONNX file like any.
 
 python examples/own_generator.py PHOTOS RUN
+
+After Ctrl-C, the same with --resume goes on.
 """
 
 import argparse
@@ -46,13 +48,15 @@ def main() -> None:
     parser.add_argument("photos")
     parser.add_argument("run")
     parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--resume", action="store_true", help="go on with the run")
     arguments = parser.parse_args()
     settings = config.Config(
         validate_every=max(arguments.steps // 10, 1),
         pretrain=config.Pretrain(steps=arguments.steps, hr_patch=64, warmup=0),
         adversarial=config.Adversarial(steps=0),
     )
-    print(train(arguments.photos, arguments.run, settings, generator=Dilated()))
+    photos, run, resume = arguments.photos, arguments.run, arguments.resume
+    print(train(photos, run, settings, generator=Dilated(), resume=resume))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Trains with a term of one's own in the loss: edges are to be as steep as those of the photos.
 
 python examples/own_loss.py PHOTOS RUN
+
+After Ctrl-C, the same with --resume goes on.
 """
 
 import argparse
@@ -22,6 +24,7 @@ def main() -> None:
     parser.add_argument("photos")
     parser.add_argument("run")
     parser.add_argument("--steps", type=int, default=2_000)
+    parser.add_argument("--resume", action="store_true", help="go on with the run")
     arguments = parser.parse_args()
     settings = config.Config(
         generator=config.Residual(filters=24, blocks=2),
@@ -31,7 +34,8 @@ def main() -> None:
     )
     # "pretrain.steepness" would be a term of the first stage alone.
     losses = {"steepness": (steepness, 0.5)}
-    print(train(arguments.photos, arguments.run, settings, losses=losses))
+    photos, run, resume = arguments.photos, arguments.run, arguments.resume
+    print(train(photos, run, settings, losses=losses, resume=resume))
 
 
 if __name__ == "__main__":

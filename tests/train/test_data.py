@@ -1,6 +1,7 @@
 """Training data: right pairs, the same batches every time, and errors that name the file."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from skimage import data as photos
 from srgan.io import images
 from srgan.io.find import find_images
 from srgan.numeric import resize
-from srgan.train import batches, data, degradations, pairs
+from srgan.train import batches, data, degradations, inputs, pairs
 from srgan.train.config import Degradation
 
 DEGRADED = Degradation(versions=3, clean=0.0)
@@ -345,3 +346,16 @@ class TestVersions:
     def test_small_photos_that_are_given_are_not_degraded(self, folder, tmp_path):
         with pytest.raises(ValueError, match=r"used as they are; set degradation\.versions to 0"):
             data.prepare(folder, tmp_path / "cache", 4, folder, degradation=DEGRADED)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_single_photo_that_also_validates_is_told(photo_folder, tiny, tmp_path, caplog, count):
+    few = tmp_path / "few"
+    few.mkdir()
+    for photo in sorted(photo_folder.iterdir())[:count]:
+        shutil.copy(photo, few)
+    chosen = inputs.choose(few, None, None, None, tmp_path, None)
+    trained, validated = inputs.prepare(chosen, tiny, lambda _: None)
+    assert trained
+    assert len(trained) == len(validated) == 1
+    assert ("00.png is the only photo" in caplog.text) == (count == 1)

@@ -255,7 +255,7 @@ def _sum(tensor: tf.Tensor) -> tf.Tensor:
     """The sum over all workers, by one graph for each shape: each call with a key would leak it."""
     kind = (tuple(tensor.shape), tensor.dtype)
     if kind not in _sums:
-        _sums[kind] = tf.function(_add)
+        _sums[kind] = tf.function(_add).get_concrete_function(tensor)
     return _sums[kind](tensor)
 
 

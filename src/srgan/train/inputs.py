@@ -80,6 +80,12 @@ def prepare(
         for name, reason in held_out.skipped:
             _logger.warning("Left out of validation: %s: %s", name, reason)
     elif pairs:
+        if len(pairs.names) == 1:
+            _logger.warning(
+                "%s is the only photo: it is trained on and validated on, so the scores do not "
+                "tell of others. Add photos, or name some with --validation.",
+                pairs.names[0],
+            )
         pairs, held_out = pairs.hold_back(VALIDATION_PHOTOS)
     assert held_out
     for name, reason in pairs.skipped if pairs else ():
