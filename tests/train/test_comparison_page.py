@@ -2,11 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
 import tomli_w
 
 from srgan import cli
-from srgan.train import comparison, comparison_page, config, csv_log
+from srgan.train import comparison, comparison_page, config, csv_log, plots
 
 
 @pytest.fixture
@@ -62,3 +63,11 @@ def test_runs_without_a_validation_cannot_be_drawn(tmp_path, capsys):
     (tmp_path / "config.toml").write_text("")
     assert cli.main(["runs", str(tmp_path), "--plane", str(tmp_path / "plane.svg")]) == 2
     assert "No run has been validated yet" in capsys.readouterr().err
+
+
+def test_a_single_validation_is_a_dot():
+    one = plots.Line(np.array([10]), np.array([28.5]))
+    two = plots.Line(np.array([10, 20]), np.array([28.0, 29.0]))
+    drawn = plots.plot("PSNR", {"a": one, "b": two})
+    assert '<circle cx="0.0" cy="60.0" r="3" fill="#0072b2"><title>a</title></circle>' in drawn
+    assert '<polyline points="0.0,120.0 300.0,0.0" stroke="#d55e00">' in drawn

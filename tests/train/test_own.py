@@ -134,6 +134,15 @@ def test_a_stage_can_be_fitted_alone():
     assert int(stage.step) == 4
 
 
+def test_a_fit_on_batches_without_end_ends_at_the_last_step():
+    stage = Pretraining(Net(), config.Pretrain(steps=4, warmup=0))
+    stage.compile()
+    stage.fit(pairs(0), steps_per_epoch=3, shuffle=False, verbose=0)
+    assert int(stage.step) == 3
+    stage.fit(pairs(3), epochs=2, shuffle=False, verbose=0)
+    assert int(stage.step) == 4
+
+
 def test_a_checkpoint_of_keras_has_the_weights_of_a_stage(tmp_path):
     stage = Pretraining(Net(), config.Pretrain(steps=2, warmup=0))
     stage.compile()

@@ -59,10 +59,12 @@ def plot(name: str, lines: Mapping[str, Line]) -> str:
         x = _WIDTH * (shown[run].steps - first) / max(last - first, 1)
         y = _HEIGHT - _HEIGHT * (shown[run].values - low) / ((high - low) or math.inf)
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-        colour = COLOURS[number % len(COLOURS)]
-        drawn.append(
-            f'<polyline points="{points}" stroke="{colour}"><title>{text(run)}</title></polyline>'
-        )
+        colour, title = COLOURS[number % len(COLOURS)], f"<title>{text(run)}</title>"
+        if len(x) == 1:  # a line of one point would not be seen
+            shape = f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="3" fill="{colour}"'
+        else:
+            shape = f'<polyline points="{points}" stroke="{colour}"'
+        drawn.append(f"{shape}>{title}</{shape[1 : shape.index(' ')]}>")
     now = f", steps {first:,.0f} to {last:,.0f}"
     if len(lines) == 1:
         (line,) = shown.values()

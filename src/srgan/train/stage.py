@@ -24,14 +24,28 @@ class UnusableTerm(ValueError):
     """A caller's term of the loss cannot be computed, is no number, or teaches nothing."""
 
 
+class _LastStep(keras.callbacks.Callback):
+    """Ends `fit` when a stage has done all its steps."""
+
+    left = 0
+
+    def on_train_begin(self, logs=None):
+        self.left = self.model.total_steps - int(self.model.step)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left <= 0:
+            self.model.stop_training = True
+
+
 class Stage(keras.Model):
     """A generator in training, its moving average, and the best of that so far.
 
     The exponential moving average of the weights is what is validated, and the best of it is what
     is shipped.
 
-    It fits batches `(lr, hr)`; where a teacher teaches, `(lr, hr, taught)`, of which the last are
-    the teacher's pictures of the first crops.
+    It fits batches `(lr, hr)` until it has done its steps, or they end; where a teacher teaches,
+    `(lr, hr, taught)`, of which the last are the teacher's pictures of the first crops.
 
     Args:
         generator: Maps lr to sr; trained in place.
@@ -81,6 +95,11 @@ class Stage(keras.Model):
         # XLA's convolutions are two to four times slower than oneDNN's on a CPU. Callbacks of other
         # packages look at `optimizer`.
         super().compile(self.optimizers()["generator_optimizer"], jit_compile=False)
+
+    def fit(self, *args, callbacks=(), **options):
+        """As Keras' own, but ends at the stage's last step, also if batches have no end."""
+        given = callbacks if isinstance(callbacks, Sequence) else [callbacks]
+        return super().fit(*args, callbacks=[*given, _LastStep()], **options)
 
     def make_train_function(self, force=False):
         # Keras' own traces a function inside another one, which takes a quarter longer.
