@@ -77,7 +77,11 @@ def _receive(addresses: Sequence[str], wait: _Wait) -> None:
                 rank = _greeted(guest)
                 if 0 < rank < len(addresses):
                     here[rank] = guest
+                else:
+                    guest.close()
             here = {rank: guest for rank, guest in here.items() if not _gone(guest)}
+            if len(here) == len(addresses) - 1:  # one may be ending just now
+                here = {rank: guest for rank, guest in here.items() if _answers(guest)}
         for guest in here.values():
             with suppress(OSError):
                 guest.sendall(b"go")
@@ -103,9 +107,12 @@ def _admitted(address: str, rank: int, wait: _Wait) -> bool:
     with host:
         try:
             host.sendall(f"{_GREETING}{rank}\n".encode())
-            while not select.select([host], [], [], 0.2)[0]:
-                wait.check("the other workers")
-            return host.recv(2) == b"go"
+            while True:
+                while not select.select([host], [], [], 0.2)[0]:
+                    wait.check("the other workers")
+                if (said := host.recv(2)) != b"?":
+                    return said == b"go"
+                host.sendall(b"!")
         except ConnectionError:
             return False
 
@@ -133,6 +140,17 @@ def _greeted(guest: socket.socket) -> int:
         if said.startswith(_GREETING):
             return int(said.removeprefix(_GREETING))
     return 0
+
+
+def _answers(guest: socket.socket) -> bool:
+    """Whether a worker is still here; one that is not has to come again."""
+    guest.settimeout(_ANSWER)
+    with suppress(OSError):
+        guest.sendall(b"?")
+        if guest.recv(1) == b"!":
+            return True
+    guest.close()
+    return False
 
 
 def _gone(guest: socket.socket) -> bool:
