@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from srgan.cli import progress
 from srgan.io import find, images
 from srgan.numeric import resize
-from srgan.train import config, train
+from srgan.train import Interrupted, config, train
 
 SCALE, PATCH, BATCH = 4, 64, 8
 
@@ -59,14 +60,19 @@ def main() -> None:
         pretrain=config.Pretrain(steps=arguments.steps, warmup=0),
         adversarial=config.Adversarial(steps=0),
     )
-    model = train(
-        None,
-        arguments.run,
-        settings,
-        dataset=DarkScenes(arguments.photos),
-        validation=arguments.photos,  # better: photos that it is not trained on
-        resume=arguments.resume,
-    )
+    try:
+        with progress.training(as_json=False) as report:  # as srgan train shows it
+            model = train(
+                None,
+                arguments.run,
+                settings,
+                dataset=DarkScenes(arguments.photos),
+                validation=arguments.photos,  # better: photos that it is not trained on
+                resume=arguments.resume,
+                progress=report,
+            )
+    except Interrupted as stop:
+        raise SystemExit(f"{stop} The same with --resume goes on.") from None
     print(model)
 
 

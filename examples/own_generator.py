@@ -10,8 +10,9 @@ import argparse
 import keras
 from keras import layers
 
+from srgan.cli import progress
 from srgan.networks.layers import PixelShuffle
-from srgan.train import config, train
+from srgan.train import Interrupted, config, train
 
 
 @keras.saving.register_keras_serializable("examples")
@@ -55,8 +56,16 @@ def main() -> None:
         pretrain=config.Pretrain(steps=arguments.steps, hr_patch=64, warmup=0),
         adversarial=config.Adversarial(steps=0),
     )
+    keras.utils.set_random_seed(settings.seed)  # of the first weights
     photos, run, resume = arguments.photos, arguments.run, arguments.resume
-    print(train(photos, run, settings, generator=Dilated(), resume=resume))
+    try:
+        with progress.training(as_json=False) as report:  # as srgan train shows it
+            model = train(
+                photos, run, settings, generator=Dilated(), resume=resume, progress=report
+            )
+    except Interrupted as stop:
+        raise SystemExit(f"{stop} The same with --resume goes on.") from None
+    print(model)
 
 
 if __name__ == "__main__":

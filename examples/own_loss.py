@@ -9,7 +9,8 @@ import argparse
 
 from keras import ops
 
-from srgan.train import config, train
+from srgan.cli import progress
+from srgan.train import Interrupted, config, train
 
 
 def steepness(hr, sr):
@@ -35,7 +36,12 @@ def main() -> None:
     # "pretrain.steepness" would be a term of the first stage alone.
     losses = {"steepness": (steepness, 0.5)}
     photos, run, resume = arguments.photos, arguments.run, arguments.resume
-    print(train(photos, run, settings, losses=losses, resume=resume))
+    try:
+        with progress.training(as_json=False) as report:  # as srgan train shows it
+            model = train(photos, run, settings, losses=losses, resume=resume, progress=report)
+    except Interrupted as stop:
+        raise SystemExit(f"{stop} The same with --resume goes on.") from None
+    print(model)
 
 
 if __name__ == "__main__":

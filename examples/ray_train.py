@@ -16,12 +16,9 @@ def learn(options: dict) -> None:
     from srgan.train.recipes import RECIPES
 
     run = Path(options["run"])
-    begun = (run / "config.toml").exists()
-    if begun:
-        train(None, run, config_file.read(run / "config.toml"), resume=True)
-    else:
-        settings = config_file.override(RECIPES[options["recipe"]], options["set"])
-        train(options["photos"], run, settings, init=options["init"])
+    settings = config_file.override(RECIPES[options["recipe"]], options["set"])
+    begun = (run / "config.toml").exists()  # then other options than the run's are refused
+    train(options["photos"], run, settings, init=options["init"], resume=begun)
 
 
 def main() -> None:

@@ -846,6 +846,20 @@ def test_a_new_run_without_photos_is_a_mistake(fails):
     assert "A new run needs photos" in fails("train", "-o", "run")
 
 
+def test_a_stopped_run_tells_all_that_its_resumption_needs(monkeypatch, capsys):
+    from srgan.train import run
+
+    def stop(*inputs, **options):
+        raise run.Interrupted("Stopped.")
+
+    monkeypatch.setattr(run, "train", stop)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "photos", "-o", "my run", "--generator", "net.keras"])
+    assert ended.value.code == 130
+    expected = "Continue with: srgan train --resume -o 'my run' --generator net.keras\n"
+    assert capsys.readouterr().err.endswith(expected)
+
+
 def test_the_default_recipe_is_the_compact_one(trained):
     assert cli.main(["train", "photos", "-o", "run"]) == 0
     assert trained["settings"] == RECIPES["residual-x4"]
@@ -874,7 +888,7 @@ def test_photos_in_a_model_out_a_larger_photo(tmp_path):
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Stopped in pretrain at step" in err
-    assert "--resume" in err
+    assert f"Continue with: srgan train --resume -o {run}\n" in err
     assert "Left out text.png" in err
     assert "cuda" not in err.lower()  # TensorFlow is silent
 

@@ -67,7 +67,7 @@ def test_the_slurm_script_tells_each_task_where_it_is(tmp_path):
     assert (tmp_path / "cores").read_text().split() == ["8", "8"]
     begun, *resumed = (tmp_path / "told").read_text().splitlines()
     assert begun.endswith("train -o run photos --recipe own-x4")
-    assert all(line.endswith("train -o run --resume") for line in resumed)
+    assert all(line.endswith("train -o run photos --recipe own-x4 --resume") for line in resumed)
     places = [json.loads(line.partition(" train")[0]) for line in resumed]
     assert [place["task"]["index"] for place in places] == [0, 1, 2, 3]
     addresses = places[0]["cluster"]["worker"]

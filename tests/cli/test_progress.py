@@ -59,8 +59,19 @@ def test_scores_and_the_last_step_are_always_told(clock, capsys):
         report(State("pretrain", 2, 3, {"pixel": 0.25, "validation_psnr": 28.123456}))
         report(State("pretrain", 3, 3, {}))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[1].endswith("pixel 0.25  psnr 28.12")
+    assert lines[1].endswith("pixel 0.25  validation: psnr 28.12")
     assert lines[2].startswith("pretrain 3/3")
+
+
+def test_lines_have_what_tells_most_and_json_has_all(clock, capsys):
+    loss = {"fake": -0.5, "gradient": 7.0, "perceptual": 2.5, "colour_drift": 0.01}
+    scores = {"validation_psnr": 28.0, "validation_niqe": 5.0, "validation_rank": 1.0}
+    for as_json in (False, True):
+        with progress.training(as_json) as report:
+            report(State("adversarial", 2, 9, loss | scores))
+    out, err = capsys.readouterr()
+    assert err == "adversarial 2/9  fake -0.5  perceptual 2.5  validation: psnr 28\n"
+    assert json.loads(out)["logs"] == loss | scores
 
 
 def test_json_lines_go_to_stdout_and_are_json(clock, capsys):
@@ -83,7 +94,7 @@ def test_a_terminal_sees_stage_step_terms_and_scores(monkeypatch):
     with progress.training(as_json=False) as report:
         report(State("adversarial", 7, 90, {"perceptual": 0.125, "validation_lpips": 0.1}))
     shown = terminal.getvalue()
-    assert "adversarial 7: lpips 0.1" in shown
+    assert "adversarial 7: validation: lpips 0.1" in shown
     assert "7/90" in shown
     assert "perceptual 0.125" in shown
 

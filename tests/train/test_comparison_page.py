@@ -48,7 +48,9 @@ def test_the_page_has_each_run_as_a_line_of_each_plot(runs):
     assert page.count("<title>b</title>") == 4  # psnr, lpips, grid, rank
     assert "<i>" not in page
     assert "<td>29.00<td>0.1400<td>0.050" in page
-    assert "PSNR: 26.5 to 29, steps 1 to 2" in page
+    assert "<b>PSNR</b>" in page
+    for number in ("26.5", "29", "step 1", "2"):
+        assert f">{number}</text>" in page
     assert "pretrain</h3>" not in page  # which no run has
 
 
@@ -65,9 +67,18 @@ def test_runs_without_a_validation_cannot_be_drawn(tmp_path, capsys):
     assert "No run has been validated yet" in capsys.readouterr().err
 
 
+def test_logarithmic_plots_leave_out_what_is_not_above_zero():
+    line = plots.Line(np.arange(4), np.array([0.0, 1.0, 10.0, 100.0]))
+    drawn = plots.plot("norms", {"a": line}, logarithmic=True, is_named=True)
+    assert '<polyline points="0.0,120.0 140.0,60.0 280.0,-0.0" stroke="#0072b2">' in drawn
+    assert '<b style="color: #0072b2">a</b>' in drawn
+    zeros = {"a": plots.Line(line.steps[:1], line.values[:1])}
+    assert plots.plot("norms", zeros, logarithmic=True) == ""
+
+
 def test_a_single_validation_is_a_dot():
     one = plots.Line(np.array([10]), np.array([28.5]))
     two = plots.Line(np.array([10, 20]), np.array([28.0, 29.0]))
     drawn = plots.plot("PSNR", {"a": one, "b": two})
     assert '<circle cx="0.0" cy="60.0" r="3" fill="#0072b2"><title>a</title></circle>' in drawn
-    assert '<polyline points="0.0,120.0 300.0,0.0" stroke="#d55e00">' in drawn
+    assert '<polyline points="0.0,120.0 280.0,0.0" stroke="#d55e00">' in drawn

@@ -39,7 +39,10 @@ def test_a_misspelt_key_is_named(tmp_path):
     [
         ("[pretrain]\nlearningrate = 7.0", "pretrain.learningrate: .* mean learning_rate?"),
         ("[adverserial]\nsteps = 7", "adverserial: .* mean adversarial?"),
-        ('[generator]\narchitecture = "residul"', "generator: .*'residul' .did you mean residual?"),
+        (
+            '[generator]\narchitecture = "residul"',
+            r"generator: .*'residul'; did you mean residual\?$",
+        ),
         ("[degradation]\nnoises = [0, 1]", "degradation.noises: .*mean noise?"),
     ],
 )
@@ -71,7 +74,7 @@ def test_values_are_changed_one_by_one():
     ("change", "match"),
     [
         ("learningrate=7", r"did you mean pretrain\.learning_rate or adversarial\.learning_rate\?"),
-        ("blurr=7", r"did you mean degradation\.blur\?\); expected one of scale"),
+        ("blurr=7", r"blurr: there is no such field; did you mean degradation\.blur\?$"),
         ("pretrain.learningrate=7", r"=7: pretrain\.learningrate: .*did you mean learning_rate"),
         ("pretrain.steps=few", r"--set pretrain\.steps=few: .* a valid integer.*; got 'few'"),
         ("pretrain.hr_patch=130", "not a multiple of scale"),
@@ -137,7 +140,7 @@ def test_no_photo_is_degraded_beyond_reason(tmp_path, wrong):
 def test_a_field_of_another_architecture_is_an_error_as_a_misspelt_one_is(tmp_path, table, wrong):
     with pytest.raises(
         ValueError,
-        match=rf"generator\.{wrong}: there is no such field of \w+( \(did.*\?\))?; expected one of",
+        match=rf"generator\.{wrong}: there is no such field of \w+; (did you mean|expected one of)",
     ):
         read(tmp_path, f"[generator]\n{table}\n")
 
@@ -151,7 +154,8 @@ def test_a_field_that_the_discriminator_does_not_have_is_an_error(tmp_path):
 
 def test_an_unknown_architecture_is_named(tmp_path):
     with pytest.raises(
-        ValueError, match=r"generator: there is no architecture 'vit'; expected residual, srres"
+        ValueError,
+        match=r"generator: there is no architecture 'vit'; expected one of residual, srres",
     ):
         read(tmp_path, '[generator]\narchitecture = "vit"\n')
 
@@ -213,7 +217,7 @@ def test_a_teacher_is_named_with_shares_for_each_loss(tmp_path):
             f"{TEACHER}pixel = 0.03\nadversarial = 0.05\n",
             "No crop of a batch learns from the",
         ),
-        (f"{TEACHER}pixels = 1.0\n", "teacher.pixels: there is no such field.*expected one of mo"),
+        (f"{TEACHER}pixels = 1.0\n", "teacher.pixels: there is no such field; did you mean pixel"),
     ],
 )
 def test_a_teacher_that_nobody_could_learn_from_is_explained(tmp_path, text, expected):

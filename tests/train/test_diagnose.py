@@ -58,6 +58,20 @@ def test_detail_that_a_young_network_lacks_is_no_grid_artifact(run):
     assert names(run("adversarial", grid=lambda x: x * np.linspace(6, 4, 8))) == []
 
 
+def test_a_discriminator_that_is_sure_and_often_right_is_awake_whatever_its_loss(run):
+    sure = {"discriminator": lambda x: 0 * x + 1.45, "accuracy": lambda x: 0 * x + 0.58}
+    assert names(run(**sure)) == []
+
+
+def test_a_discriminator_that_had_to_learn_first_is_awake(run):
+    last = np.arange(ROWS) >= 0.7 * ROWS
+    changes = {
+        "discriminator": lambda x: np.where(last, 0.8, 3.3),
+        "accuracy": lambda x: np.where(last, 0.8, 0.46),
+    }
+    assert names(run(**changes)) == []
+
+
 @pytest.mark.parametrize("stage", ["pretrain", "adversarial"])
 def test_a_healthy_run_is_left_in_peace(run, stage):
     assert names(run(stage)) == []
@@ -72,7 +86,11 @@ def spiky(pixel):
 @pytest.mark.parametrize(
     ("name", "stage", "changes"),
     [
-        ("discriminator asleep", "adversarial", {"discriminator": lambda x: 0 * x + 1.38}),
+        (
+            "discriminator asleep",
+            "adversarial",
+            {"discriminator": lambda x: 0 * x + 1.38, "accuracy": lambda x: x - 0.3},
+        ),
         ("discriminator too strong", "adversarial", {"accuracy": lambda x: 0 * x + 0.999}),
         ("collapse", "adversarial", {"psnr": lambda x: np.where(np.arange(8) > 4, 15, x)}),
         ("learning rate too high", "pretrain", {"pixel": spiky}),
@@ -87,9 +105,10 @@ def spiky(pixel):
         ("grid artifact", "pretrain", {"checkerboard": lambda x: x + 1}),
         ("starved of data", "pretrain", {"data_seconds": lambda x: x + 0.45}),
         (
-            "overfitting",
+            "overfitting",  # and no grid artifact, whose advice is the opposite
             "pretrain",
-            {"psnr": lambda x: 28 - np.abs(np.arange(8) - 2) / 5, "pixel": lambda x: x**2},
+            {"checkerboard": lambda x: x + 1}
+            | {"psnr": lambda x: 28 - np.abs(np.arange(8) - 2) / 5, "pixel": lambda x: x**2},
         ),
     ],
 )
@@ -124,7 +143,9 @@ def test_the_command_says_it_in_words_and_draws_a_page(run, capsys):
     assert "adversarial: grid artifact: GRID is 0.140, and 0.04 in photos. Raise adver" in said
     page = (folder / "diagnosis.html").read_text()
     assert page.count("<polyline") == 12
-    assert "grid artifact" in page
+    assert page.count("<line ") == 2  # chance: of the discriminator's loss and accuracy
+    assert '<a href="#adversarial/validation/grid">adversarial: grid artifact</a>' in page
+    assert '<figure id="adversarial/validation/grid" class="marked">' in page
     assert cli.main(["diagnose", str(folder), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["findings"][0]["name"] == "grid artifact"
     assert cli.main(["diagnose", str(folder / "adversarial")]) == 2

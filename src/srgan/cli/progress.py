@@ -6,7 +6,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LINE_EVERY = 30.0  # seconds
 _REFRESH = 1.0  # seconds
+_LOGGED = ("colour_drift", "gradient", "grid_energy")  # what lines leave out
+_SCORES = ("psnr", "ssim", "lpips", "grid")
 
 InStrips = tuple[str, int, int]  # a picture's name, and how many of how many strips are written
 
@@ -112,13 +114,18 @@ def _lines(as_json: bool) -> Callable[["Progress"], None]:
 
 
 def _terms(state: "Progress") -> tuple[str, str]:
-    """The loss terms of a step as text, and its validation scores, which most steps lack."""
+    """The loss terms of a step as text, and its validation scores, which most steps lack.
+
+    Of both what tells most; the run's logs have all.
+    """
     prefix = "validation_"
-    terms, scores = [], []
-    for name, value in state.logs.items():
-        text = f"{name.removeprefix(prefix)} {value:.4g}"
-        (scores if name.startswith(prefix) else terms).append(text)
-    return "  ".join(terms), "  ".join(scores)
+    terms = _text({k: v for k, v in state.logs.items() if not k.startswith((prefix, *_LOGGED))})
+    scores = _text({k: state.logs[prefix + k] for k in _SCORES if prefix + k in state.logs})
+    return terms, f"validation: {scores}" if scores else ""
+
+
+def _text(values: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in values.items())
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -145,7 +146,7 @@ def train(
     group.join()
     if not group.leads():  # the first one says it
         logging.getLogger("srgan").setLevel(logging.ERROR)
-    if not resume:
+    if recipe or config or not resume:  # a run's own configuration has that network
         settings = adopted(settings, init, config)
     runs = config_file.sweep(settings, sweep) if sweep else {"": settings}
     for name, chosen in runs.items():
@@ -167,13 +168,23 @@ def train(
                     progress=report,
                 )
             except run.Interrupted as interruption:
-                again = "the same command" if sweep else f"srgan train --resume -o {output}"
+                again = "the same command" if sweep else _resuming(output, generator, workers)
                 messages.fail(f"{interruption} Continue with: {again}")
                 sys.exit(130)
         if group.leads():
             print(json.dumps({"model": str(result)}) if as_json else result)
     if sweep and group.leads():
         _compare([output / name for name in runs], output)
+
+
+def _resuming(output: Path, generator: Path | None, workers: int) -> str:
+    """The command that goes on with a run."""
+    command = ["srgan", "train", "--resume", "-o", str(output)]
+    if generator:
+        command += ["--generator", str(generator)]
+    if workers > 1:
+        command += ["--workers", str(workers)]
+    return shlex.join(command)
 
 
 def _compare(swept: list[Path], output: Path) -> None:

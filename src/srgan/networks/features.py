@@ -112,8 +112,8 @@ def _taps(name: str, layers: Sequence[str] | None) -> tuple[Sequence[str], list[
     taps = [re.sub(r"^conv(\d)_(\d)$", r"block\1_conv\2", layer) for layer in layers]
     if not taps or not set(taps) <= set(convolutions):
         raise ValueError(
-            f"layers must name convolutions of {name}, {convolutions[0]} to {convolutions[-1]}; "
-            f"got {list(layers)}."
+            f"layers (adversarial.taps) must name convolutions of {name}, {convolutions[0]} to "
+            f"{convolutions[-1]}; got {list(layers)}."
         )
     return layers, taps
 

@@ -209,7 +209,7 @@ def agree(**facts: Any) -> None:
         if differing:
             raise Disagreement(
                 f"Worker {number} is not as worker 0: {'; '.join(differing[:3])}. All need the "
-                "same photos, configuration and versions."
+                "same photos, configuration, weights and versions."
             )
 
 

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from srgan.train.config import Config
     from srgan.train.pretraining import Pretraining
     from srgan.train.recipes import RECIPES
-    from srgan.train.run import train
+    from srgan.train.run import Interrupted, train
 
-__all__ = ["RECIPES", "Adversarial", "Config", "Pretraining", "join", "train"]
+__all__ = ["RECIPES", "Adversarial", "Config", "Interrupted", "Pretraining", "join", "train"]
 
 _HOMES = {
     "Adversarial": "train.adversarial",
     "Config": "train.config",
+    "Interrupted": "train.run",
     "Pretraining": "train.pretraining",
     "RECIPES": "train.recipes",
     "join": "networks.workers",

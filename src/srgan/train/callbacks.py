@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from srgan.networks import workers
@@ -49,14 +50,14 @@ class Sentry(keras.callbacks.Callback):
     Args:
         every: Steps between checks of all variables and of the results.
         batch: What the results are checked on.
-        patience: Steps over which the discriminator's loss is averaged. Within 3 % of chance it
+        patience: Steps over which the discriminator's loss and accuracy are averaged. At chance it
             teaches nothing, and the perceptual term alone draws the texture.
     """
 
     def __init__(self, every: int, batch: tuple, patience: int = 200) -> None:
         super().__init__()
         self._every, self._batch, self._patience = every, batch, patience
-        self._average = 0.0
+        self._average = np.zeros(2)  # of loss and accuracy
         self._steps = 0
 
     def on_train_batch_end(self, batch, logs=None):
@@ -70,16 +71,15 @@ class Sentry(keras.callbacks.Callback):
             raise Diverged(f"The results are worse than plain grey at step {int(self.model.step)}.")
         if "discriminator" in logs:
             self._steps += 1
-            self._average += (float(logs["discriminator"]) - self._average) / min(
-                self._steps, self._patience
-            )
-            chance = config.CHANCE[self.model.settings.adversarial]
-            if self._steps % self._patience == 0 and self._average > 0.97 * chance:
+            now = np.array([float(logs["discriminator"]), float(logs["accuracy"])])
+            self._average += (now - self._average) / min(self._steps, self._patience)
+            kind = self.model.settings.adversarial
+            if self._steps % self._patience == 0 and config.is_at_chance(kind, *self._average):
                 _logger.warning(
                     "The discriminator is at chance (loss %.3f of %.3f over %d steps): raise "
                     "discriminator_learning_rate, discriminator_steps or generator_every.",
-                    self._average,
-                    chance,
+                    self._average[0],
+                    config.CHANCE[kind],
                     self._patience,
                 )
 

@@ -28,15 +28,10 @@ def page(rows: Sequence[Row], runs: Sequence[Path]) -> str:
         for row in rows
     )
     parts = [f"<table><tr>{heads}{body}</table>", drawing(rows)]
-    colours = zip(runs, plots.COLOURS * len(runs), strict=False)
-    parts.append(
-        "<h2>Validations</h2><p>"
-        + "".join(f'<b style="color: {c}">{text(run.name)}</b> &ensp; ' for run, c in colours)
-        + "</p>"
-    )
+    parts.append(f"<h2>Validations</h2><p>{plots.legend(run.name for run in runs)}</p>")
     for stage in STAGES:
         logs = {run.name: csv_log.columns(run / stage / "validation.csv") for run in runs}
-        drawn = [
+        drawn = plots.group(
             plots.plot(
                 _HEADS.get(name, name),
                 {
@@ -44,11 +39,12 @@ def page(rows: Sequence[Row], runs: Sequence[Path]) -> str:
                     for run, found in logs.items()
                     if name in found
                 },
+                meaning=plots.measured(name),
             )
             for name in _SHOWN
-        ]
-        if any(drawn):
-            parts += [f"<h3>{stage}</h3>", *drawn]
+        )
+        if drawn:
+            parts += [f"<h3>{stage}</h3>", drawn]
     return plots.page("Runs", parts)
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +134,7 @@ def _explain(mistake: "ErrorDetails") -> str:
     """What is wrong, in the words of the file rather than those of its validation."""
     if mistake["type"] == "union_tag_invalid":
         tag = str(mistake["input"].get("architecture"))
-        return f"there is no architecture {tag!r}{_nearest(tag, _ARCHITECTURES)}"
+        return f"there is no architecture {tag!r}{_meant(tag, _ARCHITECTURES)}"
     if mistake["type"] != "extra_forbidden":
         said = mistake["msg"].removeprefix("Value error, ")
         is_plain = mistake["type"] != "value_error" and isinstance(
@@ -147,27 +147,23 @@ def _explain(mistake: "ErrorDetails") -> str:
     of = known.model_fields.get("architecture")
     owner = f" of {of.default}" if of else ""
     name = str(mistake["loc"][-1])
-    said = _nearest(name, known.model_fields, "one of ")
-    if known is Config and "did you mean" not in said:
-        said = _elsewhere(name) + said
-    return f"there is no such field{owner}{said}"
+    # The table may have been forgotten.
+    tables = {key: table.model_fields for key, table in _TABLES.items()} if known is Config else {}
+    return f"there is no such field{owner}{_meant(name, known.model_fields, tables)}"
 
 
-def _nearest(name: str, known: Iterable[str], one_of: str = "") -> str:
-    """What was meant, probably, and what there is."""
-    known = list(known)
-    near = difflib.get_close_matches(name.lower(), known, 1)
-    return f"{f' (did you mean {near[0]}?)' if near else ''}; expected {one_of}{', '.join(known)}."
-
-
-def _elsewhere(name: str) -> str:
-    """What was meant, if the table was forgotten."""
-    fields = {field for table in _TABLES.values() for field in table.model_fields}
-    near = difflib.get_close_matches(name.lower(), sorted(fields), 1)
-    meant = [
-        f"{key}.{field}" for field in near for key in _TABLES if field in _TABLES[key].model_fields
-    ]
-    return f" (did you mean {' or '.join(meant)}?)" if meant else ""
+def _meant(
+    name: str, known: Iterable[str], tables: Mapping[str, Iterable[str]] | None = None
+) -> str:
+    """What was meant, probably; all that there is, if nothing is near."""
+    places = {key: [key] for key in known}
+    for table, fields in (tables or {}).items():
+        for field in fields:
+            places.setdefault(field, []).append(f"{table}.{field}")
+    near = difflib.get_close_matches(name.lower(), places, 1)
+    if near:
+        return f"; did you mean {' or '.join(places[near[0]])}?"
+    return f"; expected one of {', '.join(known)}."
 
 
 # What version 0.1 wrote of each generator, whichever it was.

@@ -14,7 +14,6 @@ from srgan.train import config, config_file, csv_log
 
 STAGES = ("pretrain", "adversarial")
 _LEAST = 4  # rows or validations, fewer of which tell nothing
-_ASLEEP = 0.97  # of the loss at chance
 _WON = 0.95  # mean accuracy
 _GRID = 0.1  # of the metric GRID, from which it is seen; photos have 0.04
 _FADING = 0.9  # times GRID at the first validation: what it began with goes away
@@ -32,6 +31,7 @@ class Finding(NamedTuple):
     name: str
     seen: str  # with the figures
     advice: str
+    column: str  # that shows it best: "log/discriminator" is that column of log.csv
 
 
 class Logs(NamedTuple):
@@ -41,6 +41,7 @@ class Logs(NamedTuple):
     settings: config.Pretrain | config.Adversarial
     log: dict[str, np.ndarray]
     validation: dict[str, np.ndarray]
+    norms: dict[str, np.ndarray]
     halvings: int
 
 
@@ -69,6 +70,7 @@ def diagnose(run: Path) -> Diagnosis:
             getattr(settings, stage),
             csv_log.columns(run / stage / "log.csv"),
             csv_log.columns(run / stage / "validation.csv"),
+            csv_log.columns(run / stage / "gradient_norms.csv"),
             _halvings(run / stage),
         )
         for stage in STAGES
@@ -87,6 +89,15 @@ def _halvings(folder: Path) -> int:
         return 0
 
 
+def _latest(column: np.ndarray | None) -> float:
+    """The mean of the last quarter, or of the last rows if those are few; or NaN."""
+    if column is None:
+        return float("nan")
+    column = column[np.isfinite(column)]
+    few = column[-max(len(column) // 4, _LEAST) :]
+    return float(few.mean()) if len(few) >= _LEAST else float("nan")
+
+
 def _late(column: np.ndarray | None) -> float:
     """The mean of the last half, or NaN."""
     if column is None:
@@ -98,15 +109,17 @@ def _late(column: np.ndarray | None) -> float:
 def _asleep(logs: Logs) -> Finding | None:
     if not isinstance(logs.settings, config.Adversarial):
         return None
-    chance, loss = config.CHANCE[logs.settings.adversarial], _late(logs.log.get("discriminator"))
-    if not loss > _ASLEEP * chance:
+    kind = logs.settings.adversarial
+    loss, accuracy = (_latest(logs.log.get(name)) for name in ("discriminator", "accuracy"))
+    if not config.is_at_chance(kind, loss, accuracy):
         return None
     return Finding(
         logs.stage,
         "discriminator asleep",
-        f"its loss is {loss:.3f}, and {chance:.3f} at chance",
+        f"its loss is {loss:.3f}, and {config.CHANCE[kind]:.3f} at chance",
         "It teaches nothing. Raise discriminator_learning_rate, discriminator_steps or "
         "generator_every.",
+        "log/discriminator",
     )
 
 
@@ -120,6 +133,7 @@ def _won(logs: Logs) -> Finding | None:
         f"it is right in {100 * accuracy:.1f} % of the cases",
         "Lower discriminator_learning_rate or discriminator_steps, set pause_above to 0.9, or "
         "penalise its gradient with r1_weight.",
+        "log/accuracy",
     )
 
 
@@ -132,6 +146,7 @@ def _collapse(logs: Logs) -> Finding | None:
         "collapse",
         f"PSNR fell from {np.nanmax(psnr):.1f} to {psnr[-1]:.1f} dB",
         "The results are no longer those photos. Lower learning_rate, or adversarial_weight.",
+        "validation/psnr",
     )
 
 
@@ -152,6 +167,7 @@ def _too_fast(logs: Logs) -> Finding | None:
         "learning rate too high",
         seen,
         f"Lower {logs.stage}.learning_rate or clip_norm, or lengthen warmup.",
+        "log/pixel",
     )
 
 
@@ -169,6 +185,7 @@ def _plateau(logs: Logs) -> Finding | None:
         "plateau",
         f"the last {len(rank) - half} validations gained {gained:.4f} in rank",
         "Let the learning rate fall sooner: fewer steps, or milestones; or take a larger network.",
+        "validation/rank",
     )
 
 
@@ -181,6 +198,7 @@ def _drift(logs: Logs) -> Finding | None:
         "colours drift",
         f"by {drift[-1]:.1f} grey levels, from {np.nanmin(drift):.1f}",
         "Raise pixel_weight or chroma_weight, or let projection be 4 if LR images are clean.",
+        "validation/colour_drift",
     )
 
 
@@ -190,15 +208,20 @@ def _checkerboard(logs: Logs) -> Finding | None:
         for column in (logs.validation.get(name, np.array([])) for name in ("grid", "checkerboard"))
     )
     if len(pattern) >= _LEAST and np.median(pattern[-3:]) > _PATTERN:
-        seen = f"plain surfaces have a pattern of {pattern[-1]:.1f} grey levels"
+        seen, column = (
+            f"plain surfaces have a pattern of {pattern[-1]:.1f} grey levels",
+            "checkerboard",
+        )
     elif logs.stage == "adversarial" and len(grid) >= _LEAST and _has_grid_artifact(grid):
-        seen = f"GRID is {grid[-1]:.3f}, and 0.04 in photos"
+        seen, column = f"GRID is {grid[-1]:.3f}, and 0.04 in photos", "grid"
     else:  # stage one has a high GRID where it is blurred: detail is missing between lr pixels
         return None
     advice = "Raise adversarial.grid_weight; see whether the discriminator is asleep."
     if logs.stage == "pretrain":
+        if _overfitting(logs):  # which says the opposite
+            return None
         advice = "Train for more steps: a generator begins with one."
-    return Finding(logs.stage, "grid artifact", seen, advice)
+    return Finding(logs.stage, "grid artifact", seen, advice, f"validation/{column}")
 
 
 def _has_grid_artifact(grid: np.ndarray) -> bool:
@@ -215,6 +238,7 @@ def _starved(logs: Logs) -> Finding | None:
         "starved of data",
         f"a batch takes {data:.3f} s to make, and a step {step:.3f} s",
         "Lower crop_candidates, put the cache on a faster disk, or make your data set faster.",
+        "log/data_seconds",
     )
 
 
@@ -235,6 +259,7 @@ def _overfitting(logs: Logs) -> Finding | None:
         f"PSNR was best at step {int(steps[best])} and fell by {fell:.2f} dB, while the loss on "
         "the photos of the training went on falling",
         "Take more photos, fewer steps, or a smaller network.",
+        "validation/psnr",
     )
 
 

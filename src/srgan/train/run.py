@@ -155,7 +155,10 @@ def train(
             with sharing.in_turn():  # what the first worker decodes, others on its disk find
                 pairs, validating = inputs.prepare(chosen, settings, report)
             training = record.data_of(pairs, brought.streams)
-            workers.agree(photos=training.fingerprint)
+            workers.agree(
+                photos=f"{training.photos} of hash {training.fingerprint[:16]}",
+                validation=f"{len(validating)} of hash {record.fingerprint(validating)[:16]}",
+            )
             if known:
                 now = training, validating, described
                 found = _go_on(known, *now, chosen, networks.vgg or known.vgg)

@@ -23,7 +23,7 @@ def agree_on(
         versions=record.installed(),
         precision=computed_in,
         configuration=settings.model_dump(mode="json"),
-        vgg=networks.vgg.sha256 if networks.vgg else "",
+        vgg_weights=networks.vgg.sha256[:16] if networks.vgg else "",
         own=described,
     )
 

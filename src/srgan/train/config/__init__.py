@@ -18,7 +18,7 @@ from srgan.train.config.generators import (
     SrResNet,
     SrVggNet,
 )
-from srgan.train.config.stages import CHANCE, Adversarial, Pretrain, Schedule
+from srgan.train.config.stages import CHANCE, Adversarial, Pretrain, Schedule, is_at_chance
 
 __all__ = [
     "CHANCE",
@@ -35,6 +35,7 @@ __all__ = [
     "SrResNet",
     "SrVggNet",
     "Teacher",
+    "is_at_chance",
 ]
 
 

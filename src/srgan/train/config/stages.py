@@ -26,6 +26,14 @@ CHANCE = {
 """The loss of a discriminator that cannot tell, by the kind of the adversarial loss."""
 
 
+def is_at_chance(kind: str, loss: float, accuracy: float) -> bool:
+    """Whether a discriminator teaches nothing, by its mean loss and by how often it is right.
+
+    Both, since one that is sure of what it gets wrong has a loss above that of chance, too.
+    """
+    return loss > 0.97 * CHANCE[kind] and not accuracy > 0.55
+
+
 _TAPS = {"conv2_2": 2.0, "conv3_3": 4.0, "conv4_3": 0.6, "conv5_3": 0.3}
 
 
