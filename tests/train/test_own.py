@@ -14,6 +14,7 @@ from srgan.io import images
 from srgan.networks.layers import PixelShuffle
 from srgan.train import build, config, config_file, own, run, streams
 from srgan.train.pretraining import Pretraining
+from srgan.train.rehearsal import rehearse
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -385,7 +386,7 @@ def test_a_loss_without_a_gradient_is_named(function):
         Net(), settings, own_losses={"edges": (edges, 1.0), "level": (function, 2.0)}
     )
     with pytest.raises(ValueError, match=r"'level' teaches the generator nothing.*no gradient"):
-        stage.rehearse(next(pairs(0)))
+        rehearse(stage, next(pairs(0)))
 
 
 @pytest.mark.slow
@@ -399,7 +400,7 @@ def test_a_loss_without_a_gradient_is_named_before_the_first_step(tiny, vgg_file
 def test_a_loss_of_weight_zero_needs_no_gradient():
     settings = config.Pretrain(steps=9, warmup=0)
     level = {"level": (lambda hr, sr: ops.mean(hr), 0.0), "edges": (edges, 1.0)}
-    Pretraining(Net(), settings, own_losses=level).rehearse(next(pairs(0)))
+    rehearse(Pretraining(Net(), settings, own_losses=level), next(pairs(0)))
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class Adversarial(Stage):
             weights["accuracy"] = self.accuracy
         return super().state() | weights
 
-    def _advance_to_trial(self):
+    def advance_to_trial(self):
         self.step.assign(self.settings.discriminator_steps)  # both networks learn, from here on
 
     def learn(self, data):
@@ -287,7 +287,7 @@ class Adversarial(Stage):
         risen = ops.cast(updates + 1, "float32") / max(self.settings.ramp, 1)
         return self.settings.adversarial_weight * ops.clip(risen, 0.0, 1.0)
 
-    def _seen(self, images):
+    def seen(self, images):
         return self._window(images)
 
     def _window(self, image):

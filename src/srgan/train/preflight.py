@@ -23,6 +23,7 @@ from srgan.train import (
     fitting,
     own,
     record,
+    rehearsal,
     teaching,
 )
 from srgan.train.adversarial import Adversarial
@@ -189,7 +190,7 @@ def rehearse(
         if name in brought.streams:
             batch = [array[:1] for array in brought.streams[name].head(1)[0]]
         try:
-            stage.rehearse(batch)
+            rehearsal.rehearse(stage, batch)
         except UnusableTerm as error:
             raise ValueError(
                 f"In the stage {name}, {error}. A function of `losses` maps (hr, sr) to a finite "

@@ -193,60 +193,6 @@ class Stage(keras.Model):
         error = np.mean(np.abs(hr - np.asarray(self.generator(lr, training=False))))
         return not error <= WORST_ERROR  # NaN too
 
-    def rehearse(self, batch: Sequence[np.ndarray]) -> None:
-        """Computes a step and takes it back, so that what cannot work fails before the first.
-
-        Args:
-            batch: Of the stage's patch.
-
-        Raises:
-            UnusableTerm: If a caller's term cannot be computed, is no finite scalar, or has no
-                gradient though it has a weight.
-            ValueError: If another term of the loss is not finite.
-        """
-        before = {name: np.array(variable) for name, variable in self.state().items()}
-        self._advance_to_trial()
-        terms = self._try(batch)
-        for name, variable in self.state().items():
-            variable.assign(before[name])
-        for term, value in terms.items():
-            kind = UnusableTerm if term in self.own_losses else ValueError
-            if np.ndim(value):
-                raise kind(f"the loss term {term!r} has the shape {np.shape(value)}, not ()")
-            if not np.isfinite(value):
-                raise kind(f"the loss term {term!r} is {float(value)}")
-        if level := self._level_terms(tf.convert_to_tensor(batch[1])):
-            raise UnusableTerm(
-                f"the loss term {level[0]!r} teaches the generator nothing, for it has no gradient "
-                "with respect to sr: it does not depend on sr, or only through what has none, as "
-                "rounding, comparing, whole numbers or stop_gradient"
-            )
-
-    def _try(self, batch: Sequence[np.ndarray]) -> dict:
-        """Computes a step by the graph of `fit`, which has it from then on.
-
-        Without that graph if there are other workers, who would have to compute too; or if it
-        fails, since only then the error says plainly what is wrong.
-        """
-        tensors = tuple(map(tf.convert_to_tensor, batch))
-        unusable = None
-        if workers.count() == 1:
-            self.compile()
-            self.make_train_function()
-            any_count = tuple(tf.TensorSpec((None, *one.shape[1:])) for one in tensors)
-            one = tf.data.Dataset.from_generator(lambda: [tensors], output_signature=any_count)
-            try:
-                return self.train_function(iter(one))
-            except UnusableTerm as error:
-                unusable = error
-            except (tf.errors.OpError, ValueError):
-                pass
-        with workers.alone():
-            terms = self.learn(tensors)
-        if unusable:  # in a graph alone, as what is computed by NumPy
-            raise unusable
-        return terms
-
     def own_terms(self, hr, sr) -> dict:
         """The caller's terms of the loss, with their weights.
 
@@ -262,25 +208,7 @@ class Stage(keras.Model):
                 raise UnusableTerm(f"the loss term {name!r} cannot be computed: {why}") from error
         return terms
 
-    def _level_terms(self, hr) -> list[str]:
-        """The names of the caller's terms that have a weight, and no gradient whatever sr is."""
-        found = []
-
-        def note(hr, sr):
-            with tf.GradientTape(persistent=True) as tape:
-                tape.watch(sr)
-                terms = self.own_terms(hr, sr)
-            for name, term in terms.items():
-                if self.own_losses[name][1] and tape.gradient(term, sr) is None:
-                    found.append(name)
-
-        if self.own_losses:
-            hr = self._seen(hr)
-            # In a graph, as in training, which is made and not run.
-            tf.function(note, autograph=False).get_concrete_function(hr, hr)
-        return found
-
-    def _seen(self, images):
+    def seen(self, images):
         """What the caller's terms see of images."""
         return images
 
@@ -306,7 +234,7 @@ class Stage(keras.Model):
         hr, count = batch[1], count // workers.count()
         return ops.concatenate([batch[2][:count], hr[count:]]) if count else hr
 
-    def _advance_to_trial(self) -> None:
+    def advance_to_trial(self) -> None:
         """Sets the step to one that uses all parts of the stage."""
 
     def _number(self, name: str, value: float, dtype: str = "int64") -> keras.Variable:
