@@ -5,6 +5,7 @@ from itertools import islice
 
 import keras
 import numpy as np
+import onnx
 import pytest
 import tensorflow as tf
 from keras import layers, ops
@@ -12,7 +13,7 @@ from keras import layers, ops
 import srgan
 from srgan.io import images
 from srgan.networks.layers import PixelShuffle
-from srgan.train import build, config, config_file, own, run, streams
+from srgan.train import build, config, config_file, own, result, run, streams
 from srgan.train.pretraining import Pretraining
 from srgan.train.rehearsal import rehearse
 
@@ -65,6 +66,42 @@ def train(folder, tiny, photo_folder, vgg_file, **options):
     }
     brought |= options
     return run.train(None, folder, tiny, **brought, validation=photo_folder, vgg_weights=vgg_file)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_file_of_plus_and_models_in_models_is_exported_in_float32(policy, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        lr, features = keras.Input((None, None, 3)), keras.Input((None, None, 8))
+        wide = layers.Conv2D(8, 3, padding="same")
+        block = keras.Model(features, layers.Conv2D(8, 3, padding="same")(features) + features)
+        tail = keras.Sequential([features, layers.Conv2D(48, 3, padding="same"), PixelShuffle(4)])
+        sr = layers.UpSampling2D(4)(lr) + tail(block(wide(lr)))
+        keras.Model(lr, sr).save(tmp_path / "net.keras")
+        net = own.load(tmp_path / "net.keras")
+    finally:
+        keras.config.set_dtype_policy(before)
+    own.check_generator(net, 4)
+    (tmp_path / "run").mkdir()
+    result.write_model(net, tmp_path / "run" / "model.onnx", config.Config(), "photos", {})
+    written = onnx.load(tmp_path / "run" / "model.onnx").metadata_props
+    (certificate,) = (entry.value for entry in written if entry.key == "srgan.certificate")
+    assert json.loads(certificate)["max_difference"] < 0.2
+
+
+def test_a_generator_that_its_file_does_not_repeat_is_refused_before_the_first_step(
+    tiny, photo_folder, vgg_file, tmp_path
+):
+    class Steeper(layers.ReLU):
+        def call(self, inputs):
+            return 1.1 * super().call(inputs)
+
+    lr = keras.Input((None, None, 3))
+    net = keras.Model(lr, PixelShuffle(4)(Steeper()(layers.Conv2D(48, 3, padding="same")(lr))))
+    with pytest.raises(ValueError, match="cannot be exported: The ONNX file differs"):
+        train(tmp_path / "run", tiny, photo_folder, vgg_file, generator=net)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -248,14 +248,17 @@ def _compare(generator: keras.Model, path: Path, scale: int) -> dict[str, Any]:
 def _float32(generator: keras.Model) -> keras.Model:
     """A copy that computes in float32, as the file does, whatever the dtype policy."""
 
-    def clone(layer: Any) -> keras.Layer:
-        return layer.__class__.from_config(layer.get_config() | {"dtype": "float32"})
+    def clone(node: Any) -> Any:
+        # Of + and the like there is no layer, and no dtype.
+        dtype = {"dtype": "float32"} if isinstance(node, keras.Layer) else {}
+        return node.__class__.from_config(node.get_config() | dtype)
 
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # for the layers that a subclassed model makes itself
     try:
         followed = hasattr(generator, "_nodes_by_depth")
-        copy: Any = keras.models.clone_model(generator, clone_function=clone if followed else None)
+        how: Any = {"clone_function": clone, "recursive": True} if followed else {}
+        copy: Any = keras.models.clone_model(generator, **how)
         copy(np.zeros((1, 16, 16, 3), np.float32))
     finally:
         keras.config.set_dtype_policy(before)

@@ -32,7 +32,9 @@ def receptive_field(generator: keras.Model) -> int:
     return max(max(-low, high) for low, high in low_high)
 
 
-def follow(generator: keras.Model, value: Any, visit: Callable[[Any, list], Any]) -> Any:
+def follow(
+    generator: keras.Model, value: Any, visit: Callable[[Any, list], Any], channels: int = 3
+) -> Any:
     """Passes a value through the graph of a generator, in place of the lr image.
 
     Models inside it are followed, too, and layers that are used more than once are visited so.
@@ -43,6 +45,7 @@ def follow(generator: keras.Model, value: Any, visit: Callable[[Any, list], Any]
         value: What stands for the input.
         visit: Maps a layer and the values of its inputs to the value of its output. An operation of
             `keras.ops` comes with the numbers among its arguments, too.
+        channels: Of the input.
 
     Returns:
         The value of the output.
@@ -50,7 +53,7 @@ def follow(generator: keras.Model, value: Any, visit: Callable[[Any, list], Any]
     Raises:
         ValueError: If the generator has no graph, or a layer computes as in training; it is named.
     """
-    network = _functional(generator)
+    network = _functional(generator, channels)
     values = {id(network.inputs[0]): value}
     nodes = network._nodes_by_depth
     for node in (node for depth in sorted(nodes, reverse=True) for node in nodes[depth]):
@@ -67,7 +70,9 @@ def follow(generator: keras.Model, value: Any, visit: Callable[[Any, list], Any]
             given = tf.nest.flatten(node.arguments.args)
         inputs = [values.get(id(x), x) for x in given]
         if isinstance(layer, keras.Model):
-            result = follow(layer, inputs[0], visit)
+            result = follow(layer, inputs[0], visit, given[0].shape[-1])
+        elif is_operation(layer, "ConvertToTensor"):  # which a Sequential adds for itself
+            result = inputs[0]
         else:
             result = visit(layer, inputs)
         values[id(node.outputs[0])] = result
@@ -90,11 +95,11 @@ def reason(error: Exception) -> str:
     return re.sub(r"{{.*?}} | \[Op:.*", "", said.strip().partition("\n")[0]).strip(". ")
 
 
-def _functional(generator: Any) -> Any:
+def _functional(generator: Any, channels: int) -> Any:
     """A generator as a functional model of the same layers."""
     if hasattr(generator, "_nodes_by_depth"):
         return generator
-    lr = keras.Input((None, None, 3), name="lr")
+    lr = keras.Input((None, None, channels), name="lr")
     try:
         return keras.Model(lr, generator.call(lr), name=generator.name)
     except Exception as error:  # whatever its own code raises without numbers

@@ -6,6 +6,7 @@ What must fail should fail in the first seconds, and not after the whole first s
 import logging
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from srgan.train import (
     own,
     record,
     rehearsal,
+    result,
     teaching,
 )
 from srgan.train.adversarial import Adversarial
@@ -203,6 +205,21 @@ def rehearse(
             raise ValueError(
                 f"The stage {name} cannot compute a step: {graph.reason(error)}. Its networks do "
                 f"not fit {seen}; take larger ones, or shallower layers."
+            ) from error
+
+
+def try_export(generator: keras.Model, settings: config.Config) -> None:
+    """Writes a caller's generator as a run does at its end, and throws the files away.
+
+    Raises:
+        ValueError: If it cannot be written, or the file computes something else.
+    """
+    with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
+        try:
+            result.write_model(generator, Path(folder, "run-model.onnx"), settings, "", {})
+        except Exception as error:  # whatever its own code, or Keras, raises
+            raise ValueError(
+                f"The generator {generator.name!r} cannot be exported: {graph.reason(error)}."
             ) from error
 
 

@@ -145,6 +145,8 @@ def train(
             brought = own.bring(settings, generator, discriminator, losses, dataset)
             networks = preflight.make(settings, vgg_weights, known, brought)
             initial = preflight.initialise(networks, folder, settings, init, known)
+            if brought.generator:
+                preflight.try_export(brought.generator, settings)
             preflight.rehearse(networks.stages, settings, brought)
             if workers.leads():
                 preflight.check_room(folder, networks.stages)
