@@ -193,6 +193,12 @@ def test_a_broken_file_is_named(tmp_path):
         read(tmp_path, "steps = = 7")
 
 
+def test_yaml_of_other_projects_is_told_as_what_it_is(tmp_path):
+    (tmp_path / "train.yml").write_text("name: ESRGAN\nscale: 4\n")
+    with pytest.raises(ValueError, match="of BasicSR, neosr and others are not read; srgan recip"):
+        config_file.read(tmp_path / "train.yml")
+
+
 def test_a_configuration_cannot_change_during_the_run():
     with pytest.raises(ValueError, match="frozen"):
         config.Config().seed = 1

@@ -35,7 +35,7 @@ def test_a_row_that_is_cut_anywhere_is_dropped_and_comes_again(table, caplog):
         table.write_bytes(whole[:end])
         assert steps(table) == [5, 6]
         csv_log.forget_after(table, 7)
-        assert "log.csv: 1 damaged rows are dropped" in caplog.text
+        assert "log.csv: damaged rows are dropped (1)" in caplog.text
         csv_log.append(table, {"step": 7, "loss": 7 / 3})
         assert table.read_bytes() == whole
 
@@ -46,6 +46,13 @@ def test_what_is_no_row_of_numbers_is_dropped(table, row):
         stream.write(f"{row}\r\n")
     csv_log.forget_after(table, 9)
     assert steps(table) == [5, 6, 7]
+
+
+def test_a_table_of_garbage_is_dropped_with_a_warning(table, caplog):
+    table.write_bytes(b"\x80\x81\n")
+    csv_log.forget_after(table, 9)
+    assert "damaged rows are dropped" in caplog.text
+    assert not table.exists()
 
 
 @pytest.mark.parametrize("cut", ["", "st", "step,loss"])

@@ -151,6 +151,23 @@ def test_the_command_says_it_in_words_and_draws_a_page(run, capsys):
     assert cli.main(["diagnose", str(folder / "adversarial")]) == 2
 
 
+def test_a_run_that_has_hardly_begun_is_not_called_healthy(run, capsys):
+    folder = run()
+    for name in ("log", "validation"):
+        file = folder / "adversarial" / f"{name}.csv"
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:3]))
+    assert cli.main(["diagnose", str(folder)]) == 0
+    assert "Too little is logged to tell." in capsys.readouterr().out
+    assert "Too little is logged to tell." in (folder / "diagnosis.html").read_text()
+
+
+def test_a_generator_of_ones_own_is_named_in_the_table_of_runs(run, tmp_path):
+    folder = run("pretrain")
+    (folder / "run.json").write_text('{"own": {"generator": "Dilated 0123456789abcdef"}}')
+    (row,) = comparison.compare([folder])
+    assert row.network == "Dilated"
+
+
 def test_runs_are_compared_by_their_best_weights(run, tmp_path, capsys):
     run("pretrain")
     (tmp_path / "other").mkdir()

@@ -237,6 +237,12 @@ def test_a_run_stopped_while_its_teacher_looks_goes_on_and_ends_with_the_same_we
     assert record["teacher"]["file"] == "srgan-fast-x4"
 
 
+def test_photos_without_room_for_a_crop_of_the_teacher_leave_no_run(large_photos, tiny, tmp_path):
+    with pytest.raises(ValueError, match="No photo has the 256x256 pixels of a crop for the teach"):
+        run.train(large_photos, tmp_path / "run", taught(tiny, side=64))
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
 @pytest.mark.parametrize(
     ("model", "match"),
     [("srgan-x2", r"srgan-x2 enlarges 2 times, .*scale=4"), ("x5.onnx", r"no model 'x5\.onnx'")],

@@ -40,7 +40,7 @@ def diagnose(
     for finding in found.findings:
         print(f"{finding.stage}: {finding.name}: {finding.seen}. {finding.advice}")
     if not found.findings:
-        print("Nothing is wrong, as far as the logs tell." if found.logs else "No step is logged.")
+        print(diagnosis_page.verdict(found))
     print(page)
 
 

@@ -129,7 +129,7 @@ def train(
     `srgan train --resume -o RUN` continues it.
     """
     if workers > 1 and "TF_CONFIG" not in os.environ:
-        raise typer.Exit(launching.launch(context.obj, workers))
+        sys.exit(launching.launch(context.obj, workers))
     launching.end_with_launcher()
     from srgan.train import config_file
 
@@ -169,7 +169,8 @@ def train(
                 )
             except run.Interrupted as interruption:
                 again = "the same command" if sweep else _resuming(output, generator, workers)
-                messages.fail(f"{interruption} Continue with: {again}")
+                if group.leads():
+                    messages.fail(f"{interruption} Continue with: {again}")
                 sys.exit(130)
         if group.leads():
             print(json.dumps({"model": str(result)}) if as_json else result)

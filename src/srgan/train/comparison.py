@@ -1,5 +1,6 @@
 """Runs side by side: what each is, how far it is, and what its best weights scored."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +48,14 @@ def _natural(run: Path) -> list[tuple[float, str]]:
     return [(float(part), "") if i % 2 else (0.0, part) for i, part in enumerate(parts)]
 
 
+def _own(run: Path) -> str:
+    """The class of a caller's own generator, which takes the place of the configuration's."""
+    try:
+        return json.loads((run / "run.json").read_bytes())["own"]["generator"].split()[0]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
+
+
 def compare(runs: Sequence[Path]) -> list[Row]:
     """Returns a row for each stage that has been validated."""
     rows = []
@@ -62,7 +71,7 @@ def compare(runs: Sequence[Path]) -> list[Row]:
                 Row(
                     run.name,
                     stage,
-                    settings.generator.architecture,
+                    _own(run) or settings.generator.architecture,
                     int(scored[-1]["step"]),
                     getattr(schedule, "total_steps", schedule.steps),
                     int(best["step"]),

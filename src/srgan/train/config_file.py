@@ -53,7 +53,13 @@ def read(path: str | os.PathLike[str]) -> Config:
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a TOML file: {error}") from None
+        said = f"{path} is not a TOML file: {error}"
+        if Path(path).suffix.lower() in (".yml", ".yaml"):
+            said += (
+                ". Configurations of BasicSR, neosr and others are not read; srgan recipes NAME "
+                "prints one to begin with."
+            )
+        raise ValueError(said) from None
     return _validate(_as_now(table), str(path))
 
 

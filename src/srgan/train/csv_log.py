@@ -50,7 +50,7 @@ def forget_after(file: Path, step: int) -> None:
     """Drops the rows that come again in a resumed run: those after its step, and cut ones."""
     rows, damaged = _whole(file)
     if damaged:
-        _logger.warning("%s: %d damaged rows are dropped.", file, damaged)
+        _logger.warning("%s: damaged rows are dropped (%d).", file, damaged)
     kept = [row for row in rows if int(row["step"]) <= step]
     if not kept:
         file.unlink(missing_ok=True)
@@ -70,6 +70,8 @@ def _whole(file: Path) -> tuple[list[dict[str, str]], int]:
     # The last character of a number may be what is missing: only a line that ends is whole.
     cut = bool(lines) and not lines[-1].endswith("\n")
     rows = list(csv.DictReader(lines[:-1] if cut else lines))
+    if not rows and not cut and lines and "step" not in lines[0]:
+        cut = True  # nothing but garbage
     whole = [row for row in rows if _is_whole(row)]
     return whole, len(rows) - len(whole) + cut
 

@@ -32,6 +32,13 @@ _NORMS_MEAN = (
 )
 
 
+def verdict(found: Diagnosis) -> str:
+    """Returns what is said of a run without findings."""
+    if not found.tells:
+        return "Too little is logged to tell."
+    return "Nothing is wrong, as far as the logs tell."
+
+
 def page(name: str, found: Diagnosis) -> str:
     """Returns the page as HTML, which needs no other file."""
     text = plots.text
@@ -40,7 +47,7 @@ def page(name: str, found: Diagnosis) -> str:
         f"<dd>{text(f.seen)}. {text(f.advice)}</dd>"
         for f in found.findings
     ]
-    parts = [f"<dl>{''.join(items)}</dl>" if items else "<p>Nothing is wrong.</p>"]
+    parts = [f"<dl>{''.join(items)}</dl>" if items else f"<p>{verdict(found)}</p>"]
     for logs in found.logs:
         marked = {f.column for f in found.findings if f.stage == logs.stage}
         for title, drawn in (

@@ -156,6 +156,8 @@ def train(
             chosen = inputs.choose(photos, lr_photos, validation, cache, folder, known)
             with sharing.in_turn():  # what the first worker decodes, others on its disk find
                 pairs, validating = inputs.prepare(chosen, settings, report)
+            if teacher and pairs:
+                teaching.usable(pairs, settings.teacher)
             training = record.data_of(pairs, brought.streams)
             workers.agree(
                 photos=f"{training.photos} of hash {training.fingerprint[:16]}",

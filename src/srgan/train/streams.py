@@ -225,9 +225,11 @@ class OwnStream:
             yield self._check(k, batch)
 
     def _ended(self, count: int) -> ValueError:
+        alone = ", those of the discriminator alone included" * (self._stage == "adversarial")
         return ValueError(
             f"The data set ended after {count} batches, and the stage {self._stage} has "
-            f"{self._steps} steps. Let it go on, as dataset.repeat() does, or train for fewer."
+            f"{self._steps} steps{alone}. Let it go on, as dataset.repeat() does, or train for "
+            "fewer."
         )
 
     def _check(self, k: int, batch: Any) -> Batch:

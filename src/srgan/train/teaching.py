@@ -81,6 +81,22 @@ def load(
     return teacher
 
 
+def usable(photos: data.Photos, settings: config.Teacher) -> data.Photos:
+    """Returns the photos that have room for a crop of the teacher.
+
+    Raises:
+        ValueError: If none has.
+    """
+    large = photos.at_least(settings.side)
+    if not len(large):
+        side = settings.side * photos.scale
+        raise ValueError(
+            f"No photo has the {side}x{side} pixels of a crop for the teacher; take larger photos, "
+            f"or a lower teacher.side than {settings.side}."
+        )
+    return large
+
+
 def prepare(
     photos: data.Photos,
     teacher: Model,
@@ -105,13 +121,7 @@ def prepare(
     Raises:
         ValueError: If no photo is large enough, or the teacher makes no picture of a crop.
     """
-    photos = photos.at_least(settings.side)
-    if not len(photos):
-        side = settings.side * photos.scale
-        raise ValueError(
-            f"No photo has the {side}x{side} pixels of a crop for the teacher; take larger photos, "
-            f"or a lower teacher.side than {settings.side}."
-        )
+    photos = usable(photos, settings)
     choice = {
         "layout": _LAYOUT,
         "teacher": identity,
