@@ -125,7 +125,7 @@ def _asleep(logs: Logs) -> Finding | None:
         logs.stage,
         "discriminator asleep",
         f"its loss is {loss:.3f}, and {config.CHANCE[kind]:.3f} at chance",
-        "It teaches nothing. Raise discriminator_learning_rate, discriminator_steps or "
+        "It teaches next to nothing. Raise discriminator_learning_rate, discriminator_steps or "
         "generator_every.",
         "log/discriminator",
     )
