@@ -64,13 +64,13 @@ def test_scores_and_the_last_step_are_always_told(clock, capsys):
 
 
 def test_lines_have_what_tells_most_and_json_has_all(clock, capsys):
-    loss = {"fake": -0.5, "gradient": 7.0, "perceptual": 2.5, "colour_drift": 0.01}
+    loss = {"fake": -0.5, "gradient": 7.0, "gradients": 2.5, "colour_drift": 0.01}
     scores = {"validation_psnr": 28.0, "validation_niqe": 5.0, "validation_rank": 1.0}
     for as_json in (False, True):
         with progress.training(as_json) as report:
             report(State("adversarial", 2, 9, loss | scores))
     out, err = capsys.readouterr()
-    assert err == "adversarial 2/9  fake -0.5  perceptual 2.5  validation: psnr 28\n"
+    assert err == "adversarial 2/9  fake -0.5  gradients 2.5  validation: psnr 28\n"
     assert json.loads(out)["logs"] == loss | scores
 
 

@@ -119,9 +119,9 @@ def _terms(state: "Progress") -> tuple[str, str]:
     Of both what tells most; the run's logs have all.
     """
     prefix = "validation_"
-    terms = _text({k: v for k, v in state.logs.items() if not k.startswith((prefix, *_LOGGED))})
+    shown = {k: v for k, v in state.logs.items() if k not in _LOGGED and not k.startswith(prefix)}
     scores = _text({k: state.logs[prefix + k] for k in _SCORES if prefix + k in state.logs})
-    return terms, f"validation: {scores}" if scores else ""
+    return _text(shown), f"validation: {scores}" if scores else ""
 
 
 def _text(values: Mapping[str, float]) -> str:
